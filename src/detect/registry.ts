@@ -1,0 +1,7 @@
+/**
+ * All protocols, alphabetically: one line each, no directory scan, no side effects.
+ * Configuration, completion, `p2pwall protocols` and the documentation derive from it.
+ */
+import type { Protocol } from './detector.js';
+
+export const PROTOCOLS: readonly Protocol[] = [];
