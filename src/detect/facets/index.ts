@@ -1,12 +1,9 @@
 /** Door of the facets: ordinary protocols that several features read, parsed once for each packet. */
 import type { DnsMessage } from './dns.js';
-import type { HttpMessage } from './http.js';
 import type { QuicInitial } from './quic.js';
 import type { TlsHello } from './tls.js';
 
-export function httpFacet(_bytes: Uint8Array, _start: number, _end: number): HttpMessage | null {
-  return null;
-}
+export { httpFacet } from './http.js';
 export function dnsFacet(_bytes: Uint8Array, _start: number, _end: number, _overTcp: boolean): DnsMessage | null {
   return null;
 }
