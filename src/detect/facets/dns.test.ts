@@ -2,12 +2,12 @@ import { test } from 'node:test';
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { concat, fromHex } from '../../base/bytes.js';
-import { parseDns } from './dns.js';
+import { dnsFacet } from './dns.js';
 import { dnsMessage, dnsName, dnsRecord } from './samples.js';
 
 const parse = (bytes: Uint8Array) => {
   const padded = concat(Uint8Array.of(1, 2, 3), bytes, Uint8Array.of(9, 9, 9));
-  return parseDns(padded, 3, 3 + bytes.length, false);
+  return dnsFacet(padded, 3, 3 + bytes.length, false);
 };
 
 // www.example.com A, answered by a CNAME with compressed names.
@@ -46,10 +46,10 @@ test('an mDNS response without questions gives PTR and SRV targets', () => {
 
 test('over TCP the message follows its length, whole or cut in its records', () => {
   const stream = concat(Uint8Array.of(0, COMPRESSED.length), COMPRESSED);
-  assert.equal(parseDns(stream, 0, stream.length, true)?.answers.length, 2);
-  assert.deepEqual(parseDns(stream, 0, stream.length - 20, true)?.answers, ['www.example.com']);
-  assert.equal(parseDns(stream, 0, 20, true), null);
-  assert.equal(parseDns(COMPRESSED, 0, COMPRESSED.length, true), null);
+  assert.equal(dnsFacet(stream, 0, stream.length, true)?.answers.length, 2);
+  assert.deepEqual(dnsFacet(stream, 0, stream.length - 20, true)?.answers, ['www.example.com']);
+  assert.equal(dnsFacet(stream, 0, 20, true), null);
+  assert.equal(dnsFacet(COMPRESSED, 0, COMPRESSED.length, true), null);
 });
 
 const malformed: readonly [string, string][] = [
@@ -95,7 +95,7 @@ test('uniformly random datagrams never parse', () => {
       state = (Math.imul(state, 1103515245) + 12345) >>> 0;
       bytes[i] = state >>> 16;
     }
-    assert.equal(parseDns(bytes, 0, 20 + (round % 1380), false), null);
+    assert.equal(dnsFacet(bytes, 0, 20 + (round % 1380), false), null);
   }
 });
 

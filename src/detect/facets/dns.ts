@@ -49,7 +49,7 @@ const CUT = -2;
  * (RFC 1035 section 4.2.2), which may still be incomplete. All questions must be whole; a record
  * section that is cut ends the list of answers, a malformed one refuses the message.
  */
-export function parseDns(bytes: Uint8Array, start: number, end: number, overTcp: boolean): DnsMessage | null {
+export function dnsFacet(bytes: Uint8Array, start: number, end: number, overTcp: boolean): DnsMessage | null {
   if (!overTcp) return parseMessage(bytes, start, end);
   if (end - start < 2 + HEADER_BYTES + MIN_QUESTION_BYTES) return null;
   const lengthBytes = u16(bytes, start);

@@ -2,12 +2,12 @@ import { test } from 'node:test';
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { concat, fromHex } from '../../base/bytes.js';
-import { parseHelloMessage, parseTlsHello } from './tls.js';
+import { parseHelloMessage, tlsFacet } from './tls.js';
 import { clientHello, serverHello, tlsRecords } from './samples.js';
 
 const parse = (bytes: Uint8Array) => {
   const padded = concat(Uint8Array.of(0x16, 3, 1), bytes, Uint8Array.of(0x16, 3, 1));
-  return parseTlsHello(padded, 3, 3 + bytes.length);
+  return tlsFacet(padded, 3, 3 + bytes.length);
 };
 
 const HELLO = clientHello({ serverName: 'Relays.Example.NET', alpn: ['bep/1.0', 'h2'], paddingBytes: 300 });

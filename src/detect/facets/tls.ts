@@ -36,7 +36,7 @@ const EXTENSION_ALPN = 16;
 const MAX_ALPN = 16;
 
 /** Parses the hello at the very start of a stream prefix; null when it is none. Shorter than a record header and the message type: null too. */
-export function parseTlsHello(bytes: Uint8Array, start: number, end: number): TlsHello | null {
+export function tlsFacet(bytes: Uint8Array, start: number, end: number): TlsHello | null {
   if (end - start <= RECORD_HEADER_BYTES) return null;
   if (!isHandshakeRecord(bytes, start)) return null;
   const type = u8(bytes, start + RECORD_HEADER_BYTES);
