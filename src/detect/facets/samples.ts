@@ -1,9 +1,10 @@
 /**
- * Builds ordinary messages (DNS, TLS hellos) for unit tests of facets and of the
+ * Builds ordinary messages (DNS, TLS hellos, QUIC Initials) for unit tests of facets and of the
  * features that read them. Deliberately simple: no name compression, one record
  * section, few TLS extensions.
  */
 import { ascii, concat } from '../../base/bytes.js';
+import { QUIC_V1, sealClientInitial } from '../../wire/quic/initial.js';
 
 const be16 = (value: number): Uint8Array => Uint8Array.of(value >> 8, value & 0xff);
 const be24 = (value: number): Uint8Array => Uint8Array.of(value >> 16, (value >> 8) & 0xff, value & 0xff);
@@ -84,4 +85,17 @@ export function tlsRecords(message: Uint8Array, fragmentBytes = 16384): Uint8Arr
     records.push(Uint8Array.of(22, 3, 1), be16(data.length), data);
   }
   return concat(...records);
+}
+
+/** A QUIC CRYPTO frame (RFC 9000 section 19.6) with bytes [from, to) of a message. */
+export function cryptoFrame(message: Uint8Array, from = 0, to = message.length): Uint8Array {
+  return concat(Uint8Array.of(6), be16(0x4000 | from), be16(0x4000 | (to - from)), message.subarray(from, to));
+}
+
+/** A QUIC datagram of a client: one Initial with these frames, padded to 1,200 bytes. */
+export function quicInitial(frames: readonly Uint8Array[], version = QUIC_V1): Uint8Array {
+  const joined = concat(...frames);
+  const padded = new Uint8Array(Math.max(joined.length, 1162));
+  padded.set(joined);
+  return sealClientInitial(version, ascii('original'), 0, padded) ?? new Uint8Array(0);
 }
