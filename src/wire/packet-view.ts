@@ -5,6 +5,10 @@
  * overwrites all fields, allocates nothing and never throws. Reading into a
  * reused view costs 3.6 ns, a fresh object 18 ns, `subarray` calls 95 ns.
  * Addresses become strings only when printed (see `base/address.ts`).
+ *
+ * Unless a field says otherwise it is valid iff the status is `ok` or `fragment`. After
+ * another status: addresses are valid iff `sourceAt > start`, ports iff not both 0 (a
+ * header cut off after its ports keeps them), and every offset lies in [start, end].
  */
 
 /**
@@ -25,7 +29,10 @@ export class PacketView {
   bytes: Uint8Array = NO_BYTES;
   /** First byte of the (innermost decoded) IP header. */
   start = 0;
-  /** End of the IP datagram by its own length field, clipped to what was captured; NOT the end of the buffer. */
+  /**
+   * End of the payload: of the IP datagram by its own length field, or of the UDP datagram where that
+   * ends earlier; clipped to what was captured. NOT the end of the buffer.
+   */
   end = 0;
   /** True when the datagram's own length reaches beyond the captured bytes (snap length). */
   isClipped = false;
@@ -49,10 +56,10 @@ export class PacketView {
   tcpFlags = 0;
   /** TCP sequence number, unsigned. Valid iff protocol is 6. */
   seq = 0;
-  /** TCP acknowledgement number, unsigned. Valid iff protocol is 6 and ACK is set. */
+  /** TCP acknowledgement number as it stands, unsigned. Means something iff protocol is 6 and ACK is set. */
   ack = 0;
   /** True for every fragment but the first: it carries no transport header. */
   isLaterFragment = false;
-  /** Link or tunnel layers unwrapped to reach this IP header (0 or 1 tunnel). */
+  /** Tunnels unwrapped to reach this IP header: 0 or 1. VLAN tags, PPPoE and MPLS are link layers, not counted. */
   tunnelDepth = 0;
 }
