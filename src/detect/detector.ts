@@ -143,12 +143,14 @@ export type Trigger =
   | { readonly kind: 'facet'; readonly facet: 'http' | 'dns' | 'tls' | 'quic' }
   | { readonly kind: 'always'; readonly because: string };
 
-/** Where harvested endpoints go. Each call is one endpoint that the other side told to the receiver of this packet. */
+/** Where harvested endpoints go. `told*`: one endpoint that the sender of this packet named to its receiver. */
 export interface PeerSink {
   /** `bytes[at, at+4)` is the IPv4 address, network order. */
   toldIpv4(bytes: Uint8Array, at: number, port: number): void;
   /** `bytes[at, at+16)` is the IPv6 address, network order. */
   toldIpv6(bytes: Uint8Array, at: number, port: number): void;
+  /** The sender of this packet says that it accepts peers on that port of its own address (announces, hellos, handshakes). */
+  listensOn(port: number): void;
 }
 
 /** Part of a protocol that can be recognised by itself. */

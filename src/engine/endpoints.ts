@@ -1,0 +1,189 @@
+/**
+ * The engine's questions to PeerMemory, in terms of flows: who is known, what to learn.
+ */
+import { type Feature, type Known, type PeerSink, TCP } from '../detect/detector.js';
+import { i32 } from '../base/bytes.js';
+import type { FlowTable } from '../flow/flow-table.js';
+import { NO_PROTOCOL, type PeerMemory, clientHash } from '../flow/peer-memory.js';
+import type { Confidence } from '../events/confidence.js';
+
+/** Ports below this belong to services of the system (RFC 6335 section 6): naming one of them proves nothing about its traffic. */
+const FIRST_USER_PORT = 1024;
+
+export const TOLD_WHY = 'the endpoint was named to this client by a peer, tracker or node of the network';
+export const SPOKE_WHY = 'the endpoint spoke the protocol with this client before';
+export const SPOKE_OTHERS_WHY = 'the endpoint spoke the protocol with others before';
+
+/** What memory says of a flow before its content is seen. */
+export interface KnownPeer {
+  protocolIndex: number;
+  confidence: Confidence;
+  why: string;
+}
+
+export class Endpoints implements PeerSink {
+  readonly #table: FlowTable;
+  readonly #memory: PeerMemory;
+  readonly #result: KnownPeer = { protocolIndex: NO_PROTOCOL, confidence: 'likely', why: '' };
+  // The packet whose endpoints are being harvested.
+  #protocolIndex = 0;
+  #receiverHash = 0;
+  #s0 = 0;
+  #s1 = 0;
+  #s2 = 0;
+  #s3 = 0;
+  #timeMs = 0;
+  /** Endpoints learnt since the engine started. */
+  toldCount = 0;
+
+  constructor(table: FlowTable, memory: PeerMemory) {
+    this.#table = table;
+    this.#memory = memory;
+  }
+
+  #hash(flow: number, end: 0 | 1): number {
+    const table = this.#table;
+    return clientHash(
+      table.addressWord(flow, end, 0),
+      table.addressWord(flow, end, 1),
+      table.addressWord(flow, end, 2),
+      table.addressWord(flow, end, 3),
+    );
+  }
+
+  /** Which protocol is known for the endpoints of a flow, or null. The result is reused. */
+  knownPeer(flow: number, timeMs: number): KnownPeer | null {
+    const responder = this.#knownEnd(flow, 1, timeMs);
+    // The sender's port says as much over UDP, where programs use one socket for all peers, and when no SYN told who began.
+    const mayAskBoth = this.#table.protocol(flow) !== TCP || !this.#table.hasSyn(flow);
+    if (responder && this.#result.confidence === 'certain') return responder;
+    if (!mayAskBoth) return responder;
+    const { protocolIndex, confidence, why } = this.#result;
+    const initiator = this.#knownEnd(flow, 0, timeMs);
+    if (initiator && (!responder || initiator.confidence === 'certain')) return initiator;
+    if (!responder) return null;
+    this.#result.protocolIndex = protocolIndex;
+    this.#result.confidence = confidence;
+    this.#result.why = why;
+    return this.#result;
+  }
+
+  #knownEnd(flow: number, end: 0 | 1, timeMs: number): KnownPeer | null {
+    const table = this.#table;
+    const port = table.port(flow, end);
+    if (port < FIRST_USER_PORT) return null;
+    const memory = this.#memory;
+    const a0 = table.addressWord(flow, end, 0);
+    const a1 = table.addressWord(flow, end, 1);
+    const a2 = table.addressWord(flow, end, 2);
+    const a3 = table.addressWord(flow, end, 3);
+    const client = this.#hash(flow, end === 0 ? 1 : 0);
+    const spoke = memory.findSpoke(a0, a1, a2, a3, port, client, timeMs);
+    if (spoke !== NO_PROTOCOL) return this.#answer(spoke, 'certain', SPOKE_WHY);
+    const told = memory.findTold(a0, a1, a2, a3, port, client, timeMs);
+    if (told !== NO_PROTOCOL) return this.#answer(told, 'certain', TOLD_WHY);
+    const others = memory.findSpoke(a0, a1, a2, a3, port, 0, timeMs);
+    if (others !== NO_PROTOCOL) return this.#answer(others, 'likely', SPOKE_OTHERS_WHY);
+    return null;
+  }
+
+  #answer(protocolIndex: number, confidence: Confidence, why: string): KnownPeer {
+    this.#result.protocolIndex = protocolIndex;
+    this.#result.confidence = confidence;
+    this.#result.why = why;
+    return this.#result;
+  }
+
+  /** What is known of a flow's endpoints for one protocol. */
+  known(flow: number, protocolIndex: number, timeMs: number): Known {
+    const ends = [this.#knownFor(flow, 1, protocolIndex, timeMs), this.#knownFor(flow, 0, protocolIndex, timeMs)];
+    for (const answer of ['endpoint', 'told', 'host'] as const) if (ends.includes(answer)) return answer;
+    return 'none';
+  }
+
+  #knownFor(flow: number, end: 0 | 1, protocolIndex: number, timeMs: number): Known {
+    const table = this.#table;
+    const memory = this.#memory;
+    const port = table.port(flow, end);
+    const a0 = table.addressWord(flow, end, 0);
+    const a1 = table.addressWord(flow, end, 1);
+    const a2 = table.addressWord(flow, end, 2);
+    const a3 = table.addressWord(flow, end, 3);
+    if (memory.hasSpoke(protocolIndex, a0, a1, a2, a3, port, 0, timeMs)) return 'endpoint';
+    if (memory.wasTold(protocolIndex, a0, a1, a2, a3, port, this.#hash(flow, end === 0 ? 1 : 0), timeMs)) return 'told';
+    return memory.hasHost(protocolIndex, a0, a1, a2, a3, timeMs) ? 'host' : 'none';
+  }
+
+  /** A certain exchange took place on the flow: remember its endpoints as the feature says. */
+  learn(flow: number, feature: Feature, protocolIndex: number, timeMs: number): void {
+    const remember = feature.remember ?? (feature.transport === TCP ? 'responder' : 'both');
+    if (remember === 'both' || remember === 'responder') this.#addSpoke(flow, 1, protocolIndex, timeMs);
+    if (remember === 'both' || remember === 'initiator') this.#addSpoke(flow, 0, protocolIndex, timeMs);
+    if (feature.forgetHost === true) return;
+    this.#addHost(flow, 0, protocolIndex, timeMs);
+    if (remember !== 'none') this.#addHost(flow, 1, protocolIndex, timeMs);
+  }
+
+  #addSpoke(flow: number, end: 0 | 1, protocolIndex: number, timeMs: number): void {
+    const table = this.#table;
+    const a0 = table.addressWord(flow, end, 0);
+    const a3 = table.addressWord(flow, end, 3);
+    if (isGroup(table.ipVersion(flow), a0, a3)) return;
+    const client = this.#hash(flow, end === 0 ? 1 : 0);
+    const a1 = table.addressWord(flow, end, 1);
+    const a2 = table.addressWord(flow, end, 2);
+    this.#memory.addSpoke(protocolIndex, a0, a1, a2, a3, table.port(flow, end), client, timeMs);
+  }
+
+  #addHost(flow: number, end: 0 | 1, protocolIndex: number, timeMs: number): void {
+    const table = this.#table;
+    const a0 = table.addressWord(flow, end, 0);
+    const a3 = table.addressWord(flow, end, 3);
+    if (isGroup(table.ipVersion(flow), a0, a3)) return;
+    this.#memory.addHost(protocolIndex, a0, table.addressWord(flow, end, 1), table.addressWord(flow, end, 2), a3, timeMs);
+  }
+
+  /** Prepares the sink for one packet of a flow: `direction` is the packet's. */
+  harvestFrom(flow: number, direction: 0 | 1, protocolIndex: number, timeMs: number): PeerSink {
+    const table = this.#table;
+    const receiver = direction === 0 ? 1 : 0;
+    this.#protocolIndex = protocolIndex;
+    this.#timeMs = timeMs;
+    this.#s0 = table.addressWord(flow, direction, 0);
+    this.#s1 = table.addressWord(flow, direction, 1);
+    this.#s2 = table.addressWord(flow, direction, 2);
+    this.#s3 = table.addressWord(flow, direction, 3);
+    const isToAll = isGroup(table.ipVersion(flow), table.addressWord(flow, receiver, 0), table.addressWord(flow, receiver, 3));
+    this.#receiverHash = isToAll ? 0 : this.#hash(flow, receiver);
+    return this;
+  }
+
+  toldIpv4(bytes: Uint8Array, at: number, port: number): void {
+    const a3 = i32(bytes, at);
+    if (port === 0 || a3 === 0 || isGroup(4, 0, a3)) return;
+    this.toldCount++;
+    this.#memory.addTold(this.#protocolIndex, 0, 0, 0, a3, port, this.#receiverHash, this.#timeMs);
+  }
+
+  toldIpv6(bytes: Uint8Array, at: number, port: number): void {
+    const a0 = i32(bytes, at);
+    if (port === 0 || isGroup(6, a0, 0)) return;
+    this.toldCount++;
+    const a1 = i32(bytes, at + 4);
+    const a2 = i32(bytes, at + 8);
+    const a3 = i32(bytes, at + 12);
+    this.#memory.addTold(this.#protocolIndex, a0, a1, a2, a3, port, this.#receiverHash, this.#timeMs);
+  }
+
+  listensOn(port: number): void {
+    if (port === 0) return;
+    this.toldCount++;
+    this.#memory.addSpoke(this.#protocolIndex, this.#s0, this.#s1, this.#s2, this.#s3, port, this.#receiverHash, this.#timeMs);
+  }
+}
+
+/** Multicast (RFC 5771: 224/4; RFC 4291: ff00::/8), limited broadcast and loopback name no single remote peer. */
+function isGroup(ipVersion: 4 | 6, a0: number, a3: number): boolean {
+  if (ipVersion === 6) return a0 >>> 24 === 0xff;
+  return a3 >>> 28 === 0xe || a3 === -1;
+}

@@ -1,0 +1,108 @@
+/**
+ * What is kept of a flow while it is undecided: turns, stream prefixes, and the
+ * features that wait for more bytes. Pooled and bounded: when all states are in use
+ * the flow that has been undecided longest gives its state up.
+ */
+import { MAX_PREFIX_BYTES } from '../detect/detector.js';
+import { TURN_LIMITS } from '../detect/live-inspection.js';
+import type { Candidate } from '../detect/trigger-index.js';
+import { StreamPrefix } from '../flow/stream-prefix.js';
+import { Turns } from '../flow/turns.js';
+
+/** One direction of an undecided TCP flow. */
+export class StreamState {
+  readonly prefix = new StreamPrefix(MAX_PREFIX_BYTES);
+  /** Features that answered MORE; valid in [0, waitingCount). */
+  readonly waiting: Candidate[] = [];
+  waitingCount = 0;
+  /** First bytes were inspected: `waiting` is meaningful. */
+  hasBegun = false;
+
+  reset(): void {
+    this.prefix.reset();
+    this.waitingCount = 0;
+    this.hasBegun = false;
+  }
+
+  /** Takes over the features that want more. */
+  keep(candidates: readonly Candidate[], count: number): void {
+    for (let i = 0; i < count; i++) this.waiting[i] = candidates[i]!;
+    this.waitingCount = count;
+    this.hasBegun = true;
+  }
+}
+
+export class FlowState {
+  readonly turns = new Turns(TURN_LIMITS);
+  /** By direction; null until a TCP flow needs it. */
+  readonly streams: [StreamState | null, StreamState | null] = [null, null];
+  /** Owner's number of the flow. */
+  flow = -1;
+  newer: FlowState | null = null;
+  older: FlowState | null = null;
+
+  /** The state of a direction, made on first use and reused afterwards. */
+  stream(direction: 0 | 1): StreamState {
+    const existing = this.streams[direction];
+    if (existing) return existing;
+    const made = new StreamState();
+    this.streams[direction] = made;
+    return made;
+  }
+
+  reset(flow: number): void {
+    this.flow = flow;
+    this.turns.reset();
+    this.streams[0]?.reset();
+    this.streams[1]?.reset();
+  }
+}
+
+/** States in use, oldest first, and spare ones. */
+export class FlowStatePool {
+  readonly #limit: number;
+  readonly #onEvict: (flow: number) => void;
+  readonly #spare: FlowState[] = [];
+  #oldest: FlowState | null = null;
+  #newest: FlowState | null = null;
+  #inUse = 0;
+
+  /** `onEvict` is told the flow that loses its state; it must forget the reference. */
+  constructor(limit: number, onEvict: (flow: number) => void) {
+    this.#limit = Math.max(1, limit);
+    this.#onEvict = onEvict;
+  }
+
+  get inUse(): number {
+    return this.#inUse;
+  }
+
+  take(flow: number): FlowState {
+    if (this.#inUse >= this.#limit && this.#oldest) {
+      const victim = this.#oldest;
+      this.#onEvict(victim.flow);
+      this.give(victim);
+    }
+    const state = this.#spare.pop() ?? new FlowState();
+    state.reset(flow);
+    state.older = this.#newest;
+    state.newer = null;
+    if (this.#newest) this.#newest.newer = state;
+    else this.#oldest = state;
+    this.#newest = state;
+    this.#inUse++;
+    return state;
+  }
+
+  /** Returns a state to the pool. */
+  give(state: FlowState): void {
+    if (state.older) state.older.newer = state.newer;
+    else this.#oldest = state.newer;
+    if (state.newer) state.newer.older = state.older;
+    else this.#newest = state.older;
+    state.older = null;
+    state.newer = null;
+    this.#inUse--;
+    this.#spare.push(state);
+  }
+}

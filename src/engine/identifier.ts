@@ -1,0 +1,421 @@
+/**
+ * The identifier: packets and their time in, findings for flows out.
+ *
+ * Joins flow table, peer memory and features. Pure and synchronous: it opens nothing,
+ * logs nothing, reads no clock; replaying a capture gives the same findings every
+ * time. Bounded in flows, undecided states and memory of peers. Borrowed bytes are
+ * not kept beyond the call.
+ */
+import { MAX_PREFIX_BYTES, type Match, type Protocol, TCP, UDP } from '../detect/detector.js';
+import { LiveInspection, TURN_LIMITS } from '../detect/live-inspection.js';
+import { isOrdinaryDatagram, isOrdinaryStream } from '../detect/ordinary.js';
+import { Scheduler, isTriggeredBy } from '../detect/scheduler.js';
+import { type Candidate, type TransportIndex, buildTransportIndex } from '../detect/trigger-index.js';
+import { type Confidence, confidenceRank } from '../events/confidence.js';
+import {
+  FLOW_DONE,
+  FLOW_HARVESTS,
+  FLOW_ORDINARY,
+  FLOW_PROVISIONAL,
+  type FlowEndReason,
+  FlowTable,
+  type FlowTableOptions,
+} from '../flow/flow-table.js';
+import { PeerMemory, type PeerMemoryOptions } from '../flow/peer-memory.js';
+import { Turns } from '../flow/turns.js';
+import type { PacketView } from '../wire/packet-view.js';
+import { Endpoints } from './endpoints.js';
+import { FindingTable, type FlowFinding } from './finding.js';
+import { type FlowState, FlowStatePool } from './flow-state.js';
+
+export interface IdentifierOptions {
+  readonly protocols: readonly Protocol[];
+  readonly flows?: Omit<FlowTableOptions, 'onEnd'>;
+  readonly peers?: PeerMemoryOptions;
+  /** Most undecided flows with kept bytes; the oldest is given up first. Default 32,768 (about 70 MB at worst). */
+  readonly maxUndecided?: number;
+  /** A flow got a finding, or a stronger one. Called before the packet's call returns. */
+  readonly onFinding?: (flow: number, finding: FlowFinding) => void;
+  /** A flow leaves the table; its fields can still be read. */
+  readonly onFlowEnd?: (flow: number, finding: FlowFinding | null, reason: FlowEndReason) => void;
+}
+
+/** Payload packets looked at before a flow is given up: encrypted handshakes show in the first five messages, slow starts in a few more. */
+const UDP_BUDGET = 12;
+const TCP_BUDGET = 32;
+/** Payload packets of a decided flow in which peers may still be told. */
+const HARVEST_BUDGET = 64;
+/** Segments that arrive behind a hole at the very start before the stream is taken up after it: the missing one was not captured. */
+const LOST_START_SEGMENTS = 4;
+
+const EMPTY = new Uint8Array(0);
+
+export class Identifier {
+  readonly table: FlowTable;
+  readonly memory: PeerMemory;
+  readonly endpoints: Endpoints;
+  /** Packets that were not TCP or UDP with a whole transport header. */
+  otherPackets = 0;
+  /** Undecided flows given up because too many were undecided at once. */
+  evictedStates = 0;
+
+  readonly #protocols: readonly Protocol[];
+  readonly #tcp: TransportIndex;
+  readonly #udp: TransportIndex;
+  readonly #scheduler = new Scheduler();
+  readonly #input: LiveInspection;
+  readonly #pool: FlowStatePool;
+  readonly #findingTable = new FindingTable();
+  readonly #findings: (FlowFinding | null)[] = [];
+  readonly #states: (FlowState | null)[] = [];
+  readonly #noTurns = new Turns(TURN_LIMITS);
+  readonly #oneTurn = new Turns(TURN_LIMITS);
+  readonly #onFinding: ((flow: number, finding: FlowFinding) => void) | undefined;
+  readonly #onFlowEnd: ((flow: number, finding: FlowFinding | null, reason: FlowEndReason) => void) | undefined;
+  #flow = -1;
+  #timeMs = 0;
+
+  constructor(options: IdentifierOptions) {
+    this.#protocols = options.protocols;
+    this.#tcp = buildTransportIndex(options.protocols, TCP);
+    this.#udp = buildTransportIndex(options.protocols, UDP);
+    this.#onFinding = options.onFinding;
+    this.#onFlowEnd = options.onFlowEnd;
+    this.table = new FlowTable({ ...options.flows, onEnd: (flow, reason) => this.#ended(flow, reason) });
+    this.memory = new PeerMemory(options.peers);
+    this.endpoints = new Endpoints(this.table, this.memory);
+    this.#pool = new FlowStatePool(options.maxUndecided ?? 32_768, (flow) => {
+      this.evictedStates++;
+      this.#states[flow] = null;
+      this.table.setFlag(flow, FLOW_DONE);
+    });
+    this.#input = new LiveInspection((protocolIndex) => this.endpoints.known(this.#flow, protocolIndex, this.#timeMs));
+  }
+
+  /** The flow's finding so far, or null. */
+  finding(flow: number): FlowFinding | null {
+    return this.#findings[flow] ?? null;
+  }
+
+  /** True when no further packet of the flow can change its finding: decided, or given up. */
+  isDone(flow: number): boolean {
+    return (this.table.flags(flow) & FLOW_DONE) !== 0;
+  }
+
+  /** Ends all flows: call once at the end of input. */
+  finish(): void {
+    this.table.endAll('end-of-input');
+  }
+
+  /**
+   * One decoded packet (status `ok`, or `fragment` that is not a later one) at its time in
+   * milliseconds. Returns its flow, or -1 for a packet without one.
+   */
+  packet(view: PacketView, timeMs: number): number {
+    const protocol = view.protocol;
+    if ((protocol !== TCP && protocol !== UDP) || view.isLaterFragment) {
+      this.otherPackets++;
+      return -1;
+    }
+    const { table } = this;
+    const flow = table.lookup(view, timeMs);
+    if (table.isNew) this.#opened(flow, timeMs);
+    const flags = table.flags(flow);
+    if ((flags & FLOW_DONE) !== 0 || view.payloadAt >= view.end) return flow;
+    this.#flow = flow;
+    this.#timeMs = timeMs;
+    const direction = table.direction;
+    const payloads = table.countPayload(flow);
+    this.#prepare(view, flow, direction, protocol);
+    if (protocol === UDP) this.#datagram(flow, direction, flags, payloads);
+    else this.#segment(view, flow, direction, flags, payloads);
+    return flow;
+  }
+
+  #prepare(view: PacketView, flow: number, direction: 0 | 1, protocol: typeof TCP | typeof UDP): void {
+    const input = this.#input;
+    input.transport = protocol;
+    input.direction = direction;
+    input.bytes = view.bytes;
+    input.start = view.payloadAt;
+    input.end = view.end;
+    input.segmentAt = view.payloadAt;
+    input.fromStart = false;
+    input.otherBytes = EMPTY;
+    input.otherStart = 0;
+    input.otherEnd = 0;
+    input.srcPort = view.srcPort;
+    input.dstPort = view.dstPort;
+    input.ipVersion = view.ipVersion;
+    input.addressBytes = view.bytes;
+    input.sourceAt = view.sourceAt;
+    input.destinationAt = view.destinationAt;
+    input.turns = this.#states[flow]?.turns ?? this.#noTurns;
+    input.clearFacets();
+  }
+
+  /** A finding from memory alone, until content confirms or refutes it. */
+  #opened(flow: number, timeMs: number): void {
+    this.#findings[flow] = null;
+    this.#states[flow] = null;
+    const known = this.endpoints.knownPeer(flow, timeMs);
+    if (!known) return;
+    const protocol = this.#protocols[known.protocolIndex];
+    if (!protocol) return;
+    const finding = this.#findingTable.knownPeer(protocol, known.protocolIndex, known.confidence, known.why);
+    this.#findings[flow] = finding;
+    this.table.setFlag(flow, FLOW_PROVISIONAL);
+    this.table.setDecidedAtPacket(flow, 1);
+    this.#onFinding?.(flow, finding);
+  }
+
+  #datagram(flow: number, direction: 0 | 1, flags: number, payloads: number): void {
+    const { table } = this;
+    const input = this.#input;
+    if ((flags & FLOW_HARVESTS) !== 0) {
+      this.#harvest(flow, direction, this.#udp, payloads);
+      return;
+    }
+    input.fromStart = payloads === 1;
+    const candidates = this.#udp.byFirstByte[input.bytes[input.start]!]!;
+    this.#scheduler.search(candidates, candidates.length, input);
+    if (this.#scheduler.match !== null) this.#apply(flow, direction, payloads);
+    else if (input.hasFinalFacet || (payloads === 1 && isOrdinaryDatagram(input.bytes, input.start, input.end))) {
+      this.#noteOrdinary(flow);
+      if (input.hasFinalFacet) this.#giveUp(flow);
+    }
+    if ((table.flags(flow) & (FLOW_DONE | FLOW_HARVESTS)) !== 0) return;
+    if (payloads >= UDP_BUDGET) {
+      this.#giveUp(flow);
+      return;
+    }
+    const state = this.#states[flow] ?? this.#takeState(flow);
+    state.turns.addDatagram(direction, input.bytes, input.start, input.end);
+  }
+
+  #takeState(flow: number): FlowState {
+    const state = this.#pool.take(flow);
+    this.#states[flow] = state;
+    return state;
+  }
+
+  #segment(view: PacketView, flow: number, direction: 0 | 1, flags: number, payloads: number): void {
+    const { table } = this;
+    const input = this.#input;
+    // RFC 9293 section 3.4: data on a SYN begins one number after it.
+    const seq = (view.tcpFlags & 0x02) !== 0 ? (view.seq + 1) >>> 0 : view.seq;
+    if (table.streamStart(flow, direction) < 0) table.setStreamStart(flow, direction, seq);
+    const offset = (seq - table.streamStart(flow, direction)) | 0;
+    const state = this.#states[flow];
+    if (state === null && offset === 0 && (flags & FLOW_HARVESTS) === 0) {
+      this.#firstSegment(flow, direction, payloads);
+      return;
+    }
+    const own = state ?? this.#takeState(flow);
+    const stream = own.stream(direction);
+    let grownBytes = stream.prefix.add(input.bytes, input.start, input.end, offset);
+    if (grownBytes === 0) grownBytes = this.#unusualSegment(flow, direction, own, seq, offset, payloads);
+    if (grownBytes === 0) {
+      if (payloads >= ((flags & FLOW_HARVESTS) !== 0 ? HARVEST_BUDGET : TCP_BUDGET)) this.#giveUp(flow);
+      return;
+    }
+    own.turns.addStream(direction, grownBytes);
+    this.#showStream(own, flow, direction, grownBytes);
+    if ((flags & FLOW_HARVESTS) !== 0) {
+      this.#harvest(flow, direction, this.#tcp, payloads);
+      return;
+    }
+    const candidates = stream.hasBegun ? stream.waiting : this.#tcp.byFirstByte[input.bytes[input.start]!]!;
+    const count = stream.hasBegun ? stream.waitingCount : candidates.length;
+    this.#scheduler.search(candidates, count, input);
+    this.#afterStream(flow, direction, own, payloads, !stream.hasBegun);
+  }
+
+  /** In-order first payload of a flow: inspected in place, copied only when undecided. */
+  #firstSegment(flow: number, direction: 0 | 1, payloads: number): void {
+    const input = this.#input;
+    input.fromStart = this.table.isFromStart(flow, direction);
+    this.#oneTurn.reset();
+    this.#oneTurn.addStream(direction, input.end - input.start);
+    input.turns = this.#oneTurn;
+    const { bytes, start, end } = input;
+    if (end - start > MAX_PREFIX_BYTES) input.end = start + MAX_PREFIX_BYTES;
+    const candidates = this.#tcp.byFirstByte[bytes[start]!]!;
+    this.#scheduler.search(candidates, candidates.length, input);
+    this.#afterStream(flow, direction, null, payloads, true);
+    if ((this.table.flags(flow) & FLOW_DONE) !== 0) return;
+    const state = this.#takeState(flow);
+    state.turns.addStream(direction, end - start);
+    state.stream(direction).prefix.add(bytes, start, end, 0);
+    state.stream(direction).keep(this.#scheduler.kept, this.#scheduler.keptCount);
+  }
+
+  /** Points the inspection at the reassembled prefixes. */
+  #showStream(state: FlowState, flow: number, direction: 0 | 1, grownBytes: number): void {
+    const input = this.#input;
+    const { prefix } = state.stream(direction);
+    input.bytes = prefix.bytes;
+    input.start = 0;
+    input.end = prefix.length;
+    input.segmentAt = prefix.length - grownBytes;
+    input.fromStart = this.table.isFromStart(flow, direction);
+    input.turns = state.turns;
+    const other = state.streams[direction === 0 ? 1 : 0];
+    if (other) {
+      input.otherBytes = other.prefix.bytes;
+      input.otherEnd = other.prefix.length;
+    }
+    input.clearFacets();
+  }
+
+  /** A segment that did not extend the prefix: from before a guessed start, or after a start that was never captured. */
+  #unusualSegment(flow: number, direction: 0 | 1, state: FlowState, seq: number, offset: number, payloads: number): number {
+    const { table } = this;
+    const input = this.#input;
+    const stream = state.stream(direction);
+    const lengthBytes = input.end - input.start;
+    if (offset < 0 && offset + lengthBytes === 0 && !table.isFromStart(flow, direction)) {
+      if (!stream.prefix.prepend(input.bytes, input.start, input.end)) return 0;
+      table.setStreamStart(flow, direction, seq);
+      stream.hasBegun = false;
+      return lengthBytes;
+    }
+    if (stream.prefix.length === 0 && stream.prefix.hasHole && payloads >= LOST_START_SEGMENTS) {
+      stream.reset();
+      table.setStreamStart(flow, direction, seq);
+      return stream.prefix.add(input.bytes, input.start, input.end, 0);
+    }
+    return 0;
+  }
+
+  /** Takes the search's answer; decides whether the flow still needs inspection. `state` is null on the first segment. */
+  #afterStream(flow: number, direction: 0 | 1, state: FlowState | null, payloads: number, isFirst: boolean): void {
+    const { table } = this;
+    const input = this.#input;
+    const scheduler = this.#scheduler;
+    const stream = state?.stream(direction);
+    stream?.keep(scheduler.kept, scheduler.keptCount);
+    if (scheduler.match !== null) this.#apply(flow, direction, payloads);
+    else if (isFirst && (input.hasFacet || isOrdinaryStream(input.bytes, input.start, input.end))) this.#noteOrdinary(flow);
+    const flags = table.flags(flow);
+    if ((flags & (FLOW_DONE | FLOW_HARVESTS)) !== 0) return;
+    const isExhausted = scheduler.keptCount === 0;
+    const other = state?.streams[direction === 0 ? 1 : 0];
+    const isOtherExhausted = other?.hasBegun === true && other.waitingCount === 0;
+    const isFinal = isExhausted && input.hasFinalFacet && scheduler.match === null;
+    if (isFinal || (isExhausted && isOtherExhausted) || payloads >= TCP_BUDGET) this.#giveUp(flow);
+  }
+
+  /** The content parsed as an everyday protocol: a finding from memory alone does not stand against that. */
+  #noteOrdinary(flow: number): void {
+    const { table } = this;
+    table.setFlag(flow, FLOW_ORDINARY);
+    if ((table.flags(flow) & FLOW_PROVISIONAL) === 0) return;
+    table.clearFlag(flow, FLOW_PROVISIONAL);
+    table.setDecidedAtPacket(flow, 0);
+    this.#findings[flow] = null;
+  }
+
+  #giveUp(flow: number): void {
+    this.table.setFlag(flow, FLOW_DONE);
+    this.#releaseState(flow);
+  }
+
+  #releaseState(flow: number): void {
+    const state = this.#states[flow];
+    if (!state) return;
+    this.#states[flow] = null;
+    this.#pool.give(state);
+  }
+
+  /** Takes over the scheduler's match when it is better than what the flow has. */
+  #apply(flow: number, direction: 0 | 1, payloads: number): void {
+    const { match, matched } = this.#scheduler;
+    if (match === null || matched === null) return;
+    const { table } = this;
+    const confidence = this.#raise(flow, match, matched.protocolIndex);
+    const current = this.#findings[flow] ?? null;
+    const isProvisional = (table.flags(flow) & FLOW_PROVISIONAL) !== 0;
+    const isRefinement = isProvisional && current?.protocolIndex === matched.protocolIndex;
+    const isStronger = !current || confidenceRank(confidence) > confidenceRank(current.confidence);
+    if (!isStronger && !(isRefinement && confidenceRank(confidence) >= confidenceRank(current.confidence)) && match.confidence !== 'certain') return;
+    if (!current || current.protocolIndex !== matched.protocolIndex) {
+      table.setDecidedAtPacket(flow, table.packets(flow, 0) + table.packets(flow, 1));
+    }
+    table.clearFlag(flow, FLOW_PROVISIONAL);
+    const finding = this.#findingTable.of(matched, match, confidence, raisedBecause(match.confidence, confidence));
+    this.#findings[flow] = finding;
+    this.#onFinding?.(flow, finding);
+    if (confidence !== 'certain') return;
+    if (match.confidence === 'certain') this.#learnAndHarvest(flow, direction, matched, payloads);
+    else this.#giveUp(flow);
+  }
+
+  /** Context that a feature cannot see: other flows of the same endpoints and hosts. */
+  #raise(flow: number, match: Match, protocolIndex: number): Confidence {
+    if (match.confidence === 'certain') return 'certain';
+    const known = this.endpoints.known(flow, protocolIndex, this.#timeMs);
+    if (known === 'endpoint' || known === 'told') return 'certain';
+    return known === 'host' ? 'likely' : match.confidence;
+  }
+
+  #learnAndHarvest(flow: number, direction: 0 | 1, matched: Candidate, payloads: number): void {
+    this.endpoints.learn(flow, matched.feature, matched.protocolIndex, this.#timeMs);
+    const index = matched.feature.transport === UDP ? this.#udp : this.#tcp;
+    if (index.harvesters[matched.protocolIndex]!.length === 0) {
+      this.#giveUp(flow);
+      return;
+    }
+    this.table.setFlag(flow, FLOW_HARVESTS);
+    this.#harvest(flow, direction, index, payloads);
+  }
+
+  /** Lets the features of the decided protocol read endpoints from this packet; ends the flow's inspection when none wants more. */
+  #harvest(flow: number, direction: 0 | 1, index: TransportIndex, payloads: number): void {
+    const protocolIndex = this.#findings[flow]?.protocolIndex ?? -1;
+    const harvesters = index.harvesters[protocolIndex] ?? [];
+    const input = this.#input;
+    let wantsMore = input.transport === UDP;
+    for (let i = 0; i < harvesters.length; i++) {
+      const harvester = harvesters[i]!;
+      if (!isTriggeredBy(harvester, input)) {
+        // The other direction of the stream may still begin with what this one reads.
+        wantsMore ||= payloads < 4;
+        continue;
+      }
+      input.protocolIndex = protocolIndex;
+      const sink = this.endpoints.harvestFrom(flow, direction, protocolIndex, this.#timeMs);
+      if (harvester.feature.harvest?.(input, sink) === true) wantsMore = true;
+    }
+    if (!wantsMore || payloads >= HARVEST_BUDGET) this.#giveUp(flow);
+  }
+
+  #ended(flow: number, reason: FlowEndReason): void {
+    this.#releaseState(flow);
+    const finding = this.#reconsider(flow);
+    this.#onFlowEnd?.(flow, finding, reason);
+    this.#findings[flow] = null;
+  }
+
+  /** What other flows taught meanwhile may name a flow that its own bytes did not. */
+  #reconsider(flow: number): FlowFinding | null {
+    const { table } = this;
+    const current = this.#findings[flow] ?? null;
+    if (current && current.confidence !== 'suspected') return current;
+    if ((table.flags(flow) & FLOW_ORDINARY) !== 0 || table.payloadPackets(flow) === 0) return current;
+    const timeMs = table.lastSeenMs(flow);
+    const known = this.endpoints.knownPeer(flow, timeMs);
+    const protocol = known ? this.#protocols[known.protocolIndex] : undefined;
+    if (!known || !protocol) return current;
+    if (!current || current.protocol !== protocol) {
+      table.setDecidedAtPacket(flow, table.packets(flow, 0) + table.packets(flow, 1));
+      return this.#findingTable.knownPeer(protocol, known.protocolIndex, known.confidence, known.why);
+    }
+    return { ...current, confidence: known.confidence, why: `${current.why}; ${known.why}` };
+  }
+}
+
+function raisedBecause(before: Confidence, after: Confidence): string {
+  if (before === after) return '';
+  return after === 'certain' ? '; the endpoint is a known peer of this network' : '; the host speaks the protocol in other flows';
+}

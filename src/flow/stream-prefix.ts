@@ -1,0 +1,146 @@
+/**
+ * The first bytes of one direction of a TCP stream, put in order.
+ *
+ * Segments may come in any order, overlap, repeat, and be split anywhere. Bytes are
+ * written once: where segments disagree the first one wins (what a receiver does
+ * differs between systems; an attacker who can make us see other bytes than the
+ * receiver can do that against any choice, RFC 9293 leaves it open). Bytes beyond the
+ * window are dropped, the number of separate out-of-order pieces is bounded.
+ */
+
+/** Out-of-order pieces remembered; more than this many holes in 4 KiB is no traffic worth waiting for. */
+const MAX_PIECES = 8;
+const FIRST_SIZE_BYTES = 512;
+
+export class StreamPrefix {
+  /** Contiguous bytes from the stream's start: [0, length). The array may be longer, and is replaced when it grows. */
+  bytes: Uint8Array = new Uint8Array(FIRST_SIZE_BYTES);
+  length = 0;
+  readonly #limitBytes: number;
+  /** Pieces beyond a hole: [from, to) pairs, disjoint, sorted. */
+  readonly #pieces = new Int32Array(MAX_PIECES * 2);
+  #pieceCount = 0;
+
+  constructor(limitBytes: number) {
+    this.#limitBytes = limitBytes;
+  }
+
+  /** Forget everything; the buffer is kept for the next stream. */
+  reset(): void {
+    this.length = 0;
+    this.#pieceCount = 0;
+  }
+
+  /** No further byte can be taken. */
+  get isFull(): boolean {
+    return this.length >= this.#limitBytes;
+  }
+
+  /** True while bytes wait behind a hole. */
+  get hasHole(): boolean {
+    return this.#pieceCount > 0;
+  }
+
+  /** Memory held by the buffer. */
+  get sizeBytes(): number {
+    return this.bytes.length;
+  }
+
+  /**
+   * Adds a segment that begins `offset` bytes after the stream's start (negative: partly
+   * before it). Copies what is new. Returns the number of bytes by which the contiguous
+   * prefix grew.
+   */
+  add(source: Uint8Array, start: number, end: number, offset: number): number {
+    let from = offset;
+    let sourceAt = start;
+    if (from < this.length) {
+      sourceAt += this.length - from;
+      from = this.length;
+    }
+    const to = Math.min(offset + (end - start), this.#limitBytes);
+    if (from >= to || sourceAt >= end) return 0;
+    const before = this.length;
+    if (this.#pieceCount === 0 && from === this.length) {
+      this.#reserve(to);
+      this.bytes.set(source.subarray(sourceAt, sourceAt + (to - from)), from);
+      this.length = to;
+      return to - before;
+    }
+    this.#insert(source, sourceAt, from, to);
+    this.#join();
+    return this.length - before;
+  }
+
+  /** Moves the stream's start back: a segment from before it arrived late. Returns false when it does not adjoin or fit. */
+  prepend(source: Uint8Array, start: number, end: number): boolean {
+    const added = end - start;
+    if (this.#pieceCount > 0 || added + this.length > this.#limitBytes) return false;
+    this.#reserve(added + this.length);
+    this.bytes.copyWithin(added, 0, this.length);
+    this.bytes.set(source.subarray(start, end), 0);
+    this.length += added;
+    return true;
+  }
+
+  #reserve(sizeBytes: number): void {
+    if (sizeBytes <= this.bytes.length) return;
+    let grown = this.bytes.length;
+    while (grown < sizeBytes) grown *= 2;
+    const bytes = new Uint8Array(Math.min(grown, this.#limitBytes));
+    bytes.set(this.bytes);
+    this.bytes = bytes;
+  }
+
+  /** Writes the parts of [from, to) that no piece holds yet, and records them. */
+  #insert(source: Uint8Array, sourceAt: number, from: number, to: number): void {
+    const pieces = this.#pieces;
+    this.#reserve(to);
+    let at = from;
+    for (let i = 0; i < this.#pieceCount && at < to; i++) {
+      const pieceFrom = pieces[2 * i]!;
+      const pieceTo = pieces[2 * i + 1]!;
+      if (pieceTo <= at) continue;
+      if (pieceFrom > at) this.#copy(source, sourceAt + (at - from), at, Math.min(pieceFrom, to));
+      at = Math.max(at, pieceTo);
+    }
+    if (at < to) this.#copy(source, sourceAt + (at - from), at, to);
+    this.#record(from, to);
+  }
+
+  #copy(source: Uint8Array, sourceAt: number, from: number, to: number): void {
+    this.bytes.set(source.subarray(sourceAt, sourceAt + (to - from)), from);
+  }
+
+  /** Merges [from, to) into the sorted list of pieces; without room the last piece is forgotten. */
+  #record(from: number, to: number): void {
+    const pieces = this.#pieces;
+    let i = 0;
+    while (i < this.#pieceCount && pieces[2 * i + 1]! < from) i++;
+    let j = i;
+    let mergedFrom = from;
+    let mergedTo = to;
+    while (j < this.#pieceCount && pieces[2 * j]! <= to) {
+      mergedFrom = Math.min(mergedFrom, pieces[2 * j]!);
+      mergedTo = Math.max(mergedTo, pieces[2 * j + 1]!);
+      j++;
+    }
+    if (i === j && this.#pieceCount === MAX_PIECES) {
+      if (i === MAX_PIECES) return;
+      this.#pieceCount--;
+    }
+    pieces.copyWithin(2 * (i + 1), 2 * j, 2 * this.#pieceCount);
+    this.#pieceCount += 1 - (j - i);
+    pieces[2 * i] = mergedFrom;
+    pieces[2 * i + 1] = mergedTo;
+  }
+
+  /** Takes the first piece into the prefix when the hole before it is filled. */
+  #join(): void {
+    const pieces = this.#pieces;
+    if (this.#pieceCount === 0 || pieces[0]! > this.length) return;
+    this.length = Math.max(this.length, pieces[1]!);
+    pieces.copyWithin(0, 2, 2 * this.#pieceCount);
+    this.#pieceCount--;
+  }
+}
