@@ -427,12 +427,16 @@ export class FlowTable {
 
   /** Ends all flows, in the order of their entries. */
   endAll(reason: FlowEndReason): void {
-    this.forEach((flow) => this.#end(flow, this.#hashOf(flow), reason));
+    this.forEach((flow) => {
+      this.remove(flow, reason);
+    });
   }
 
   /** Calls `visit` for every flow in the table; it may end the flow it is given, and no other. */
   forEach(visit: (flow: number) => void): void {
-    for (let slot = 0; slot < this.#fresh; slot++) if ((this.#ints[slot * WORDS + META]! & META_USED) !== 0) visit(slot);
+    for (let slot = 0; slot < this.#fresh; slot++) {
+      if ((this.#ints[slot * WORDS + META]! & META_USED) !== 0) visit(slot);
+    }
   }
 
   protocol(flow: number): number {
