@@ -3,5 +3,8 @@
  * Configuration, completion, `p2pwall protocols` and the documentation derive from it.
  */
 import type { Protocol } from './detector.js';
+import { hyperswarm } from './protocols/hyperswarm.js';
 
-export const PROTOCOLS: readonly Protocol[] = [];
+export const PROTOCOLS: readonly Protocol[] = [
+  hyperswarm,
+];
