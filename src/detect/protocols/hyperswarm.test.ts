@@ -77,6 +77,7 @@ function harvested(bytes: Uint8Array): string[] {
   const sink = {
     toldIpv4: (from: Uint8Array, at: number, port: number) => told.push(`${from.subarray(at, at + 4).join('.')}:${port}`),
     toldIpv6: () => assert.fail('no IPv6 in HyperDHT'),
+    listensOn: () => assert.fail('no listening ports in HyperDHT'),
   };
   const input = sampleInspection(UDP, [{ from: 1, bytes }]);
   assert.equal(feature('dht').harvest?.(input, sink), true);
