@@ -4,7 +4,9 @@
  */
 import type { Protocol } from './detector.js';
 import { hyperswarm } from './protocols/hyperswarm.js';
+import { ipfs } from './protocols/ipfs.js';
 
 export const PROTOCOLS: readonly Protocol[] = [
   hyperswarm,
+  ipfs,
 ];
