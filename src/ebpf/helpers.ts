@@ -12,6 +12,7 @@ export const BPF_FUNC_map_delete_elem = 3;
 export const BPF_FUNC_ktime_get_ns = 5;
 export const BPF_FUNC_get_prandom_u32 = 7;
 export const BPF_FUNC_get_smp_processor_id = 8;
+export const BPF_FUNC_skb_store_bytes = 9;
 export const BPF_FUNC_tail_call = 12;
 export const BPF_FUNC_skb_load_bytes = 26;
 /** Nanoseconds since boot, suspended time included. Requires Linux 5.8. */
@@ -27,6 +28,7 @@ export const HELPER_NAMES: ReadonlyMap<number, string> = new Map([
   [BPF_FUNC_ktime_get_ns, 'bpf_ktime_get_ns'],
   [BPF_FUNC_get_prandom_u32, 'bpf_get_prandom_u32'],
   [BPF_FUNC_get_smp_processor_id, 'bpf_get_smp_processor_id'],
+  [BPF_FUNC_skb_store_bytes, 'bpf_skb_store_bytes'],
   [BPF_FUNC_tail_call, 'bpf_tail_call'],
   [BPF_FUNC_skb_load_bytes, 'bpf_skb_load_bytes'],
   [BPF_FUNC_ktime_get_boot_ns, 'bpf_ktime_get_boot_ns'],

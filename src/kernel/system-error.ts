@@ -14,6 +14,8 @@ export type SystemErrorCode =
   | 'ERR_NOT_SUPPORTED'
   /** Another process holds the queue. */
   | 'ERR_QUEUE_BUSY'
+  /** The kernel's verifier refused a program. */
+  | 'ERR_PROGRAM_REJECTED'
   /** A kernel request was refused for another reason. */
   | 'ERR_SYSCALL'
   /** The kernel did not answer in time. */

@@ -1,0 +1,270 @@
+/**
+ * Reader of BTF, the kernel's own description of its types: offsets of structure
+ * members, values of enumerators, identifiers of kernel functions.
+ *
+ * The bytes are given (vmlinux: /sys/kernel/btf/vmlinux, about 5 MB) and stay
+ * borrowed. One walk notes where each type starts; names are compared in place.
+ * The description of a kernel module is split: it continues the numbers and
+ * strings of its base. No relocation, no writing.
+ *
+ *   header  magic 0xeb9f | version | flags | hdr_len | type_off | type_len | str_off | str_len
+ *   type    name_off (32) | info (32): kind_flag 31, kind 24-28, vlen 0-15 | size or type (32) | data by kind
+ *
+ * Specification: Documentation/bpf/btf.rst, include/uapi/linux/btf.h.
+ */
+import { u16le, u32le } from '../base/bytes.js';
+
+export const BTF_KIND_INT = 1;
+export const BTF_KIND_PTR = 2;
+export const BTF_KIND_ARRAY = 3;
+export const BTF_KIND_STRUCT = 4;
+export const BTF_KIND_UNION = 5;
+export const BTF_KIND_ENUM = 6;
+export const BTF_KIND_FWD = 7;
+export const BTF_KIND_TYPEDEF = 8;
+export const BTF_KIND_VOLATILE = 9;
+export const BTF_KIND_CONST = 10;
+export const BTF_KIND_RESTRICT = 11;
+export const BTF_KIND_FUNC = 12;
+export const BTF_KIND_FUNC_PROTO = 13;
+export const BTF_KIND_VAR = 14;
+export const BTF_KIND_DATASEC = 15;
+export const BTF_KIND_FLOAT = 16;
+export const BTF_KIND_DECL_TAG = 17;
+export const BTF_KIND_TYPE_TAG = 18;
+export const BTF_KIND_ENUM64 = 19;
+
+const BTF_MAGIC = 0xeb9f;
+const TYPE_BYTES = 12;
+/** Links followed before a chain of typedefs counts as a cycle. */
+const MAX_DEPTH = 64;
+
+/** Place of a member inside its outermost structure. */
+export interface MemberPlace {
+  readonly offsetBytes: number;
+  /** Size of the member's type. */
+  readonly sizeBytes: number;
+}
+
+/** Bytes after the fixed part of a type, or -1 for a kind nobody knows. */
+function dataBytes(kind: number, count: number): number {
+  switch (kind) {
+    case BTF_KIND_INT:
+    case BTF_KIND_VAR:
+    case BTF_KIND_DECL_TAG:
+      return 4;
+    case BTF_KIND_ARRAY:
+      return 12;
+    case BTF_KIND_STRUCT:
+    case BTF_KIND_UNION:
+    case BTF_KIND_DATASEC:
+    case BTF_KIND_ENUM64:
+      return 12 * count;
+    case BTF_KIND_ENUM:
+    case BTF_KIND_FUNC_PROTO:
+      return 8 * count;
+    case BTF_KIND_PTR:
+    case BTF_KIND_FWD:
+    case BTF_KIND_TYPEDEF:
+    case BTF_KIND_VOLATILE:
+    case BTF_KIND_CONST:
+    case BTF_KIND_RESTRICT:
+    case BTF_KIND_FUNC:
+    case BTF_KIND_FLOAT:
+    case BTF_KIND_TYPE_TAG:
+      return 0;
+    default:
+      return -1;
+  }
+}
+
+/** Types of one BTF object, or the reason why the bytes are none. `base` is vmlinux for the BTF of a module. */
+export function readBtf(bytes: Uint8Array, base?: Btf): Btf | string {
+  if (bytes.length < 24 || u16le(bytes, 0) !== BTF_MAGIC) return 'no BTF: the magic number is missing';
+  const headerBytes = u32le(bytes, 4);
+  const typesAt = headerBytes + u32le(bytes, 8);
+  const typesEnd = typesAt + u32le(bytes, 12);
+  const stringsAt = headerBytes + u32le(bytes, 16);
+  const stringsEnd = stringsAt + u32le(bytes, 20);
+  if (typesEnd > bytes.length || stringsEnd > bytes.length) return 'BTF is truncated';
+  const starts: number[] = [];
+  let at = typesAt;
+  while (at + TYPE_BYTES <= typesEnd) {
+    starts.push(at);
+    const info = u32le(bytes, at + 4);
+    const more = dataBytes((info >>> 24) & 0x1f, info & 0xffff);
+    if (more < 0) return `BTF type ${starts.length} has the unknown kind ${(info >>> 24) & 0x1f}`;
+    at += TYPE_BYTES + more;
+  }
+  if (at !== typesEnd) return 'the types of BTF do not fill their section';
+  return new Btf(bytes, Uint32Array.from(starts), stringsAt, stringsEnd, base);
+}
+
+export class Btf {
+  readonly #bytes: Uint8Array;
+  readonly #starts: Uint32Array;
+  readonly #stringsAt: number;
+  readonly #stringsEnd: number;
+  readonly #base: Btf | undefined;
+  /** Identifier of the first own type. Type 0 is void. */
+  readonly #firstId: number;
+  readonly #firstString: number;
+
+  /** Use readBtf. */
+  constructor(bytes: Uint8Array, starts: Uint32Array, stringsAt: number, stringsEnd: number, base: Btf | undefined) {
+    this.#bytes = bytes;
+    this.#starts = starts;
+    this.#stringsAt = stringsAt;
+    this.#stringsEnd = stringsEnd;
+    this.#base = base;
+    this.#firstId = base ? base.endId : 1;
+    this.#firstString = base ? base.endString : 0;
+  }
+
+  /** One more than the highest identifier. */
+  get endId(): number {
+    return this.#firstId + this.#starts.length;
+  }
+
+  /** One more than the highest string offset. */
+  get endString(): number {
+    return this.#firstString + this.#stringsEnd - this.#stringsAt;
+  }
+
+  /** Identifier of the type with this kind and name, own types first; undefined if there is none. */
+  find(kind: number, name: string): number | undefined {
+    const found = this.findOwn(kind, name);
+    return found ?? this.#base?.find(kind, name);
+  }
+
+  /** True for identifiers of vmlinux: those below the first own type of a module, all when there is no base. */
+  isOfBase(id: number): boolean {
+    return this.#base === undefined || id < this.#firstId;
+  }
+
+  /** As find, without the base. */
+  findOwn(kind: number, name: string): number | undefined {
+    for (let i = 0; i < this.#starts.length; i++) {
+      const at = this.#starts[i] ?? 0;
+      if (((u32le(this.#bytes, at + 4) >>> 24) & 0x1f) === kind && this.#nameIs(u32le(this.#bytes, at), name)) {
+        return this.#firstId + i;
+      }
+    }
+    return undefined;
+  }
+
+  /** Value of an enumerator, by its own name, in any enumeration of at most 32 bits. */
+  enumValue(name: string): number | undefined {
+    for (const at of this.#starts) {
+      const info = u32le(this.#bytes, at + 4);
+      if (((info >>> 24) & 0x1f) !== BTF_KIND_ENUM) continue;
+      for (let i = 0; i < (info & 0xffff); i++) {
+        const member = at + TYPE_BYTES + 8 * i;
+        if (this.#nameIs(u32le(this.#bytes, member), name)) return u32le(this.#bytes, member + 4) | 0;
+      }
+    }
+    return this.#base?.enumValue(name);
+  }
+
+  /**
+   * Place of a member by its path from a structure, as `proto.tcp.seen[0].td_end` in `nf_conn`. Members of
+   * anonymous structures and unions are found as in C. Otherwise the reason: a text.
+   */
+  member(structure: string, path: string): MemberPlace | string {
+    let type = this.find(BTF_KIND_STRUCT, structure) ?? this.find(BTF_KIND_UNION, structure);
+    if (type === undefined) return `this kernel has no struct ${structure}`;
+    let offsetBytes = 0;
+    for (const step of path.split('.')) {
+      const match = /^(\w+)((?:\[\d+\])*)$/.exec(step);
+      if (!match) return `"${step}" is no member name`;
+      const found = this.#memberOf(type, match[1] ?? '', 0);
+      if (!found) return `struct ${structure} has no member ${path}`;
+      if (found.offsetBits % 8 !== 0) return `${structure}.${path} is a bit field`;
+      offsetBytes += found.offsetBits / 8;
+      type = found.type;
+      for (const index of (match[2] ?? '').matchAll(/\d+/g)) {
+        const array = this.#array(type);
+        if (!array) return `${step} in ${structure}.${path} is no array`;
+        offsetBytes += Number(index[0]) * this.sizeOf(array.element);
+        type = array.element;
+      }
+    }
+    return { offsetBytes, sizeBytes: this.sizeOf(type) };
+  }
+
+  /** Bytes of a type; 0 for void and functions. */
+  sizeOf(id: number): number {
+    const resolved = this.#resolve(id);
+    const type = this.#type(resolved);
+    if (!type) return 0;
+    if (type.kind === BTF_KIND_PTR) return 8;
+    const array = this.#array(resolved);
+    if (array) return array.count * this.sizeOf(array.element);
+    return type.kind === BTF_KIND_FUNC || type.kind === BTF_KIND_FUNC_PROTO || type.kind === BTF_KIND_FWD ? 0 : type.size;
+  }
+
+  #type(id: number): { owner: Btf; at: number; kind: number; count: number; flag: boolean; size: number } | undefined {
+    if (id < this.#firstId) return this.#base ? this.#base.#type(id) : undefined;
+    const at = this.#starts[id - this.#firstId];
+    if (at === undefined) return undefined;
+    const info = u32le(this.#bytes, at + 4);
+    const size = u32le(this.#bytes, at + 8);
+    return { owner: this, at, kind: (info >>> 24) & 0x1f, count: info & 0xffff, flag: info >>> 31 === 1, size };
+  }
+
+  /** Through typedefs and qualifiers. */
+  #resolve(id: number): number {
+    let current = id;
+    for (let depth = 0; depth < MAX_DEPTH; depth++) {
+      const type = this.#type(current);
+      switch (type?.kind) {
+        case BTF_KIND_TYPEDEF:
+        case BTF_KIND_VOLATILE:
+        case BTF_KIND_CONST:
+        case BTF_KIND_RESTRICT:
+        case BTF_KIND_TYPE_TAG:
+          current = type.size;
+          break;
+        default:
+          return current;
+      }
+    }
+    return 0;
+  }
+
+  #array(id: number): { element: number; count: number } | undefined {
+    const type = this.#type(this.#resolve(id));
+    if (type?.kind !== BTF_KIND_ARRAY) return undefined;
+    const at = type.at + TYPE_BYTES;
+    return { element: u32le(type.owner.#bytes, at), count: u32le(type.owner.#bytes, at + 8) };
+  }
+
+  #memberOf(id: number, name: string, depth: number): { type: number; offsetBits: number } | undefined {
+    const type = this.#type(this.#resolve(id));
+    if (!type || (type.kind !== BTF_KIND_STRUCT && type.kind !== BTF_KIND_UNION) || depth > MAX_DEPTH) return undefined;
+    const { owner } = type;
+    for (let i = 0; i < type.count; i++) {
+      const at = type.at + TYPE_BYTES + 12 * i;
+      const raw = u32le(owner.#bytes, at + 8);
+      // With kind_flag the upper byte is the width of a bit field.
+      const offsetBits = type.flag ? raw & 0xff_ffff : raw;
+      const nameAt = u32le(owner.#bytes, at);
+      const member = u32le(owner.#bytes, at + 4);
+      if (nameAt !== 0) {
+        if (owner.#nameIs(nameAt, name)) return { type: member, offsetBits };
+        continue;
+      }
+      const inner = this.#memberOf(member, name, depth + 1);
+      if (inner) return { type: inner.type, offsetBits: offsetBits + inner.offsetBits };
+    }
+    return undefined;
+  }
+
+  #nameIs(nameAt: number, name: string): boolean {
+    if (nameAt < this.#firstString) return this.#base ? this.#base.#nameIs(nameAt, name) : false;
+    const at = this.#stringsAt + nameAt - this.#firstString;
+    if (at + name.length >= this.#stringsEnd) return false;
+    for (let i = 0; i < name.length; i++) if (this.#bytes[at + i] !== name.charCodeAt(i)) return false;
+    return this.#bytes[at + name.length] === 0;
+  }
+}

@@ -1,0 +1,275 @@
+/**
+ * bpf(2): maps, programs, pins, test runs and statistics.
+ *
+ * Thin: attributes are encoded in ebpf/attr.ts, this file makes the calls and
+ * gives failures their meaning. File descriptors are plain numbers that the
+ * caller closes; a map or program lives as long as a descriptor, a pin or a
+ * rule refers to it.
+ *
+ * Needs CAP_BPF and, for programs on packets, CAP_NET_ADMIN. Requires Linux 5.8.
+ * Specification: bpf(2), include/uapi/linux/bpf.h.
+ */
+import {
+  BPF_BTF_GET_FD_BY_ID, BPF_BTF_GET_NEXT_ID, BPF_ENABLE_STATS, BPF_MAP_CREATE, BPF_MAP_DELETE_ELEM,
+  BPF_MAP_GET_NEXT_KEY, BPF_MAP_LOOKUP_ELEM, BPF_MAP_UPDATE_ELEM, BPF_OBJ_GET, BPF_OBJ_GET_INFO_BY_FD, BPF_OBJ_PIN,
+  BPF_PROG_LOAD, BPF_PROG_TEST_RUN, BPF_STATS_RUN_TIME, PROG_INFO_BYTES, btfInfoRequest, enableStatsAttr, idAttr,
+  mapCreateAttr, mapElementAttr, objectInfoAttr, objectPathAttr, programLoadAttr, readProgramInfo, readTestRun,
+  testRunAttr, type ProgramInfo,
+} from '../ebpf/attr.js';
+import { SLOT_BYTES } from '../ebpf/assemble.js';
+import type { MapShape } from '../ebpf/maps.js';
+import { readVerifierLog, type VerifierReport } from '../ebpf/verifier-log.js';
+import { ascii, concat, latin1, u32le } from '../base/bytes.js';
+import { EINVAL, ENOENT, ENOSPC, ENOSYS, EPERM } from './errno.js';
+import { libc, type Libc } from './libc.js';
+import { check, SystemError } from './system-error.js';
+
+const BPF_HINT = 'run as root, or give the process CAP_BPF and CAP_NET_ADMIN';
+const LOG_BYTES = 1 << 20;
+/** Largest log buffer that the kernel takes (UINT_MAX >> 2), bounded for our own sake. */
+const MAX_LOG_BYTES = 1 << 26;
+
+/** The verifier refused a program. */
+export class ProgramRejected extends SystemError {
+  /** Everything the verifier wrote. */
+  readonly log: string;
+  readonly report: VerifierReport;
+
+  constructor(name: string, errno: number, log: string) {
+    const report = readVerifierLog(log);
+    const where = report.slot === undefined ? '' : ` at slot ${report.slot}`;
+    super({
+      code: 'ERR_PROGRAM_REJECTED',
+      syscall: 'bpf(BPF_PROG_LOAD)',
+      errno,
+      doing: `load the program ${name}`,
+      detail: `${report.message}${where}`,
+      hint: 'the kernel\'s verifier refused the program; the full log shows the path it followed',
+    });
+    this.name = 'ProgramRejected';
+    this.log = log;
+    this.report = report;
+  }
+}
+
+export interface ProgramSource {
+  /** BPF_PROG_TYPE_*. */
+  readonly type: number;
+  readonly name: string;
+  /** Encoded instructions. */
+  readonly bytes: Uint8Array;
+  /** Kernel functions are open to GPL-compatible programs only. */
+  readonly license?: 'MIT' | 'Dual MIT/GPL';
+  /** Descriptors that instructions refer to by index: BTF of modules. */
+  readonly descriptors?: readonly number[];
+}
+
+export interface TestRun {
+  /** What the program returned. */
+  readonly result: number;
+  /** Average over all repetitions, as the kernel measured it. */
+  readonly averageNs: number;
+  /** The packet afterwards, cut to the room given; empty without room. */
+  readonly packet: Uint8Array;
+}
+
+/** The calls; a fake libc stands in for tests. */
+export class Bpf {
+  readonly #libc: Libc;
+  /** What the last call pointed at: holding it after the call keeps the collector away during the call. */
+  readonly #held: Uint8Array[][] = [];
+
+  constructor(native: Libc = libc()) {
+    this.#libc = native;
+  }
+
+  /** The raw call. `memory` are the arrays whose addresses stand in `attr`. */
+  #bpf(command: number, attr: Uint8Array, ...memory: Uint8Array[]): number {
+    const result = this.#libc.bpf(command, attr);
+    this.#held[0] = memory;
+    return result;
+  }
+
+  #call(command: number, attr: Uint8Array, syscall: string, doing: string, ...memory: Uint8Array[]): number {
+    const result = this.#bpf(command, attr, ...memory);
+    if (result >= 0) return result;
+    const unsupported = result === -ENOSYS;
+    throw new SystemError({
+      syscall: `bpf(${syscall})`,
+      errno: -result,
+      doing,
+      ...(unsupported && { code: 'ERR_NOT_SUPPORTED', hint: 'a kernel with CONFIG_BPF_SYSCALL is needed' }),
+      ...(result === -EPERM && { hint: BPF_HINT }),
+      ...(result === -ENOENT && { hint: 'it may have been removed, or the bpf file system is mounted elsewhere' }),
+    });
+  }
+
+  /** A pointer for a structure; the array is also handed to #bpf. */
+  #address(bytes: Uint8Array): bigint {
+    return this.#libc.addressOf(bytes);
+  }
+
+  close(fd: number): void {
+    this.#libc.close(fd);
+  }
+
+  createMap(shape: MapShape, name: string): number {
+    return this.#call(BPF_MAP_CREATE, mapCreateAttr(shape, name), 'BPF_MAP_CREATE', `create the map ${name}`);
+  }
+
+  /** A copy of the value, or null without such a key. Per-CPU maps give one value of 8-byte multiples for each possible CPU. */
+  lookup(mapFd: number, key: Uint8Array, valueBytes: number): Uint8Array | null {
+    const value = new Uint8Array(valueBytes);
+    const attr = mapElementAttr(mapFd, this.#address(key), this.#address(value));
+    const result = this.#bpf(BPF_MAP_LOOKUP_ELEM, attr, key, value);
+    if (result === -ENOENT) return null;
+    check(result, { syscall: 'bpf(BPF_MAP_LOOKUP_ELEM)', doing: 'read a map' });
+    return value;
+  }
+
+  update(mapFd: number, key: Uint8Array, value: Uint8Array): void {
+    const attr = mapElementAttr(mapFd, this.#address(key), this.#address(value));
+    this.#call(BPF_MAP_UPDATE_ELEM, attr, 'BPF_MAP_UPDATE_ELEM', 'write a map', key, value);
+  }
+
+  /** False without such a key. */
+  delete(mapFd: number, key: Uint8Array): boolean {
+    const attr = mapElementAttr(mapFd, this.#address(key), 0n);
+    const result = this.#bpf(BPF_MAP_DELETE_ELEM, attr, key);
+    if (result === -ENOENT) return false;
+    check(result, { syscall: 'bpf(BPF_MAP_DELETE_ELEM)', doing: 'delete from a map' });
+    return true;
+  }
+
+  /** The key after `key`, the first for null, null after the last. */
+  nextKey(mapFd: number, key: Uint8Array | null, keyBytes: number): Uint8Array | null {
+    const next = new Uint8Array(keyBytes);
+    const attr = mapElementAttr(mapFd, key ? this.#address(key) : 0n, this.#address(next));
+    const result = this.#bpf(BPF_MAP_GET_NEXT_KEY, attr, next, ...(key ? [key] : []));
+    if (result === -ENOENT) return null;
+    check(result, { syscall: 'bpf(BPF_MAP_GET_NEXT_KEY)', doing: 'walk a map' });
+    return next;
+  }
+
+  /** Descriptor of the verified program. Throws ProgramRejected with the verifier's log. */
+  loadProgram(source: ProgramSource): number {
+    const license = concat(ascii(source.license ?? 'MIT'), Uint8Array.of(0));
+    const descriptors = Int32Array.from(source.descriptors ?? []);
+    const descriptorBytes = new Uint8Array(descriptors.buffer);
+    const attempt = (log: Uint8Array): number =>
+      this.#bpf(
+        BPF_PROG_LOAD,
+        programLoadAttr({
+          type: source.type,
+          slots: source.bytes.length / SLOT_BYTES,
+          instructionsAt: this.#address(source.bytes),
+          licenseAt: this.#address(license),
+          name: source.name,
+          logLevel: log.length > 0 ? 1 : 0,
+          logAt: this.#address(log),
+          logBytes: log.length,
+          fdArrayAt: descriptors.length > 0 ? this.#address(descriptorBytes) : 0n,
+        }),
+        source.bytes, license, log, descriptorBytes,
+      );
+    // The log costs time and memory: only a refused program is loaded a second time with it.
+    let result = attempt(new Uint8Array(0));
+    if (result >= 0) return result;
+    if (result === -EPERM) {
+      throw new SystemError({
+        syscall: 'bpf(BPF_PROG_LOAD)', errno: EPERM, doing: `load the program ${source.name}`, hint: BPF_HINT,
+      });
+    }
+    let log = new Uint8Array(LOG_BYTES);
+    result = attempt(log);
+    while (result === -ENOSPC && log.length < MAX_LOG_BYTES) {
+      log = new Uint8Array(4 * log.length);
+      result = attempt(log);
+    }
+    if (result >= 0) return result;
+    const end = log.indexOf(0);
+    throw new ProgramRejected(source.name, -result, latin1(log, 0, end < 0 ? log.length : end));
+  }
+
+  /** Runs a program on `packet` (with an Ethernet header in front), in the network namespace of the caller. */
+  testRun(
+    programFd: number,
+    packet: Uint8Array,
+    options: { readonly repeat?: number; readonly roomBytes?: number; readonly context?: Uint8Array } = {},
+  ): TestRun {
+    const out = new Uint8Array(options.roomBytes ?? 0);
+    const context = options.context ?? new Uint8Array(0);
+    const attr = testRunAttr({
+      programFd,
+      dataAt: this.#address(packet),
+      dataBytes: packet.length,
+      outAt: this.#address(out),
+      outBytes: out.length,
+      repeat: options.repeat ?? 1,
+      contextAt: this.#address(context),
+      contextBytes: context.length,
+    });
+    const result = this.#bpf(BPF_PROG_TEST_RUN, attr, packet, out, context);
+    // ENOSPC: the packet was longer than the room; the run took place.
+    if (result !== -ENOSPC) check(result, { syscall: 'bpf(BPF_PROG_TEST_RUN)', doing: 'run a program on a packet' });
+    const run = readTestRun(attr);
+    return { result: run.result, averageNs: run.averageNs, packet: out.subarray(0, Math.min(run.outBytes, out.length)) };
+  }
+
+  /** Gives a map or program a name in a bpf file system. */
+  pin(fd: number, path: string): void {
+    const name = pathBytes(path);
+    const attr = objectPathAttr(this.#address(name), fd);
+    const result = this.#bpf(BPF_OBJ_PIN, attr, name);
+    check(result, {
+      syscall: 'bpf(BPF_OBJ_PIN)',
+      doing: `pin ${path}`,
+      ...(result === -EINVAL || result === -EPERM
+        ? { hint: 'the directory must lie in a mounted bpf file system: mount -t bpf bpf /sys/fs/bpf' }
+        : {}),
+    });
+  }
+
+  /** Descriptor of the map or program with this name. */
+  openPinned(path: string): number {
+    const name = pathBytes(path);
+    return this.#call(BPF_OBJ_GET, objectPathAttr(this.#address(name)), 'BPF_OBJ_GET', `open ${path}`, name);
+  }
+
+  programInfo(programFd: number): ProgramInfo {
+    const info = new Uint8Array(PROG_INFO_BYTES);
+    const attr = objectInfoAttr(programFd, this.#address(info), info.length);
+    this.#call(BPF_OBJ_GET_INFO_BY_FD, attr, 'BPF_OBJ_GET_INFO_BY_FD', 'read program information', info);
+    return readProgramInfo(info);
+  }
+
+  /** While the descriptor is open, the kernel measures run time and count of all programs, at some 20 ns a run. */
+  enableStatistics(): number {
+    return this.#call(BPF_ENABLE_STATS, enableStatsAttr(BPF_STATS_RUN_TIME), 'BPF_ENABLE_STATS', 'measure programs');
+  }
+
+  /** Descriptor of the type information of a kernel module, or null when no such module is loaded. */
+  openModuleTypes(module: string): number | null {
+    let id = 0;
+    for (;;) {
+      const next = idAttr(id);
+      const result = this.#bpf(BPF_BTF_GET_NEXT_ID, next);
+      if (result === -ENOENT) return null;
+      check(result, { syscall: 'bpf(BPF_BTF_GET_NEXT_ID)', doing: 'walk the type information of the kernel' });
+      id = u32le(next, 4);
+      const fd = this.#bpf(BPF_BTF_GET_FD_BY_ID, idAttr(id));
+      if (fd === -ENOENT) continue; // Unloaded meanwhile.
+      check(fd, { syscall: 'bpf(BPF_BTF_GET_FD_BY_ID)', doing: 'open type information' });
+      const name = new Uint8Array(64);
+      const info = btfInfoRequest(this.#address(name), name.length);
+      const attr = objectInfoAttr(fd, this.#address(info), info.length);
+      this.#call(BPF_OBJ_GET_INFO_BY_FD, attr, 'BPF_OBJ_GET_INFO_BY_FD', 'read the name of a module', info, name);
+      if (latin1(name, 0, name.indexOf(0)) === module) return fd;
+      this.close(fd);
+    }
+  }
+}
+
+function pathBytes(path: string): Uint8Array {
+  return concat(new TextEncoder().encode(path), Uint8Array.of(0));
+}
