@@ -37,7 +37,7 @@ export function sampleBtf(types: readonly SampleType[], stringBase = 0): Uint8Ar
   };
   const words = (...values: number[]): Uint8Array => new Uint8Array(Uint32Array.from(values).buffer);
   const info = (kind: number, count = 0, flag = 0): number => ((flag << 31) | (kind << 24) | count) >>> 0;
-  const encoded = types.map((type): Uint8Array => {
+  const encode = (type: SampleType): Uint8Array => {
     switch (type.kind) {
       case 'int':
         return words(name(type.name), info(BTF_KIND_INT), type.bytes, 8 * type.bytes);
@@ -64,8 +64,8 @@ export function sampleBtf(types: readonly SampleType[], stringBase = 0): Uint8Ar
         );
       }
     }
-  });
-  const body = concat(...encoded);
+  };
+  const body = concat(...types.map(encode));
   const header = words(0x0001_eb9f, 24, 0, body.length, body.length, strings.length);
   return concat(header, body, ascii(strings));
 }
