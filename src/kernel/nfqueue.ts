@@ -1,0 +1,213 @@
+/**
+ * Packets from NFQUEUE, in batches, with their verdicts.
+ *
+ * One socket serves several queues. Each turn of the event loop takes up to 64
+ * packets with one `recvmmsg` and answers with one `sendto`: single verdicts where a
+ * packet is dropped, repeated or marked, then one batch verdict for the rest of each queue.
+ * (As fast as C; one send for each verdict would halve the rate.)
+ *
+ * When the process dies the kernel drops what is queued and then, with
+ * `--queue-bypass` in the rule, lets traffic pass. Overflow (length or socket buffer) passes
+ * packets with `failOpen`, and loses them without; `readQueueStatistics` counts both.
+ * Specification: include/uapi/linux/netfilter/nfnetlink_queue.h.
+ */
+import { NLMSG_ERROR, forEachMessage, messageType, readAcknowledgement } from '../netlink/message.js';
+import { MessageWriter } from '../netlink/message-writer.js';
+import {
+  NFQA_CFG_F_FAIL_OPEN,
+  NFQA_CFG_F_GSO,
+  NF_ACCEPT,
+  NO_MARK,
+  QueuedPacket,
+  QueuedPacketDecoder,
+  bindQueue,
+  configureQueue,
+  giveVerdict,
+  giveVerdictUpTo,
+} from '../netlink/nfqueue.js';
+import { EAGAIN, EBUSY, EINTR, EOPNOTSUPP, EPERM } from './errno.js';
+import { type Libc, type Watch, libc as systemLibc } from './libc.js';
+import { MessageBatch } from './message-batch.js';
+import { NETLINK_NETFILTER, NetlinkSocket } from './netlink-socket.js';
+import { SystemError, check } from './system-error.js';
+
+/** Packets taken in one go. */
+export const BATCH_PACKETS = 64;
+// Headers and attributes around the payload: 16 + 4 + about 120 bytes of attributes seen; rounded up.
+const OVERHEAD_BYTES = 256;
+
+export interface QueueOptions {
+  /** Queue numbers, at least one, all bound to this socket. */
+  readonly queues: readonly number[];
+  /** Bytes of each packet to copy; default 1600 (an Ethernet packet). */
+  readonly copyRangeBytes?: number;
+  /** Packets that may wait in each queue; default 4096. */
+  readonly maxPackets?: number;
+  /** Pass packets on overflow instead of losing them; default true. */
+  readonly failOpen?: boolean;
+  /** Take packets as the kernel coalesced them: six times the throughput when everything is queued; default true. */
+  readonly gso?: boolean;
+  /** Default 8 MiB. */
+  readonly receiveBufferBytes?: number;
+  readonly libc?: Libc;
+}
+
+/**
+ * A batch, given to the receiver. `packets[0..count)` are valid, in order of arrival; the receiver sets
+ * `verdict` and `verdictMark` of each (default: accept, no mark). All are borrowed until the receiver returns.
+ */
+export type BatchReceiver = (packets: readonly QueuedPacket[], count: number) => void;
+
+export interface QueueTroubles {
+  /** A verdict was refused, e.g. because the queue was flushed meanwhile. */
+  readonly onRefused?: (errno: number) => void;
+}
+
+export interface QueueCounters {
+  packets: number;
+  batches: number;
+  refusedVerdicts: number;
+}
+
+export class PacketQueue {
+  readonly counters: QueueCounters = { packets: 0, batches: 0, refusedVerdicts: 0 };
+  private readonly socket: NetlinkSocket;
+  private readonly libc: Libc;
+  private readonly batch: MessageBatch;
+  private readonly decoder = new QueuedPacketDecoder();
+  private readonly packets: readonly QueuedPacket[];
+  private readonly verdicts = new MessageWriter(BATCH_PACKETS * 44);
+  private receiver: BatchReceiver | null = null;
+  private troubles: QueueTroubles = {};
+  private watch: Watch | null = null;
+
+  /** Binds and configures the queues; packets wait until `start`. Throws SystemError (ERR_QUEUE_BUSY, ERR_NOT_PERMITTED, ERR_NOT_SUPPORTED). */
+  constructor(options: QueueOptions) {
+    const copyRangeBytes = options.copyRangeBytes ?? 1600;
+    this.libc = options.libc ?? systemLibc();
+    this.socket = NetlinkSocket.open(NETLINK_NETFILTER, {
+      receiveBufferBytes: options.receiveBufferBytes ?? 8 << 20,
+      // Without it a full buffer makes the next read fail although packets wait.
+      ignoreOverrun: true,
+      libc: this.libc,
+    });
+    const flags = (options.failOpen === false ? 0 : NFQA_CFG_F_FAIL_OPEN) | (options.gso === false ? 0 : NFQA_CFG_F_GSO);
+    try {
+      for (const queue of options.queues) this.bind(queue, copyRangeBytes, options.maxPackets ?? 4096, flags);
+    } catch (error) {
+      this.socket.close();
+      throw error;
+    }
+    this.batch = new MessageBatch(this.libc, BATCH_PACKETS, copyRangeBytes + OVERHEAD_BYTES);
+    this.packets = Array.from({ length: BATCH_PACKETS }, () => new QueuedPacket());
+  }
+
+  /** Begins to deliver batches from the event loop. */
+  start(receiver: BatchReceiver, troubles: QueueTroubles = {}): void {
+    this.receiver = receiver;
+    this.troubles = troubles;
+    this.watch = this.libc.watchReadable(this.socket.fd, () => this.readBatches());
+  }
+
+  /**
+   * Stops delivering and gives the queues back; packets that still wait are lost, so remove the rules
+   * first. Safe to call twice.
+   */
+  close(): void {
+    this.watch?.close();
+    this.watch = null;
+    this.receiver = null;
+    // The kernel unbinds the queues with the socket.
+    this.socket.close();
+  }
+
+  private bind(queue: number, copyRangeBytes: number, maxPackets: number, flags: number): void {
+    const { socket } = this;
+    socket.writer.reset();
+    bindQueue(socket.writer, queue, socket.nextSequence());
+    const errno = socket.request(socket.writer);
+    if (errno === EPERM || errno === EBUSY) throw this.busyOrForbidden(queue, errno);
+    if (errno !== 0) throw new SystemError({ syscall: 'NFQNL_CFG_CMD_BIND', errno, doing: `bind queue ${queue}` });
+    socket.writer.reset();
+    const settings = { copyRangeBytes, maxPackets, flags, flagsMask: NFQA_CFG_F_FAIL_OPEN | NFQA_CFG_F_GSO };
+    configureQueue(socket.writer, queue, settings, socket.nextSequence());
+    const refused = socket.request(socket.writer);
+    if (refused === 0) return;
+    throw new SystemError({
+      ...(refused === EOPNOTSUPP ? { code: 'ERR_NOT_SUPPORTED' as const } : {}),
+      syscall: 'NFQNL_MSG_CONFIG',
+      errno: refused,
+      doing: `configure queue ${queue}`,
+      hint: 'Linux 3.10 or newer with NFQUEUE is needed',
+    });
+  }
+
+  /** The kernel answers EPERM for both; whoever may set a forced buffer size is not short of privilege. */
+  private busyOrForbidden(queue: number, errno: number): SystemError {
+    return new SystemError({
+      code: 'ERR_QUEUE_BUSY',
+      syscall: 'NFQNL_CFG_CMD_BIND',
+      errno,
+      doing: `bind queue ${queue}`,
+      hint: `another program reads queue ${queue}: stop it, or choose other queue numbers`,
+    });
+  }
+
+  private readBatches(): void {
+    // Bounded, so that timers and other sockets get their turn under load.
+    for (let i = 0; i < 8 && this.receiver; i++) {
+      const count = this.batch.receive(this.socket.fd, 0);
+      if (count === -EAGAIN) return;
+      if (count === -EINTR) continue;
+      check(count, { syscall: 'recvmmsg', doing: 'read queued packets' });
+      this.deliver(count);
+      if (count < BATCH_PACKETS) return;
+    }
+  }
+
+  private deliver(datagrams: number): void {
+    const { batch, packets, decoder } = this;
+    const { bytes, slotBytes } = batch;
+    let count = 0;
+    for (let i = 0; i < datagrams; i++) {
+      const start = i * slotBytes;
+      // The kernel sends one packet in each datagram.
+      const packet = packets[count];
+      const end = start + Math.min(batch.lengthBytes(i), slotBytes);
+      if (packet && decoder.decode(bytes, start, end, packet)) count++;
+      else this.notAPacket(bytes, start, end);
+    }
+    if (count === 0) return;
+    this.counters.packets += count;
+    this.counters.batches++;
+    this.receiver?.(packets, count);
+    this.answer(count);
+  }
+
+  private notAPacket(bytes: Uint8Array, start: number, end: number): void {
+    forEachMessage(bytes, start, end, (at, messageEnd) => {
+      if (messageType(bytes, at) !== NLMSG_ERROR) return;
+      const errno = readAcknowledgement(bytes, at, messageEnd)?.errno ?? 0;
+      if (errno === 0) return;
+      this.counters.refusedVerdicts++;
+      this.troubles.onRefused?.(errno);
+    });
+  }
+
+  /** Verdicts of the batch in one send. Single ones go first: a batch verdict takes all packets up to its id. */
+  private answer(count: number): void {
+    const { packets, verdicts } = this;
+    verdicts.reset();
+    const lastPlain = new Map<number, number>();
+    for (let i = 0; i < count; i++) {
+      const packet = packets[i] as QueuedPacket;
+      if (packet.verdict === NF_ACCEPT && packet.verdictMark === NO_MARK) lastPlain.set(packet.queue, packet.id);
+      else giveVerdict(verdicts, packet.queue, packet.id, packet.verdict, packet.verdictMark);
+    }
+    for (const [queue, id] of lastPlain) giveVerdictUpTo(verdicts, queue, id, NF_ACCEPT, NO_MARK);
+    const errno = this.socket.send(verdicts);
+    if (errno === 0) return;
+    this.counters.refusedVerdicts += count;
+    this.troubles.onRefused?.(errno);
+  }
+}
