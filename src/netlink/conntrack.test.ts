@@ -57,7 +57,7 @@ test('a masqueraded connection is decoded whole', () => {
     tcpState: 'ESTABLISHED',
     originalCounters: { packets: 4, bytes: 217 },
     replyCounters: { packets: 3, bytes: 165 },
-    startedAtMs: Math.floor(0x18ea59e8c30c1196 / 1e6),
+    startedAtMs: 1795346257700,
   });
   assert.ok(entry.status & IPS_SRC_NAT);
 });
