@@ -3,10 +3,14 @@
  * Configuration, completion, `p2pwall protocols` and the documentation derive from it.
  */
 import type { Protocol } from './detector.js';
+import { gnutella } from './protocols/gnutella.js';
+import { gnutella2 } from './protocols/gnutella2.js';
 import { hyperswarm } from './protocols/hyperswarm.js';
 import { ipfs } from './protocols/ipfs.js';
 
 export const PROTOCOLS: readonly Protocol[] = [
+  gnutella,
+  gnutella2,
   hyperswarm,
   ipfs,
 ];
