@@ -3,8 +3,9 @@
  * expected finding: truncations and piecemeal arrival. Pure; tests assert that
  * the list of problems is empty.
  */
+import { addressText } from '../base/address.js';
 import { type Feature, TCP } from './detector.js';
-import { findingName, inspectSample, type SampleOptions, type Turn } from './sample.js';
+import { findingName, inspectSample, sampleInspection, type SampleOptions, type Turn } from './sample.js';
 
 export interface Sample {
   readonly name: string;
@@ -45,4 +46,15 @@ export function sampleProblems(feature: Feature, sample: Sample): string[] {
     if (!isStream && cut === 'certain' && sample.isOpenEnded !== true) problems.push(`certain when cut to ${lengthBytes} bytes`);
   }
   return problems;
+}
+
+/** What a feature harvests from the last turn: `address:port` for told endpoints, `listens:port` for the sender's own. */
+export function harvested(feature: Feature, turns: readonly Turn[], options: SampleOptions = {}): string[] {
+  const found: string[] = [];
+  feature.harvest?.(sampleInspection(feature.transport, turns, options), {
+    toldIpv4: (bytes, at, port) => found.push(`${addressText(bytes, at, 4)}:${port}`),
+    toldIpv6: (bytes, at, port) => found.push(`[${addressText(bytes, at, 16)}]:${port}`),
+    listensOn: (port) => found.push(`listens:${port}`),
+  });
+  return found;
 }

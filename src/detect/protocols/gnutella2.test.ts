@@ -1,11 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { ipv4Text } from '../../base/address.js';
 import { ascii, concat, fromHex } from '../../base/bytes.js';
-import { TCP } from '../detector.js';
-import { findingName, inspectSample, sampleInspection } from '../sample.js';
-import { only, type Sample, sampleProblems } from '../sample-table.js';
+import { findingName, inspectSample } from '../sample.js';
+import { harvested, only, type Sample, sampleProblems } from '../sample-table.js';
 import { gwebcache, handshake, packets } from './gnutella2/tcp.js';
 import { datagrams } from './gnutella2/udp.js';
 
@@ -27,13 +25,7 @@ for (const sample of greetings) {
 }
 
 test('a refusal tells the hubs it lists', () => {
-  const told: string[] = [];
-  const input = sampleInspection(TCP, [...only(ascii(GREETING)), { from: 1, bytes: ascii(ANSWER) }]);
-  handshake.harvest?.(input, {
-    toldIpv4: (bytes, at, port) => told.push(`${ipv4Text(bytes, at)}:${port}`),
-    toldIpv6: () => assert.fail('no IPv6 here'),
-  });
-  assert.deepEqual(told, ['192.0.2.7:6346', '192.0.2.8:80']);
+  assert.deepEqual(harvested(handshake, [...only(ascii(GREETING)), { from: 1, bytes: ascii(ANSWER) }]), ['192.0.2.7:6346', '192.0.2.8:80']);
 });
 
 const PING = '08 5049';

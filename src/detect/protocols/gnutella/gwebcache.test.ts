@@ -1,10 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ipv4Text } from '../../../base/address.js';
 import { ascii } from '../../../base/bytes.js';
-import { TCP } from '../../detector.js';
-import { findingName, inspectSample, sampleInspection } from '../../sample.js';
-import { only } from '../../sample-table.js';
+import { findingName, inspectSample, type Turn } from '../../sample.js';
+import { harvested, only } from '../../sample-table.js';
 import { gwebcache } from './gwebcache.js';
 
 const cases: readonly [string, string, string][] = [
@@ -33,15 +31,10 @@ for (const [name, target, expected] of cases) {
 }
 
 test('the answer tells its hosts, of either version', () => {
-  const told: string[] = [];
   const body = '192.0.2.1:6346\nH|192.0.2.2:6347|120\nU|http://cache.example/gwc.php|3\n';
-  const input = sampleInspection(TCP, [
+  const turns: readonly Turn[] = [
     { from: 0, bytes: ascii('GET /?hostfile=1 HTTP/1.0\r\n\r\n') },
     { from: 1, bytes: ascii(`HTTP/1.0 200 OK\r\nX-From: 203.0.113.9:80 \r\n\r\n${body}`) },
-  ]);
-  gwebcache.harvest?.(input, {
-    toldIpv4: (bytes, at, port) => told.push(`${ipv4Text(bytes, at)}:${port}`),
-    toldIpv6: () => assert.fail('no IPv6 here'),
-  });
-  assert.deepEqual(told, ['192.0.2.1:6346', '192.0.2.2:6347']);
+  ];
+  assert.deepEqual(harvested(gwebcache, turns), ['192.0.2.1:6346', '192.0.2.2:6347']);
 });

@@ -1,11 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { ipv4Text } from '../../../base/address.js';
 import { ascii, concat, fromHex } from '../../../base/bytes.js';
-import { TCP } from '../../detector.js';
-import { findingName, inspectSample, sampleInspection, type Turn } from '../../sample.js';
-import { only, type Sample, sampleProblems } from '../../sample-table.js';
+import { findingName, inspectSample, type Turn } from '../../sample.js';
+import { harvested, only, type Sample, sampleProblems } from '../../sample-table.js';
 import { handshake, messages } from './handshake.js';
 
 const REQUEST = 'GNUTELLA CONNECT/0.6\r\nNode: 192.0.2.1:6346\r\nUser-Agent: LimeWire/4.9\r\nX-Ultrapeer: False\r\n\r\n';
@@ -42,14 +40,8 @@ for (const sample of greetings) {
 }
 
 test('a refusal tells the hosts it lists, not versions or times', () => {
-  const told: string[] = [];
-  const input = sampleInspection(TCP, answer(REFUSAL));
-  const more = handshake.harvest?.(input, {
-    toldIpv4: (bytes, at, port) => told.push(`${ipv4Text(bytes, at)}:${port}`),
-    toldIpv6: () => assert.fail('no IPv6 here'),
-  });
-  assert.deepEqual(told, ['192.0.2.1:8171', '198.51.100.2:15677', '203.0.113.4:7986']);
-  assert.equal(more, false);
+  assert.deepEqual(harvested(handshake, answer(REFUSAL)), ['192.0.2.1:8171', '198.51.100.2:15677', '203.0.113.4:7986']);
+  assert.deepEqual(harvested(handshake, only(ascii(REQUEST))), ['192.0.2.1:6346', 'listens:6346']);
 });
 
 const GUID = '8de43102 4929251c ff297df9 e9260403';

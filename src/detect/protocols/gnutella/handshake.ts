@@ -9,7 +9,7 @@
  * Gnutella protocol specification 0.6, "Gnutella TLS Connection Upgrade" (2015).
  */
 import { ascii, hasAt, indexOf, indexOfByte, u32le, u8 } from '../../../base/bytes.js';
-import { type Anchor, type Feature, type Finding, type Inspection, MAX_PREFIX_BYTES, match, MORE, NO, TCP } from '../../detector.js';
+import { type Feature, type Finding, type Inspection, MAX_PREFIX_BYTES, match, MORE, NO, TCP } from '../../detector.js';
 import { harvestHeader } from './harvest.js';
 import { HEADER_BYTES, isBody, isHeader, TCP_TYPES, TYPE_AT } from './message.js';
 
@@ -69,8 +69,6 @@ export const handshake: Feature = {
  */
 const CHAIN = match('certain', 'Gnutella messages, each ending where the next begins (connection picked up mid-stream)');
 
-const ANCHORS: readonly Anchor[] = TCP_TYPES.map((type) => ({ at: TYPE_AT, bytes: Uint8Array.of(type) }));
-
 /** Mid-stream only: a stream seen from its start begins with a handshake. */
 function inspectChain(input: Inspection): Finding {
   if (input.fromStart) return NO;
@@ -91,7 +89,7 @@ function inspectChain(input: Inspection): Finding {
 export const messages: Feature = {
   feature: 'messages',
   transport: TCP,
-  trigger: { kind: 'anchors', anchors: ANCHORS },
+  trigger: { kind: 'always', because: 'a random GUID comes first; asked for streams picked up mid-stream only' },
   inspect: inspectChain,
   remember: 'both',
 };

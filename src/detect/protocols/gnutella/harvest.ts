@@ -3,7 +3,7 @@
  * cached hosts), hits, pushes, DHT contacts and host lists in header text.
  * Deflated bodies and extensions are passed over.
  */
-import { indexOf, u16, u16le, u8 } from '../../../base/bytes.js';
+import { ascii, hasAtIgnoringCase, indexOf, indexOfByte, u16, u16le, u8 } from '../../../base/bytes.js';
 import { scanIpv4Endpoints } from '../../../base/endpoint-text.js';
 import type { PeerSink } from '../../detector.js';
 import { GGEP_MAGIC, ggepEnd } from './ggep.js';
@@ -31,6 +31,8 @@ export function harvestMessage(bytes: Uint8Array, headerAt: number, at: number, 
     case PONG: {
       if (lengthBytes < PONG_BYTES) return;
       toldLittleEndian(bytes, at + 2, at, sink);
+      // Hops 0: the pong is the sender's own.
+      if (u8(bytes, headerAt + 18) === 0) sink.listensOn(u16le(bytes, at));
       const extensionsAt = at + PONG_BYTES;
       if (extensionsAt >= end || u8(bytes, extensionsAt) !== GGEP_MAGIC) return;
       // UDP host cache: `IPP` is a list of packed IPv4 endpoints.
@@ -57,6 +59,7 @@ const FIND_NODE_RESPONSE = 0x06;
 /** The sender's own contact, and those of a FIND_NODE response. DHT numbers are in network order. */
 export function harvestDht(bytes: Uint8Array, start: number, end: number, sink: PeerSink): void {
   let at = harvestContact(bytes, start + 24, end, sink);
+  if (at >= 0) sink.listensOn(u16(bytes, at - 2));
   if (at < 0 || u8(bytes, start + 23) !== FIND_NODE_RESPONSE || at + 4 > end) return;
   at += 4 + u16(bytes, at + 2); // instance, flags, extended header
   if (at >= end) return;
@@ -82,10 +85,21 @@ function harvestContact(bytes: Uint8Array, at: number, end: number, sink: PeerSi
 }
 
 const EMPTY_LINE = Uint8Array.of(0x0d, 0x0a, 0x0d, 0x0a);
+/** Fields with the sender's own endpoint. Its address may be another than the packet's, its port counts. */
+const OWN_FIELDS = ['\nlisten-ip:', '\nnode:', '\nx-my-address:', '\nx-node:'].map(ascii);
+const OWN_VALUE_BYTES = 64;
 
 /** Host lists in header fields (X-Try, X-Try-Ultrapeers, X-Alt, X-Push-Proxies, Node ...). True while the header goes on. */
 export function harvestHeader(bytes: Uint8Array, start: number, end: number, sink: PeerSink): boolean {
   const headerEnd = indexOf(bytes, start, end, EMPTY_LINE);
-  scanIpv4Endpoints(bytes, start, headerEnd < 0 ? end : headerEnd + 2, (address, at, port) => sink.toldIpv4(address, at, port));
+  const last = headerEnd < 0 ? end : headerEnd + 2;
+  scanIpv4Endpoints(bytes, start, last, (address, at, port) => sink.toldIpv4(address, at, port));
+  for (let at = start; at >= 0 && at < last; at = indexOfByte(bytes, at + 1, last, 0x0a)) {
+    for (const field of OWN_FIELDS) {
+      if (!hasAtIgnoringCase(bytes, at, last, field)) continue;
+      const valueAt = at + field.length;
+      scanIpv4Endpoints(bytes, valueAt, Math.min(last, valueAt + OWN_VALUE_BYTES), (_address, _at, port) => sink.listensOn(port));
+    }
+  }
   return headerEnd < 0;
 }

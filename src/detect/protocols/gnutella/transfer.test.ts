@@ -1,10 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ipv4Text } from '../../../base/address.js';
 import { ascii } from '../../../base/bytes.js';
-import { TCP } from '../../detector.js';
-import { findingName, inspectSample, sampleInspection, type Turn } from '../../sample.js';
-import { only, sampleProblems } from '../../sample-table.js';
+import { findingName, inspectSample, type Turn } from '../../sample.js';
+import { harvested, only, sampleProblems } from '../../sample-table.js';
 import { http, push } from './transfer.js';
 
 const URN = 'LXIP2A72T5H3BU3GRUMZFYNU3OYDK6FI';
@@ -54,13 +52,8 @@ for (const [name, turns, expected] of cases) {
 }
 
 test('alternate locations and push proxies are told', () => {
-  const told: string[] = [];
   const fields = `X-Gnutella-Alternate-Location: http://192.0.2.7:6346/uri-res/N2R\r\nX-Push-Proxies: 192.0.2.8:6347\r\n`;
-  http.harvest?.(sampleInspection(TCP, answer(fields)), {
-    toldIpv4: (bytes, at, port) => told.push(`${ipv4Text(bytes, at)}:${port}`),
-    toldIpv6: () => assert.fail('no IPv6 here'),
-  });
-  assert.deepEqual(told, ['192.0.2.7:6346', '192.0.2.8:6347']);
+  assert.deepEqual(harvested(http, answer(fields)), ['192.0.2.7:6346', '192.0.2.8:6347']);
 });
 
 const ID = '74e83102414c9fb617abb10c9760594a';

@@ -1,11 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { ipv4Text } from '../../../base/address.js';
 import { ascii, concat, fromHex } from '../../../base/bytes.js';
-import { findingName, inspectSample, sampleInspection } from '../../sample.js';
-import { only, type Sample, sampleProblems } from '../../sample-table.js';
-import { UDP } from '../../detector.js';
+import { findingName, inspectSample } from '../../sample.js';
+import { harvested, only, type Sample, sampleProblems } from '../../sample-table.js';
 import { messages, semiReliable } from './udp.js';
 
 /** Byte 8 is FF: made by a modern servent. */
@@ -94,20 +92,13 @@ test('random datagrams are never taken for Gnutella', () => {
   );
 });
 
-function told(hex: string): string[] {
-  const input = sampleInspection(UDP, only(fromHex(hex)));
-  const endpoints: string[] = [];
-  messages.harvest?.(input, {
-    toldIpv4: (bytes, at, port) => endpoints.push(`${ipv4Text(bytes, at)}:${port}`),
-    toldIpv6: (_bytes, _at, port) => endpoints.push(`IPv6:${port}`),
-  });
-  return endpoints;
-}
+const told = (hex: string): string[] => harvested(messages, only(fromHex(hex)));
 
 test('a pong tells its sender, and the hosts packed in IPP', () => {
   const ipp = 'c3 83 495050 4c c0000202 ca18 c0000203 cb18';
   assert.deepEqual(told(message(MODERN, '01 01 00', `a05b c0000201 0a000000 00100000 ${ipp}`)), [
     '192.0.2.1:23456',
+    'listens:23456',
     '192.0.2.2:6346',
     '192.0.2.3:6347',
   ]);
@@ -116,7 +107,7 @@ test('a pong tells its sender, and the hosts packed in IPP', () => {
 test('a DHT response tells its sender and the contacts it lists', () => {
   const contact = `47544b47 0000 ${SHA1} 04 c6336407 8001`;
   const body = `06 47544b47 0000 ${SHA1} 04 c0000201 7009 01 00 0000 04 8ba033c7 02 ${contact} 4c494d45 0000 ${SHA1} 04 c6336408 1234`;
-  assert.deepEqual(told(message(MODERN, '44 0000', body)), ['192.0.2.1:28681', '198.51.100.7:32769', '198.51.100.8:4660']);
+  assert.deepEqual(told(message(MODERN, '44 0000', body)), ['192.0.2.1:28681', 'listens:28681', '198.51.100.7:32769', '198.51.100.8:4660']);
 });
 
 test('a hit tells its sender; a cut contact list and deflated bodies tell nothing more', () => {

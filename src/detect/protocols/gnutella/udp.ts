@@ -7,7 +7,7 @@
  * RUDP messages, but what they carry (HTTP) is not read.
  */
 import { ascii, u16, u16le, u32le, u8 } from '../../../base/bytes.js';
-import { type Anchor, type Feature, type Finding, type Inspection, match, NO, UDP } from '../../detector.js';
+import { type Feature, type Finding, type Inspection, match, NO, UDP } from '../../detector.js';
 import { harvestDht, harvestMessage } from './harvest.js';
 import {
   DHT,
@@ -36,8 +36,6 @@ const RELIABLE = match('certain', 'Gnutella reliable UDP (RUDP) between firewall
 const MOJITO = match('certain', 'Gnutella DHT (Mojito) message with its sender\'s contact');
 const SEMI_RELIABLE = match('certain', 'Gnutella semi-reliable UDP (GTA) with a consistent header');
 
-const ANCHORS: readonly Anchor[] = UDP_TYPES.map((type) => ({ at: TYPE_AT, bytes: Uint8Array.of(type) }));
-
 /** Four contacts' vendors aside, DHT messages carry versions 0.0 and 0.1 so far. */
 const DHT_MAX_VERSION = 2;
 const DHT_HEADER_BYTES = 61;
@@ -50,7 +48,7 @@ function inspectMessage(input: Inspection): Finding {
   const type = u8(bytes, start + TYPE_AT);
   if (type === DHT) return isDht(bytes, start, end) ? MOJITO : NO;
   if (type === RUDP) return isReliable(bytes, start, lengthBytes) ? RELIABLE : NO;
-  if (!isHeader(bytes, start)) return NO;
+  if (!UDP_TYPES.includes(type) || !isHeader(bytes, start)) return NO;
   if (type === PING && lengthBytes === 0) return isModernGuid(bytes, start) ? MODERN_PING : BARE_PING;
   return isBody(bytes, start, start + HEADER_BYTES, end) ? MESSAGE : UNREAD_BODY;
 }
@@ -90,7 +88,7 @@ function isReliable(bytes: Uint8Array, start: number, lengthBytes: number): bool
 export const messages: Feature = {
   feature: 'udp',
   transport: UDP,
-  trigger: { kind: 'anchors', anchors: ANCHORS },
+  trigger: { kind: 'always', because: 'a random GUID comes first; the length field refuses all other datagrams at once' },
   inspect: inspectMessage,
   harvest(input, sink) {
     const { bytes, start, end } = input;

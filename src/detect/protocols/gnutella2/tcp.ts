@@ -14,6 +14,7 @@ const GREETING = match('certain', 'G2 handshake: Gnutella 0.6 greeting with appl
 const CONNECT = ascii('GNUTELLA CONNECT/0.6');
 const STATUS = ascii('GNUTELLA/0.6');
 const G2 = ascii('application/x-gnutella2');
+const LISTEN_IP = ascii('Listen-IP:');
 const HEADER_END = ascii('\r\n\r\n');
 /** The same bound as gnutella keeps, so that one of both answers: servents name G2 in their first fields. */
 const DECIDED_BYTES = 256;
@@ -41,6 +42,11 @@ export const handshake: Feature = {
     const headerEnd = indexOf(input.bytes, input.start, input.end, HEADER_END);
     const end = headerEnd < 0 ? input.end : headerEnd + 2;
     scanIpv4Endpoints(input.bytes, input.start, end, (address, at, port) => sink.toldIpv4(address, at, port));
+    const ownAt = indexOf(input.bytes, input.start, end, LISTEN_IP);
+    if (ownAt >= 0) {
+      const valueAt = ownAt + LISTEN_IP.length;
+      scanIpv4Endpoints(input.bytes, valueAt, Math.min(end, valueAt + 32), (_address, _at, port) => sink.listensOn(port));
+    }
     return headerEnd < 0;
   },
 };
