@@ -7,10 +7,14 @@ import { gnutella } from './protocols/gnutella.js';
 import { gnutella2 } from './protocols/gnutella2.js';
 import { hyperswarm } from './protocols/hyperswarm.js';
 import { ipfs } from './protocols/ipfs.js';
+import { resilio } from './protocols/resilio.js';
+import { syncthing } from './protocols/syncthing.js';
 
 export const PROTOCOLS: readonly Protocol[] = [
   gnutella,
   gnutella2,
   hyperswarm,
   ipfs,
+  resilio,
+  syncthing,
 ];
