@@ -1,0 +1,98 @@
+import { test } from 'node:test';
+import { ascii, concat, fromHex } from '../../base/bytes.js';
+import { answer, ask, checkNoise, checkSamples, checkTruncations, featureOf } from '../../../test/support/detector-table.js';
+import { soulseek } from './soulseek.js';
+
+const u32 = (value: number): Uint8Array => Uint8Array.of(value, value >>> 8, value >>> 16, value >>> 24);
+const string = (value: string): Uint8Array => concat(u32(value.length), ascii(value));
+const framed = (...parts: Uint8Array[]): Uint8Array => {
+  const body = concat(...parts);
+  return concat(u32(body.length), body);
+};
+const MD5 = 'd41d8cd98f00b204e9800998ecf8427e';
+const LOGIN = framed(u32(1), string('tester'), string('secret'), u32(160), string(MD5), u32(17));
+const OLD_LOGIN = framed(u32(1), string('tester'), string('secret'), u32(182));
+const PEER_INIT = framed(Uint8Array.of(1), string('someone'), string('P'), u32(0));
+const PIERCE = framed(Uint8Array.of(0), u32(0x12345678));
+const SHARES_REQUEST = framed(u32(4));
+
+/** Key first, then the message XOR the key rotated left by one bit for each four bytes. */
+function obfuscate(message: Uint8Array, key: number): Uint8Array {
+  const out = concat(u32(key), message);
+  let turned = key;
+  for (let i = 0; i < message.length; i++) {
+    if (i % 4 === 0) turned = ((turned << 1) | (turned >>> 31)) >>> 0;
+    out[4 + i] = (message[i] ?? 0) ^ ((turned >>> (8 * (i % 4))) & 0xff);
+  }
+  return out;
+}
+
+test('logins and their answers', () => {
+  const login = featureOf(soulseek, 'login');
+  checkSamples(login, [
+    { name: 'today', turns: [ask(LOGIN)], expected: 'certain' },
+    { name: 'before 2003, without MD5', turns: [ask(OLD_LOGIN)], expected: 'certain' },
+    { name: 'length that does not fit', turns: [ask(concat(u32(LOGIN.length), LOGIN.subarray(4)))], expected: 'no' },
+    { name: 'control character in the name', turns: [ask(framed(u32(1), string('te\u0001ter'), string('x'), u32(160)))], expected: 'no' },
+    { name: 'no hexadecimal digits', turns: [ask(framed(u32(1), string('t'), string('x'), u32(160), string('z'.repeat(32)), u32(1)))], expected: 'no' },
+    { name: 'mid-stream', turns: [ask(LOGIN)], expected: 'no', options: { fromStart: false } },
+  ]);
+  checkTruncations(login, [ask(LOGIN)], undefined, LOGIN.length - 4);
+  const greeting = framed(u32(1), Uint8Array.of(1), string('Welcome'), u32(0x0100007f), string(MD5), Uint8Array.of(0));
+  const reply = featureOf(soulseek, 'login-answer');
+  checkSamples(reply, [
+    { name: 'accepted', turns: [ask(LOGIN), answer(greeting)], expected: 'certain' },
+    { name: 'refused', turns: [ask(LOGIN), answer(framed(u32(1), Uint8Array.of(0), string('INVALIDPASS')))], expected: 'certain' },
+    { name: 'other code', turns: [ask(LOGIN), answer(framed(u32(2), Uint8Array.of(1), string('x')))], expected: 'no' },
+  ]);
+  checkTruncations(reply, [ask(LOGIN), answer(greeting)], undefined, greeting.length - 1);
+});
+
+test('peer initialisation, clear and obfuscated', () => {
+  const init = featureOf(soulseek, 'peer-init');
+  checkSamples(init, [
+    { name: 'peer', turns: [ask(PEER_INIT)], expected: 'certain' },
+    { name: 'file', turns: [ask(framed(Uint8Array.of(1), string('x'), string('F'), u32(7)))], expected: 'certain' },
+    { name: 'followed by a message', turns: [ask(concat(PEER_INIT, SHARES_REQUEST))], expected: 'certain' },
+    { name: 'unknown type', turns: [ask(framed(Uint8Array.of(1), string('x'), string('Q'), u32(7)))], expected: 'no' },
+    { name: 'length off by one', turns: [ask(concat(u32(PEER_INIT.length - 3), PEER_INIT.subarray(4)))], expected: 'no' },
+  ]);
+  checkTruncations(init, [ask(PEER_INIT)], undefined, PEER_INIT.length - 4);
+  const hidden = featureOf(soulseek, 'peer-init-obfuscated');
+  const secret = obfuscate(PEER_INIT, 0x9b3c51e7);
+  checkSamples(hidden, [
+    { name: 'obfuscated', turns: [ask(secret)], expected: 'certain' },
+    { name: 'obfuscated and more', turns: [ask(concat(secret, secret))], expected: 'certain' },
+    { name: 'another key stands before it', turns: [ask(concat(u32(1), secret.subarray(4)))], expected: 'no' },
+  ]);
+  checkTruncations(hidden, [ask(secret)], undefined, secret.length - 4);
+});
+
+test('firewall piercing needs company', () => {
+  const pierce = featureOf(soulseek, 'pierce-firewall');
+  checkSamples(pierce, [
+    { name: 'alone', turns: [ask(PIERCE)], expected: 'suspected' },
+    { name: 'with a peer message behind it', turns: [ask(concat(PIERCE, SHARES_REQUEST))], expected: 'certain' },
+    { name: 'answered by a peer message', turns: [ask(PIERCE), answer(SHARES_REQUEST), ask(Uint8Array.of(0))], expected: 'certain' },
+    { name: 'with other bytes behind it', turns: [ask(concat(PIERCE, fromHex('ffffffffffffffff')))], expected: 'no' },
+    { name: 'sent by the responder', turns: [answer(PIERCE)], expected: 'no' },
+  ]);
+});
+
+test('distributed searches, also mid-stream, and the name of the server', () => {
+  const search = framed(Uint8Array.of(3), u32(0x31), string('someone'), u32(99), string('some song'));
+  const distributed = featureOf(soulseek, 'distributed');
+  checkSamples(distributed, [
+    { name: 'search', turns: [ask(search)], expected: 'certain', options: { fromStart: false } },
+    { name: 'length off by one', turns: [ask(concat(u32(search.length - 3), search.subarray(4)))], expected: 'no' },
+  ]);
+  checkTruncations(distributed, [ask(search)]);
+  const question = (name: string): Uint8Array =>
+    concat(fromHex('1234 0100 0001 0000 0000 0000'), ...name.split('.').map((label) => concat(Uint8Array.of(label.length), ascii(label))), fromHex('00 0001 0001'));
+  checkSamples(featureOf(soulseek, 'dns'), [
+    { name: 'server', turns: [ask(question('server.slsknet.org'))], expected: 'likely' },
+    { name: 'web site', turns: [ask(question('www.slsknet.org'))], expected: 'no' },
+  ]);
+});
+
+test('noise is not Soulseek', () => checkNoise(soulseek));
