@@ -91,15 +91,13 @@ export class CaptureReader {
     if (window.end - window.at < headerBytes && !window.gather(headerBytes)) return this.#starve();
     const isLittle = this.#isLittle;
     const capturedBytes = isLittle ? u32le(window.bytes, window.at + 8) : u32(window.bytes, window.at + 8);
-    if (capturedBytes > formats.MAX_PACKET_BYTES) {
-      return this.#fail('malformed', `packet ${this.packetCount + 1} says that ${capturedBytes} bytes of it were captured`);
-    }
+    if (capturedBytes > formats.MAX_PACKET_BYTES) return this.#failLength(capturedBytes);
     const wholeBytes = headerBytes + capturedBytes;
     if (window.end - window.at < wholeBytes && !window.gather(wholeBytes)) return this.#starve();
     const { bytes, at } = window;
     const seconds = isLittle ? u32le(bytes, at) : u32(bytes, at);
     const fraction = isLittle ? u32le(bytes, at + 4) : u32(bytes, at + 4);
-    this.bytes = bytes;
+    if (this.bytes !== bytes) this.bytes = bytes;
     this.start = at + headerBytes;
     this.end = at + wholeBytes;
     this.originalLengthBytes = isLittle ? u32le(bytes, at + 12) : u32(bytes, at + 12);
@@ -158,20 +156,14 @@ export class CaptureReader {
       if (totalBytes < formats.PCAPNG_BLOCK_BYTES || (totalBytes & 3) !== 0) {
         return this.#fail('malformed', `a block of type ${type} says that it has ${totalBytes} bytes`);
       }
-      let status: ReadStatus | null = null;
-      switch (type) {
-        case formats.PCAPNG_ENHANCED_PACKET:
-        case formats.PCAPNG_PACKET:
-          return this.#packetBlock(type, totalBytes);
-        case formats.PCAPNG_SIMPLE_PACKET:
-          return this.#simplePacketBlock(totalBytes);
-        case formats.PCAPNG_INTERFACE:
-          status = this.#interfaceBlock(totalBytes);
-          break;
-        default:
-          this.#skipBytes = totalBytes;
+      if (type === formats.PCAPNG_ENHANCED_PACKET || type === formats.PCAPNG_PACKET) return this.#packetBlock(type, totalBytes);
+      if (type === formats.PCAPNG_SIMPLE_PACKET) return this.#simplePacketBlock(totalBytes);
+      if (type === formats.PCAPNG_INTERFACE) {
+        const status = this.#interfaceBlock(totalBytes);
+        if (status !== null) return status;
+      } else {
+        this.#skipBytes = totalBytes;
       }
-      if (status !== null) return status;
     }
   }
 
@@ -179,19 +171,21 @@ export class CaptureReader {
     const window = this.#window;
     if (totalBytes < 32) return this.#fail('malformed', `a packet block says that it has ${totalBytes} bytes`);
     if (window.end - window.at < 28 && !window.gather(28)) return this.#starve();
-    const capturedBytes = this.#read32(window.at + 20);
-    if (capturedBytes > totalBytes - 32 || capturedBytes > formats.MAX_PACKET_BYTES) {
-      return this.#fail('malformed', `packet ${this.packetCount + 1} says that ${capturedBytes} bytes of it were captured`);
-    }
+    const isLittle = this.#isLittle;
+    const capturedBytes = isLittle ? u32le(window.bytes, window.at + 20) : u32(window.bytes, window.at + 20);
+    if (capturedBytes > totalBytes - 32 || capturedBytes > formats.MAX_PACKET_BYTES) return this.#failLength(capturedBytes);
     if (window.end - window.at < 28 + capturedBytes && !window.gather(28 + capturedBytes)) return this.#starve();
-    const { at } = window;
+    const { bytes, at } = window;
     const index = type === formats.PCAPNG_PACKET ? this.#read16(at + 8) : this.#read32(at + 8);
     const described = this.#interfaces[index];
-    if (described === undefined) return this.#fail('malformed', `packet ${this.packetCount + 1} is of interface ${index}, which no block describes`);
-    const ticks = this.#read32(at + 12) * 0x1_0000_0000 + this.#read32(at + 16);
-    const timeMs = ticks / described.ticksPerMs + described.offsetMs;
+    if (described === undefined) {
+      return this.#fail('malformed', `packet ${this.packetCount + 1} is of interface ${index}, which no block describes`);
+    }
+    const high = isLittle ? u32le(bytes, at + 12) : u32(bytes, at + 12);
+    const low = isLittle ? u32le(bytes, at + 16) : u32(bytes, at + 16);
+    const timeMs = (high * 0x1_0000_0000 + low) / described.ticksPerMs + described.offsetMs;
     this.timeMs = timeMs >= 0 && timeMs <= MAX_TIME_MS ? timeMs : 0;
-    this.originalLengthBytes = this.#read32(at + 24);
+    this.originalLengthBytes = isLittle ? u32le(bytes, at + 24) : u32(bytes, at + 24);
     return this.#deliver(described.linkType, 28, capturedBytes, totalBytes);
   }
 
@@ -204,9 +198,7 @@ export class CaptureReader {
     // Padding is not told from data otherwise: the captured length is the smaller of wire and snap length.
     let capturedBytes = Math.min(originalBytes, totalBytes - 16);
     if (described.snapBytes > 0) capturedBytes = Math.min(capturedBytes, described.snapBytes);
-    if (capturedBytes > formats.MAX_PACKET_BYTES) {
-      return this.#fail('malformed', `packet ${this.packetCount + 1} says that ${capturedBytes} bytes of it were captured`);
-    }
+    if (capturedBytes > formats.MAX_PACKET_BYTES) return this.#failLength(capturedBytes);
     if (!window.gather(12 + capturedBytes)) return this.#starve();
     this.originalLengthBytes = originalBytes;
     return this.#deliver(described.linkType, 12, capturedBytes, totalBytes);
@@ -215,7 +207,7 @@ export class CaptureReader {
   #deliver(linkType: number, headerBytes: number, capturedBytes: number, totalBytes: number): ReadStatus {
     const window = this.#window;
     this.linkType = linkType;
-    this.bytes = window.bytes;
+    if (this.bytes !== window.bytes) this.bytes = window.bytes;
     this.start = window.at + headerBytes;
     this.end = this.start + capturedBytes;
     this.packetCount++;
@@ -263,6 +255,10 @@ export class CaptureReader {
     const { bytes, at, end } = this.#window;
     this.error = formats.notACapture(bytes.subarray(at, Math.min(end, at + 6)));
     return 'error';
+  }
+
+  #failLength(capturedBytes: number): ReadStatus {
+    return this.#fail('malformed', `packet ${this.packetCount + 1} says that ${capturedBytes} bytes of it were captured`);
   }
 
   #fail(kind: CaptureError['kind'], what: string): ReadStatus {

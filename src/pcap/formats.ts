@@ -54,6 +54,8 @@ export interface CaptureError {
   readonly atBytes: number;
   /** What to do about it, where something can be done. */
   readonly hint?: string;
+  /** `io` only: what the system said. */
+  readonly system?: { readonly syscall: string; readonly errno: number; readonly code: string };
 }
 
 /** Magic numbers of files that are often given by mistake. */

@@ -9,7 +9,7 @@
  */
 import { u16, u8 } from '../base/bytes.js';
 import { ETHERTYPE_IPV4, IPPROTO_TCP } from './constants.js';
-import { decodeDatagram } from './ip.js';
+import { decodeDatagram, setUndecoded } from './ip.js';
 import { LINKTYPE_ETHERNET } from './link-types.js';
 import { locateIp } from './link.js';
 import { locatorStatus } from './locate.js';
@@ -60,10 +60,6 @@ export function decodeFrame(
   }
   const ipAt = locateIp(linkType, bytes, start, end);
   if (ipAt >= 0) return decodeIp(view, bytes, ipAt, end);
-  const status = locatorStatus(ipAt);
-  decodeDatagram(view, bytes, end, end);
-  view.start = start;
-  view.sourceAt = start;
-  view.destinationAt = start;
-  return status;
+  decodeDatagram(view, bytes, start, start);
+  return setUndecoded(view, start, end, 0, locatorStatus(ipAt));
 }
