@@ -5,6 +5,7 @@
 import type { Protocol } from './detector.js';
 import { ares } from './protocols/ares.js';
 import { bitcoin } from './protocols/bitcoin.js';
+import { ethereum } from './protocols/ethereum.js';
 import { fasttrack } from './protocols/fasttrack.js';
 import { gnutella } from './protocols/gnutella.js';
 import { gnutella2 } from './protocols/gnutella2.js';
@@ -25,6 +26,7 @@ import { winmx } from './protocols/winmx.js';
 export const PROTOCOLS: readonly Protocol[] = [
   ares,
   bitcoin,
+  ethereum,
   fasttrack,
   gnutella,
   gnutella2,
