@@ -16,7 +16,7 @@ import type { DnsMessage } from './facets/dns.js';
 import type { HttpMessage } from './facets/http.js';
 import type { QuicInitial } from './facets/quic.js';
 import type { TlsHello } from './facets/tls.js';
-import { Turns } from '../flow/turns.js';
+import { TurnSlab, Turns } from '../flow/turns.js';
 
 const NOTHING = new Uint8Array(0);
 
@@ -34,7 +34,7 @@ export class LiveInspection implements Inspection {
   otherBytes: Uint8Array = NOTHING;
   otherStart = 0;
   otherEnd = 0;
-  turns: Turns = new Turns(TURN_LIMITS);
+  turns: Turns = new Turns(new TurnSlab(TURN_LIMITS, 1), 0);
   srcPort = 0;
   dstPort = 0;
   ipVersion = 4;

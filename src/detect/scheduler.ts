@@ -13,7 +13,16 @@ import { ANCHOR_ABSENT, ANCHOR_PENDING, anchorState, type Candidate } from './tr
 /** A stream prefix shorter than this may still become a facet that did not parse yet: longer than any HTTP method or record header. */
 const FACET_PATIENCE_BYTES = 16;
 
+/** Told every answer of a feature; for explanations, not for the hot path. */
+export type AnswerListener = (candidate: Candidate, finding: Finding) => void;
+
 export class Scheduler {
+  readonly #onAnswer: AnswerListener | undefined;
+
+  constructor(onAnswer?: AnswerListener) {
+    this.#onAnswer = onAnswer;
+  }
+
   /** After `search`: the best match, or null. */
   match: Match | null = null;
   /** Whose match it is. Valid iff `match` is not null. */
@@ -30,6 +39,7 @@ export class Scheduler {
     for (let i = 0; i < count; i++) {
       const candidate = candidates[i]!;
       const finding = this.#ask(candidate, input);
+      if (this.#onAnswer !== undefined) this.#onAnswer(candidate, finding);
       if (finding === NO) continue;
       if (finding === MORE) {
         this.kept[this.keptCount++] = candidate;

@@ -6,17 +6,26 @@
 import { MAX_PREFIX_BYTES } from '../detect/detector.js';
 import { TURN_LIMITS } from '../detect/live-inspection.js';
 import type { Candidate } from '../detect/trigger-index.js';
-import { StreamPrefix } from '../flow/stream-prefix.js';
-import { Turns } from '../flow/turns.js';
+import { type BufferPart, StreamPrefix } from '../flow/stream-prefix.js';
+import { TurnSlab, Turns } from '../flow/turns.js';
+
+/** Room for a prefix before it gets a buffer of its own: most openings are smaller. */
+const FIRST_PREFIX_BYTES = 512;
+/** States whose memory is allocated together. */
+const STATES_PER_SLAB = 256;
 
 /** One direction of an undecided TCP flow. */
 export class StreamState {
-  readonly prefix = new StreamPrefix(MAX_PREFIX_BYTES);
+  readonly prefix: StreamPrefix;
   /** Features that answered MORE; valid in [0, waitingCount). */
   readonly waiting: Candidate[] = [];
   waitingCount = 0;
   /** First bytes were inspected: `waiting` is meaningful. */
   hasBegun = false;
+
+  constructor(first: BufferPart) {
+    this.prefix = new StreamPrefix(MAX_PREFIX_BYTES, first);
+  }
 
   reset(): void {
     this.prefix.reset();
@@ -32,20 +41,37 @@ export class StreamState {
   }
 }
 
+/** Memory of the states that were allocated together. */
+interface Slab {
+  readonly turns: TurnSlab;
+  /** Two parts of FIRST_PREFIX_BYTES for each state; allocated when the first stream needs one. */
+  prefixes: Uint8Array | null;
+}
+
 export class FlowState {
-  readonly turns = new Turns(TURN_LIMITS);
+  readonly turns: Turns;
   /** By direction; null until a TCP flow needs it. */
   readonly streams: [StreamState | null, StreamState | null] = [null, null];
   /** Owner's number of the flow. */
   flow = -1;
   newer: FlowState | null = null;
   older: FlowState | null = null;
+  readonly #slab: Slab;
+  readonly #index: number;
+
+  constructor(slab: Slab, index: number) {
+    this.turns = new Turns(slab.turns, index);
+    this.#slab = slab;
+    this.#index = index;
+  }
 
   /** The state of a direction, made on first use and reused afterwards. */
   stream(direction: 0 | 1): StreamState {
     const existing = this.streams[direction];
     if (existing) return existing;
-    const made = new StreamState();
+    this.#slab.prefixes ??= new Uint8Array(STATES_PER_SLAB * 2 * FIRST_PREFIX_BYTES);
+    const at = (this.#index * 2 + direction) * FIRST_PREFIX_BYTES;
+    const made = new StreamState({ bytes: this.#slab.prefixes, at, sizeBytes: FIRST_PREFIX_BYTES });
     this.streams[direction] = made;
     return made;
   }
@@ -63,6 +89,8 @@ export class FlowStatePool {
   readonly #limit: number;
   readonly #onEvict: (flow: number) => void;
   readonly #spare: FlowState[] = [];
+  #slab: Slab | null = null;
+  #made = 0;
   #oldest: FlowState | null = null;
   #newest: FlowState | null = null;
   #inUse = 0;
@@ -83,7 +111,7 @@ export class FlowStatePool {
       this.#onEvict(victim.flow);
       this.give(victim);
     }
-    const state = this.#spare.pop() ?? new FlowState();
+    const state = this.#spare.pop() ?? this.#make();
     state.reset(flow);
     state.older = this.#newest;
     state.newer = null;
@@ -92,6 +120,14 @@ export class FlowStatePool {
     this.#newest = state;
     this.#inUse++;
     return state;
+  }
+
+  #make(): FlowState {
+    const index = this.#made++ % STATES_PER_SLAB;
+    if (index === 0 || this.#slab === null) {
+      this.#slab = { turns: new TurnSlab(TURN_LIMITS, STATES_PER_SLAB), prefixes: null };
+    }
+    return new FlowState(this.#slab, index);
   }
 
   /** Returns a state to the pool. */

@@ -9,7 +9,7 @@
 import { MAX_PREFIX_BYTES, type Match, type Protocol, TCP, UDP } from '../detect/detector.js';
 import { LiveInspection, TURN_LIMITS } from '../detect/live-inspection.js';
 import { isOrdinaryDatagram, isOrdinaryStream } from '../detect/ordinary.js';
-import { Scheduler, isTriggeredBy } from '../detect/scheduler.js';
+import { type AnswerListener, Scheduler, isTriggeredBy } from '../detect/scheduler.js';
 import { type Candidate, type TransportIndex, buildTransportIndex } from '../detect/trigger-index.js';
 import { type Confidence, confidenceRank } from '../events/confidence.js';
 import {
@@ -22,7 +22,7 @@ import {
   type FlowTableOptions,
 } from '../flow/flow-table.js';
 import { PeerMemory, type PeerMemoryOptions } from '../flow/peer-memory.js';
-import { Turns } from '../flow/turns.js';
+import { TurnSlab, Turns } from '../flow/turns.js';
 import type { PacketView } from '../wire/packet-view.js';
 import { Endpoints } from './endpoints.js';
 import { FindingTable, type FlowFinding } from './finding.js';
@@ -36,6 +36,8 @@ export interface IdentifierOptions {
   readonly maxUndecided?: number;
   /** A flow got a finding, or a stronger one. Called before the packet's call returns. */
   readonly onFinding?: (flow: number, finding: FlowFinding) => void;
+  /** Every answer of a feature to the packet being inspected; slows everything down. */
+  readonly onAnswer?: AnswerListener;
   /** A flow leaves the table; its fields can still be read. */
   readonly onFlowEnd?: (flow: number, finding: FlowFinding | null, reason: FlowEndReason) => void;
 }
@@ -62,14 +64,14 @@ export class Identifier {
   readonly #protocols: readonly Protocol[];
   readonly #tcp: TransportIndex;
   readonly #udp: TransportIndex;
-  readonly #scheduler = new Scheduler();
+  readonly #scheduler: Scheduler;
   readonly #input: LiveInspection;
   readonly #pool: FlowStatePool;
   readonly #findingTable = new FindingTable();
   readonly #findings: (FlowFinding | null)[] = [];
   readonly #states: (FlowState | null)[] = [];
-  readonly #noTurns = new Turns(TURN_LIMITS);
-  readonly #oneTurn = new Turns(TURN_LIMITS);
+  readonly #noTurns = new Turns(new TurnSlab(TURN_LIMITS, 1), 0);
+  readonly #oneTurn = new Turns(new TurnSlab(TURN_LIMITS, 1), 0);
   readonly #onFinding: ((flow: number, finding: FlowFinding) => void) | undefined;
   readonly #onFlowEnd: ((flow: number, finding: FlowFinding | null, reason: FlowEndReason) => void) | undefined;
   #flow = -1;
@@ -77,6 +79,7 @@ export class Identifier {
 
   constructor(options: IdentifierOptions) {
     this.#protocols = options.protocols;
+    this.#scheduler = new Scheduler(options.onAnswer);
     this.#tcp = buildTransportIndex(options.protocols, TCP);
     this.#udp = buildTransportIndex(options.protocols, UDP);
     this.#onFinding = options.onFinding;
@@ -255,15 +258,16 @@ export class Identifier {
     const input = this.#input;
     const { prefix } = state.stream(direction);
     input.bytes = prefix.bytes;
-    input.start = 0;
-    input.end = prefix.length;
-    input.segmentAt = prefix.length - grownBytes;
+    input.start = prefix.at;
+    input.end = prefix.at + prefix.length;
+    input.segmentAt = input.end - grownBytes;
     input.fromStart = this.table.isFromStart(flow, direction);
     input.turns = state.turns;
     const other = state.streams[direction === 0 ? 1 : 0];
     if (other) {
       input.otherBytes = other.prefix.bytes;
-      input.otherEnd = other.prefix.length;
+      input.otherStart = other.prefix.at;
+      input.otherEnd = other.prefix.at + other.prefix.length;
     }
     input.clearFacets();
   }

@@ -80,7 +80,11 @@ export interface FlowTableOptions {
   readonly onEnd: (flow: number, reason: FlowEndReason) => void;
 }
 
-const FIRST_CAPACITY = 1 << 12;
+/**
+ * Entries allocated at first. The arrays are zero pages until they are used, so a large
+ * table costs no memory before it is filled, and copying while it grows is spared.
+ */
+const FIRST_CAPACITY = 1 << 18;
 /** Entries looked at to find the longest idle one when the table is full. */
 const EVICTION_SAMPLE = 32;
 /** Entries swept for age on each new flow: more than one, so that the hand outruns growth. */
@@ -90,8 +94,9 @@ export class FlowTable {
   #capacity = FIRST_CAPACITY;
   #ints = new Int32Array(FIRST_CAPACITY * WORDS);
   #floats = new Float64Array(FIRST_CAPACITY * FLOATS);
-  #heads = new Int32Array(FIRST_CAPACITY * 2).fill(-1);
-  #headMask = FIRST_CAPACITY * 2 - 1;
+  /** By hash: 1 + the first slot of the chain, 0 for none (untouched pages stay untouched). */
+  #heads = new Int32Array(FIRST_CAPACITY);
+  #headMask = FIRST_CAPACITY - 1;
   /** Slots below this were used at least once. */
   #fresh = 0;
   #freeHead = -1;
@@ -155,7 +160,7 @@ export class FlowTable {
     const kind = view.protocol | META_USED | (isIpv6 ? META_IPV6 : 0);
     const hash = this.#hash(s0 ^ s1 ^ s2, s3, view.srcPort, d0 ^ d1 ^ d2, d3, view.dstPort, view.protocol);
     const ints = this.#ints;
-    for (let slot = this.#heads[hash & this.#headMask]!; slot >= 0; ) {
+    for (let slot = this.#heads[hash & this.#headMask]! - 1; slot >= 0; ) {
       const at = slot * WORDS;
       const ports = ints[at + PORTS]!;
       if ((ports === forward || ports === backward) && (ints[at + META]! & META_KIND) === kind) {
@@ -296,8 +301,8 @@ export class FlowTable {
     floats[floatAt + BYTES_A + 1] = 0;
     floats[floatAt + BYTES_A + direction] = view.end - view.start;
     const headAt = hash & this.#headMask;
-    ints[at + NEXT] = this.#heads[headAt]!;
-    this.#heads[headAt] = slot;
+    ints[at + NEXT] = this.#heads[headAt]! - 1;
+    this.#heads[headAt] = slot + 1;
     this.size++;
     if (view.protocol === IPPROTO_TCP && (view.tcpFlags & (TCP_SYN | TCP_FIN | TCP_RST)) !== 0) {
       this.#noteFlags(at, direction, view);
@@ -330,14 +335,14 @@ export class FlowTable {
     let headCount = this.#headMask + 1;
     while (headCount < capacity) headCount *= 2;
     if (headCount === this.#headMask + 1) return;
-    this.#heads = new Int32Array(headCount).fill(-1);
+    this.#heads = new Int32Array(headCount);
     this.#headMask = headCount - 1;
     for (let slot = 0; slot < this.#fresh; slot++) {
       const at = slot * WORDS;
       if ((ints[at + META]! & META_USED) === 0) continue;
       const headAt = this.#hashOf(slot) & this.#headMask;
-      ints[at + NEXT] = this.#heads[headAt]!;
-      this.#heads[headAt] = slot;
+      ints[at + NEXT] = this.#heads[headAt]! - 1;
+      this.#heads[headAt] = slot + 1;
     }
   }
 
@@ -408,11 +413,11 @@ export class FlowTable {
     const ints = this.#ints;
     const headAt = hash & this.#headMask;
     let previous = -1;
-    for (let other = this.#heads[headAt]!; other !== slot && other >= 0; other = ints[other * WORDS + NEXT]!) {
+    for (let other = this.#heads[headAt]! - 1; other !== slot && other >= 0; other = ints[other * WORDS + NEXT]!) {
       previous = other;
     }
     const next = ints[slot * WORDS + NEXT]!;
-    if (previous < 0) this.#heads[headAt] = next;
+    if (previous < 0) this.#heads[headAt] = next + 1;
     else ints[previous * WORDS + NEXT] = next;
     ints[slot * WORDS + META] = 0;
     ints[slot * WORDS + NEXT] = this.#freeHead;

@@ -10,23 +10,41 @@
 
 /** Out-of-order pieces remembered; more than this many holes in 4 KiB is no traffic worth waiting for. */
 const MAX_PIECES = 8;
-const FIRST_SIZE_BYTES = 512;
+const NO_PIECES = new Int32Array(0);
+
+/** Part of a larger buffer. Many small buffers of their own cost V8 more than their bytes (bench/identify.ts). */
+export interface BufferPart {
+  readonly bytes: Uint8Array;
+  readonly at: number;
+  readonly sizeBytes: number;
+}
 
 export class StreamPrefix {
-  /** Contiguous bytes from the stream's start: [0, length). The array may be longer, and is replaced when it grows. */
-  bytes: Uint8Array = new Uint8Array(FIRST_SIZE_BYTES);
+  /** The contiguous bytes from the stream's start are `bytes[at, at + length)`. Replaced when they outgrow their place. */
+  bytes: Uint8Array;
+  at: number;
   length = 0;
   readonly #limitBytes: number;
-  /** Pieces beyond a hole: [from, to) pairs, disjoint, sorted. */
-  readonly #pieces = new Int32Array(MAX_PIECES * 2);
+  readonly #first: BufferPart;
+  #sizeBytes: number;
+  /** Pieces beyond a hole: [from, to) pairs, disjoint, sorted. Allocated with the first hole. */
+  #pieces: Int32Array = NO_PIECES;
   #pieceCount = 0;
 
-  constructor(limitBytes: number) {
+  /** At most `limitBytes` are kept: in `first` while they fit there, then in a buffer of their own. */
+  constructor(limitBytes: number, first: BufferPart) {
     this.#limitBytes = limitBytes;
+    this.#first = first;
+    this.bytes = first.bytes;
+    this.at = first.at;
+    this.#sizeBytes = first.sizeBytes;
   }
 
-  /** Forget everything; the buffer is kept for the next stream. */
+  /** Forget everything, and go back to the first place. */
   reset(): void {
+    this.bytes = this.#first.bytes;
+    this.at = this.#first.at;
+    this.#sizeBytes = this.#first.sizeBytes;
     this.length = 0;
     this.#pieceCount = 0;
   }
@@ -41,9 +59,9 @@ export class StreamPrefix {
     return this.#pieceCount > 0;
   }
 
-  /** Memory held by the buffer. */
+  /** Room before the next growth. */
   get sizeBytes(): number {
-    return this.bytes.length;
+    return this.#sizeBytes;
   }
 
   /**
@@ -63,7 +81,7 @@ export class StreamPrefix {
     const before = this.length;
     if (this.#pieceCount === 0 && from === this.length) {
       this.#reserve(to);
-      this.bytes.set(source.subarray(sourceAt, sourceAt + (to - from)), from);
+      this.#copy(source, sourceAt, from, to);
       this.length = to;
       return to - before;
     }
@@ -77,19 +95,21 @@ export class StreamPrefix {
     const added = end - start;
     if (this.#pieceCount > 0 || added + this.length > this.#limitBytes) return false;
     this.#reserve(added + this.length);
-    this.bytes.copyWithin(added, 0, this.length);
-    this.bytes.set(source.subarray(start, end), 0);
+    this.bytes.copyWithin(this.at + added, this.at, this.at + this.length);
+    this.#copy(source, start, 0, added);
     this.length += added;
     return true;
   }
 
   #reserve(sizeBytes: number): void {
-    if (sizeBytes <= this.bytes.length) return;
-    let grown = this.bytes.length;
+    if (sizeBytes <= this.#sizeBytes) return;
+    let grown = Math.max(64, this.#sizeBytes);
     while (grown < sizeBytes) grown *= 2;
     const bytes = new Uint8Array(Math.min(grown, this.#limitBytes));
-    bytes.set(this.bytes);
+    bytes.set(this.bytes.subarray(this.at, this.at + this.#sizeBytes));
     this.bytes = bytes;
+    this.at = 0;
+    this.#sizeBytes = bytes.length;
   }
 
   /** Writes the parts of [from, to) that no piece holds yet, and records them. */
@@ -109,11 +129,12 @@ export class StreamPrefix {
   }
 
   #copy(source: Uint8Array, sourceAt: number, from: number, to: number): void {
-    this.bytes.set(source.subarray(sourceAt, sourceAt + (to - from)), from);
+    this.bytes.set(source.subarray(sourceAt, sourceAt + (to - from)), this.at + from);
   }
 
   /** Merges [from, to) into the sorted list of pieces; without room the last piece is forgotten. */
   #record(from: number, to: number): void {
+    if (this.#pieces.length === 0) this.#pieces = new Int32Array(MAX_PIECES * 2);
     const pieces = this.#pieces;
     let i = 0;
     while (i < this.#pieceCount && pieces[2 * i + 1]! < from) i++;

@@ -10,70 +10,82 @@ export interface TurnLimits {
   readonly headBytes: number;
 }
 
+/** Memory for the logs of many flows: a few large arrays instead of several small ones for each flow. */
+export class TurnSlab {
+  readonly limits: TurnLimits;
+  readonly lengths: Int32Array;
+  readonly heads: Uint8Array;
+
+  constructor(limits: TurnLimits, logs: number) {
+    this.limits = limits;
+    this.lengths = new Int32Array(logs * limits.turns);
+    this.heads = new Uint8Array(logs * limits.turns * limits.headBytes);
+  }
+}
+
 export class Turns {
   count = 0;
-  /** Copied heads: entry i at `headAt(i)`. Empty until a datagram is recorded. */
-  heads: Uint8Array = new Uint8Array(0);
-  readonly #limits: TurnLimits;
+  /** Copied heads of datagrams, among those of other flows: entry i at `headAt(i)`. */
+  readonly heads: Uint8Array;
   readonly #lengths: Int32Array;
-  readonly #headLengths: Uint8Array;
-  readonly #directions: Uint8Array;
+  readonly #limits: TurnLimits;
+  /** First entry of this log in the slab. */
+  readonly #entry: number;
+  /** Bit i: direction of entry i. */
+  #directions = 0;
+  #isDatagrams = false;
 
-  constructor(limits: TurnLimits) {
-    this.#limits = limits;
-    this.#lengths = new Int32Array(limits.turns);
-    this.#headLengths = new Uint8Array(limits.turns);
-    this.#directions = new Uint8Array(limits.turns);
+  constructor(slab: TurnSlab, index: number) {
+    this.heads = slab.heads;
+    this.#lengths = slab.lengths;
+    this.#limits = slab.limits;
+    this.#entry = index * slab.limits.turns;
   }
 
   reset(): void {
     this.count = 0;
+    this.#directions = 0;
   }
 
   /** Records a datagram and a copy of its head. */
   addDatagram(direction: 0 | 1, bytes: Uint8Array, start: number, end: number): void {
     if (this.count >= this.#limits.turns) return;
-    const { headBytes } = this.#limits;
-    const at = this.count * headBytes;
-    const lengthBytes = Math.min(end - start, headBytes);
-    if (this.heads.length < at + headBytes) {
-      // Four entries first: most flows are decided or over by then.
-      const entries = this.count < 4 ? 4 : this.#limits.turns;
-      const grown = new Uint8Array(entries * headBytes);
-      grown.set(this.heads);
-      this.heads = grown;
-    }
-    for (let i = 0; i < lengthBytes; i++) this.heads[at + i] = bytes[start + i]!;
-    this.#directions[this.count] = direction;
-    this.#lengths[this.count] = end - start;
-    this.#headLengths[this.count] = lengthBytes;
-    this.count++;
+    const at = this.headAt(this.count);
+    const lengthBytes = Math.min(end - start, this.#limits.headBytes);
+    const heads = this.heads;
+    for (let i = 0; i < lengthBytes; i++) heads[at + i] = bytes[start + i]!;
+    this.#isDatagrams = true;
+    this.#append(direction, end - start);
   }
 
   /** Records stream bytes: a run in one direction is one turn. */
   addStream(direction: 0 | 1, lengthBytes: number): void {
     const last = this.count - 1;
-    if (last >= 0 && this.#directions[last] === direction) {
-      this.#lengths[last]! += lengthBytes;
+    if (last >= 0 && this.direction(last) === direction) {
+      this.#lengths[this.#entry + last]! += lengthBytes;
       return;
     }
     if (this.count >= this.#limits.turns) return;
-    this.#directions[this.count] = direction;
-    this.#lengths[this.count] = lengthBytes;
-    this.#headLengths[this.count] = 0;
+    this.#isDatagrams = false;
+    this.#append(direction, lengthBytes);
+  }
+
+  #append(direction: 0 | 1, lengthBytes: number): void {
+    this.#lengths[this.#entry + this.count] = lengthBytes;
+    this.#directions |= direction << this.count;
     this.count++;
   }
 
   direction(index: number): 0 | 1 {
-    return this.#directions[index] === 1 ? 1 : 0;
+    return ((this.#directions >>> index) & 1) === 1 ? 1 : 0;
   }
   lengthBytes(index: number): number {
-    return this.#lengths[index]!;
+    return this.#lengths[this.#entry + index]!;
   }
   headAt(index: number): number {
-    return index * this.#limits.headBytes;
+    return (this.#entry + index) * this.#limits.headBytes;
   }
   headLengthBytes(index: number): number {
-    return this.#headLengths[index]!;
+    return this.#isDatagrams ? Math.min(this.lengthBytes(index), this.#limits.headBytes) : 0;
   }
 }

@@ -30,6 +30,8 @@ export default async function* reporter(source: AsyncIterable<TestEvent>): Async
         skipped++;
         yield `skipped: ${data.name}: ${data.skip === true ? 'no reason given' : data.skip}\n`;
       } else passed++;
+    } else if (type === 'test:diagnostic' && !/^(tests|suites|pass|fail|cancelled|skipped|todo|duration_ms) /.test(data.message ?? '')) {
+      yield `${(data.message ?? '').split('\\n').join('\n')}\n`;
     } else if (type === 'test:fail') {
       if (!isSuite) failed++;
       const cause = data.details?.error?.cause ?? data.details?.error?.message;

@@ -1,0 +1,78 @@
+/**
+ * `script/bench identify`: p2pwall identify beside Debian's ndpiReader on two mixes, whole
+ * processes, one core, alternating in one run. Prints ratios; the absolute numbers swing
+ * with the machine.
+ */
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { type Mix, writeOrdinaryMix, writeP2pMix } from './mixes.js';
+
+const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
+const captures = join(root, '..', 'shared', 'captures');
+const ROUNDS = 5;
+
+interface Run {
+  readonly seconds: number;
+  readonly peakMiB: number;
+}
+
+/** Runs a program on one core under time(1) and reads its wall time and peak memory. */
+function timed(command: string, args: readonly string[]): Run {
+  const result = spawnSync('taskset', ['-c', '1', '/usr/bin/time', '-f', 'TIME %e %M', command, ...args], {
+    encoding: 'utf8',
+    maxBuffer: 1 << 28,
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  const found = /TIME ([0-9.]+) ([0-9]+)/.exec(result.stderr);
+  if (!found || result.status !== 0) throw new Error(`${command} failed: ${result.stderr.slice(-500)}`);
+  return { seconds: Number(found[1]), peakMiB: Number(found[2]) / 1024 };
+}
+
+function best(runs: readonly Run[]): Run {
+  return runs.reduce((a, b) => (b.seconds < a.seconds ? b : a));
+}
+
+function compare(name: string, mix: Mix): void {
+  const ours: Run[] = [];
+  const theirs: Run[] = [];
+  for (let round = 0; round < ROUNDS; round++) {
+    ours.push(timed(join(root, 'bin/p2pwall'), ['identify', '--flows', '0', mix.path]));
+    if (existsSync('/usr/bin/ndpiReader')) theirs.push(timed('ndpiReader', ['-q', '-t', '-i', mix.path]));
+  }
+  console.log(
+    `\n${name}: ${mix.packets.toLocaleString('en-US')} packets, ${mix.flows.toLocaleString('en-US')} flows, ` +
+      `${(mix.lengthBytes / 1e6).toFixed(0)} MB, best of ${ROUNDS}`,
+  );
+  const row = (program: string, run: Run): void => {
+    const packetsPerSecond = Math.round(mix.packets / run.seconds);
+    const flowsPerSecond = Math.round(mix.flows / run.seconds);
+    console.log(
+      `  ${program.padEnd(12)} ${run.seconds.toFixed(2)} s  ${packetsPerSecond.toLocaleString('en-US').padStart(10)} packets/s  ` +
+        `${flowsPerSecond.toLocaleString('en-US').padStart(8)} flows/s  ${run.peakMiB.toFixed(0).padStart(5)} MiB`,
+    );
+  };
+  row('p2pwall', best(ours));
+  if (theirs.length === 0) {
+    console.log('  ndpiReader   not installed (Debian package libndpi-bin): no ratio');
+    return;
+  }
+  row('ndpiReader', best(theirs));
+  const ratio = best(theirs).seconds / best(ours).seconds;
+  const memory = best(ours).peakMiB / best(theirs).peakMiB;
+  console.log(`  ratio        ${ratio.toFixed(2)} times as fast, ${memory.toFixed(2)} times the memory`);
+}
+
+if (!existsSync(captures)) {
+  console.log(`bench identify: no captures at ${captures}: nothing to measure`);
+} else {
+  const folder = mkdtempSync(join(tmpdir(), 'p2pwall-bench-'));
+  try {
+    compare('P2P-heavy mix', writeP2pMix(captures, folder));
+    compare('ordinary mix', writeOrdinaryMix(captures, folder));
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,56 @@
+/** The command tree of `p2pwall`, as data: also what completions and man pages are generated from. */
+import { Command } from 'commander';
+import { exitWith, wholeNumber } from './run-command.js';
+import { version } from './version.js';
+
+export function p2pwallCommand(): Command {
+  const program = new Command('p2pwall')
+    .description('Identify and control peer-to-peer traffic.')
+    .version(version(), '--version')
+    .helpOption('-h, --help')
+    .helpCommand('help [COMMAND]', 'show help of a command')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  p2pwall identify capture.pcap          what peer-to-peer traffic does a capture hold?
+  tcpdump -w - | p2pwall identify -      the same of what comes from a pipe
+  p2pwall identify --json *.pcap | jq    one JSON object for each flow
+  p2pwall explain capture.pcap           which packet, which bytes, which rule
+  p2pwall protocols                      what can be recognised
+
+Exit status: 0 done, 1 an input could not be read, 2 usage, 69 unavailable, 77 no privilege.`,
+    );
+  program
+    .command('identify')
+    .description('name the peer-to-peer flows of captures (pcap, pcapng, gzip; - reads standard input)')
+    .argument('<CAPTURE...>', 'capture files')
+    .option('--json', 'one JSON object for each flow, then a summary (EVE names)')
+    .option('--all', 'with --json: also flows without a finding')
+    .option('--flows <N>', 'list at most N flows for each capture', wholeNumber(0), 1000)
+    .option('--max-flows <N>', 'flows followed at once', wholeNumber(1), 1_000_000)
+    .action(async (captures: string[], options) => {
+      const { identify } = await import('./identify.js');
+      exitWith(await identify(captures, options));
+    });
+  program
+    .command('explain')
+    .description('show how findings came about: packets, bytes, rules, and what was ruled out')
+    .argument('<CAPTURE>', 'capture file, or -')
+    .argument('[FLOW]', 'flow_id, or endpoints as 10.0.0.1:6881 or 10.0.0.1:6881-192.0.2.7:51413')
+    .option('--json', 'one JSON object for each flow')
+    .option('--flows <N>', 'explain at most N flows when none is named', wholeNumber(0), 20)
+    .action(async (capture: string, flow: string | undefined, options) => {
+      const { explain } = await import('./explain.js');
+      exitWith(await explain(capture, flow, options));
+    });
+  program
+    .command('protocols')
+    .description('list the protocols that can be recognised')
+    .option('--json', 'one JSON object for each protocol')
+    .action(async (options) => {
+      const { protocols } = await import('./protocols.js');
+      exitWith(protocols(options));
+    });
+  return program;
+}
