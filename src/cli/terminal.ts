@@ -6,8 +6,8 @@ import { bytesText } from '../report/table.js';
 
 /** Colour functions that do nothing unless the stream is a terminal and NO_COLOR is unset (see no-color.org). */
 export function colorsFor(stream: NodeJS.WriteStream): ReturnType<typeof pc.createColors> {
-  const isForced = process.env['FORCE_COLOR'] !== undefined && process.env['FORCE_COLOR'] !== '0';
-  const isRefused = (process.env['NO_COLOR'] ?? '') !== '' || process.env['TERM'] === 'dumb';
+  const isForced = process.env.FORCE_COLOR !== undefined && process.env.FORCE_COLOR !== '0';
+  const isRefused = (process.env.NO_COLOR ?? '') !== '' || process.env.TERM === 'dumb';
   return pc.createColors((stream.isTTY === true && !isRefused) || (isForced && !isRefused));
 }
 

@@ -53,6 +53,8 @@ export class Endpoints implements PeerSink {
 
   /** Which protocol is known for the endpoints of a flow, or null. The result is reused. */
   knownPeer(flow: number, timeMs: number): KnownPeer | null {
+    // What goes to a group goes to everybody: whose it is must show in its content.
+    if (this.#isToGroup(flow)) return null;
     const responder = this.#knownEnd(flow, 1, timeMs);
     // The sender's port says as much over UDP, where programs use one socket for all peers, and when no SYN told who began.
     const mayAskBoth = this.#table.protocol(flow) !== TCP || !this.#table.hasSyn(flow);
@@ -66,6 +68,11 @@ export class Endpoints implements PeerSink {
     this.#result.confidence = confidence;
     this.#result.why = why;
     return this.#result;
+  }
+
+  #isToGroup(flow: number): boolean {
+    const table = this.#table;
+    return isGroup(table.ipVersion(flow), table.addressWord(flow, 1, 0), table.addressWord(flow, 1, 3));
   }
 
   #knownEnd(flow: number, end: 0 | 1, timeMs: number): KnownPeer | null {

@@ -24,9 +24,9 @@ test('labelled captures: found as expected, and nothing certain or likely agains
   const scores = new Scores();
   for (const { id, path } of labelledCaptures(CAPTURES)) scores.add(id, readLabels(CAPTURES, id), identifyFile(path));
   t.diagnostic(scores.table());
-  if (process.env['CORPUS_MISSED'] !== undefined) t.diagnostic(scores.missed.join('\n'));
+  if (process.env.CORPUS_MISSED !== undefined) t.diagnostic(scores.missed.join('\n'));
   assert.deepEqual(scores.contradictions, []);
-  if (process.env['UPDATE_GOLDEN'] === '1') writeFileSync(expectedPath, `${JSON.stringify(scores, null, 2)}\n`);
+  if (process.env.UPDATE_GOLDEN === '1') writeFileSync(expectedPath, `${JSON.stringify(scores, null, 2)}\n`);
   if (!existsSync(expectedPath)) return;
   assert.deepEqual(JSON.parse(JSON.stringify(scores)), JSON.parse(readFileSync(expectedPath, 'utf8')));
 });

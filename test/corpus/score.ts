@@ -11,6 +11,9 @@ export interface Score {
   missed: number;
 }
 
+/** Labels that do not tell two protocols apart which the program does. */
+const ALSO_RIGHT: Readonly<Record<string, readonly string[]>> = { gnutella: ['gnutella2'] };
+
 /** A finding that contradicts the label. */
 export interface Contradiction {
   readonly capture: string;
@@ -42,7 +45,7 @@ export class Scores {
   }
 
   #score(capture: string, label: Label, found: FlowRecord['p2p']): void {
-    const isRight = found?.protocol === label.family;
+    const isRight = found !== null && (found.protocol === label.family || ALSO_RIGHT[label.family]?.includes(found.protocol) === true);
     if (found && found.confidence !== 'suspected') {
       const precision = this.precision.get(found.protocol) ?? { right: 0, all: 0 };
       precision.all++;
