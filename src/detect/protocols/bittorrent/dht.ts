@@ -1,0 +1,169 @@
+/**
+ * Mainline DHT messages (KRPC): one bencoded dictionary fills the datagram.
+ * BEP 5 (ping, find_node, get_peers, announce_peer), BEP 32 (IPv6 nodes), BEP 42
+ * (`ip`), BEP 43 (`ro`), BEP 44 (get, put), BEP 51 (sample_infohashes).
+ * Harvests nodes and peers of responses, and the port of an announcing peer.
+ * Does not check tokens, signatures or node ids, and does not know Vuze's own
+ * (binary) DHT.
+ */
+import { ascii, hasAt, u8 } from '../../../base/bytes.js';
+import { type Feature, type Finding, type Inspection, NO, type PeerSink, UDP, match } from '../../detector.js';
+import {
+  CUT,
+  contentOfString,
+  endOfString,
+  endOfValue,
+  integerAt,
+  MALFORMED,
+  valueOf,
+} from './bencode.js';
+import { ID_BYTES, IPV4_PEER_BYTES, IPV6_PEER_BYTES, tellCompactString, tellSenderPort } from './peers.js';
+
+/*
+ * Odds of `certain`: a message must open a dictionary and hold `1:y1:q` (or r, e),
+ * and inside `a` or `r` the 6 bytes `2:id20:`. These are more than 20 fixed bytes
+ * inside a grammar that must fit to the last byte: no other traffic than a copy of
+ * KRPC shows them. A cut datagram must show the key and `2:id20:` (10 bytes) and
+ * fit the grammar as far as it goes.
+ */
+const QUERY = match('certain', 'DHT query: bencoded dictionary with method, arguments and 20-byte node id');
+const RESPONSE = match('certain', 'DHT response: bencoded dictionary with values and 20-byte node id');
+const ERROR = match('certain', 'DHT error: bencoded dictionary with a list of code and text');
+const CUT_MESSAGE = match('certain', 'DHT message (cut): bencoded dictionary that opens with a 20-byte node id');
+
+/** `d2:id20:` inside `a` and `r`: the sender's node id. */
+const ID_KEY = ascii('id');
+const ID_LENGTH = ascii('20:');
+const NODES = ascii('nodes');
+const NODES6 = ascii('nodes6');
+const VALUES = ascii('values');
+const PORT = ascii('port');
+const KEY_A = ascii('a');
+const KEY_R = ascii('r');
+
+const LETTER_A = 0x61;
+const LETTER_D = 0x64;
+const LETTER_E = 0x65;
+const LETTER_I = 0x69;
+const LETTER_L = 0x6c;
+const LETTER_Q = 0x71;
+const LETTER_R = 0x72;
+const LETTER_Y = 0x79;
+
+/** Longest method name in use is `sample_infohashes`; private ones exist. */
+const MAX_METHOD_BYTES = 32;
+
+/** Position of the one letter of `1:y1:q`, or -1. */
+function letterAt(bytes: Uint8Array, at: number, end: number): number {
+  return at + 3 <= end && u8(bytes, at) === 0x31 && u8(bytes, at + 1) === 0x3a ? u8(bytes, at + 2) : -1;
+}
+
+/** Whether the dictionary at `at` says `2:id20:` (and 20 bytes follow, unless the datagram is cut). */
+function hasNodeId(bytes: Uint8Array, at: number, end: number): boolean {
+  const idAt = valueOf(bytes, at, end, ID_KEY);
+  return idAt >= 0 && hasAt(bytes, idAt, end, ID_LENGTH);
+}
+
+/** BEP 5: "a list. The first element is an integer representing the error code. The second element is a string". */
+function isErrorList(bytes: Uint8Array, at: number, end: number): boolean {
+  if (u8(bytes, at) !== LETTER_L || u8(bytes, at + 1) !== LETTER_I) return false;
+  const textAt = endOfValue(bytes, at + 1, end);
+  return textAt >= 0 && endOfString(bytes, textAt, end) >= 0;
+}
+
+function inspect({ bytes, start, end }: Inspection): Finding {
+  let kind = -1;
+  let argumentsAt = -1;
+  let responseAt = -1;
+  let errorAt = -1;
+  let methodBytes = -1;
+  let isCut = false;
+  let next = start + 1;
+  for (;;) {
+    if (next < end && u8(bytes, next) === LETTER_E) {
+      next++;
+      break;
+    }
+    const valueAt = endOfString(bytes, next, end);
+    if (valueAt === MALFORMED) return NO;
+    if (valueAt === CUT) {
+      isCut = true;
+      break;
+    }
+    const key = valueAt - next === 3 ? u8(bytes, next + 2) : 0; // keys of one letter; `ip` and `ro` are not needed
+    next = endOfValue(bytes, valueAt, end);
+    if (next === MALFORMED) return NO;
+    if (key === LETTER_A) argumentsAt = valueAt;
+    else if (key === LETTER_R) responseAt = valueAt;
+    else if (key === LETTER_E) errorAt = valueAt;
+    else if (next >= 0 && key === LETTER_Y) kind = letterAt(bytes, valueAt, end);
+    else if (next >= 0 && key === LETTER_Q) methodBytes = next - contentOfString(bytes, valueAt, end);
+    if (next === CUT) {
+      isCut = true;
+      break;
+    }
+  }
+  if (isCut) {
+    const idHolderAt = argumentsAt >= 0 ? argumentsAt : responseAt;
+    return idHolderAt >= 0 && hasNodeId(bytes, idHolderAt, end) ? CUT_MESSAGE : NO;
+  }
+  if (next !== end) return NO;
+  switch (kind) {
+    case LETTER_Q:
+      if (methodBytes < 1 || methodBytes > MAX_METHOD_BYTES) return NO;
+      return argumentsAt >= 0 && hasNodeId(bytes, argumentsAt, end) ? QUERY : NO;
+    case LETTER_R:
+      return responseAt >= 0 && hasNodeId(bytes, responseAt, end) ? RESPONSE : NO;
+    case LETTER_E:
+      return errorAt >= 0 && isErrorList(bytes, errorAt, end) ? ERROR : NO;
+    default:
+      return NO;
+  }
+}
+
+/** `values`: a list of strings, each one compact peer (BEP 5, get_peers). */
+function tellValues(bytes: Uint8Array, listAt: number, end: number, sink: PeerSink): void {
+  if (listAt < 0 || listAt >= end || u8(bytes, listAt) !== LETTER_L) return;
+  for (let at = listAt + 1; at < end; ) {
+    const after = endOfString(bytes, at, end);
+    if (after < 0) return;
+    const contentAt = contentOfString(bytes, at, end);
+    if (after - contentAt === IPV4_PEER_BYTES) tellCompactString(bytes, at, end, 4, 0, sink);
+    else if (after - contentAt === IPV6_PEER_BYTES) tellCompactString(bytes, at, end, 16, 0, sink);
+    at = after;
+  }
+}
+
+function harvest(input: Inspection, sink: PeerSink): boolean {
+  const { bytes, start, end } = input;
+  if (start >= end || u8(bytes, start) !== LETTER_D) return true;
+  const responseAt = valueOf(bytes, start, end, KEY_R);
+  if (responseAt >= 0) {
+    tellCompactString(bytes, valueOf(bytes, responseAt, end, NODES), end, 4, ID_BYTES, sink);
+    tellCompactString(bytes, valueOf(bytes, responseAt, end, NODES6), end, 16, ID_BYTES, sink);
+    tellValues(bytes, valueOf(bytes, responseAt, end, VALUES), end, sink);
+    return true;
+  }
+  const argumentsAt = valueOf(bytes, start, end, KEY_A);
+  if (argumentsAt >= 0) {
+    // announce_peer: the sender takes connections on this port.
+    const portAt = valueOf(bytes, argumentsAt, end, PORT);
+    if (portAt >= 0) tellSenderPort(input, integerAt(bytes, portAt, end), sink);
+  }
+  return true;
+}
+
+export const dht: Feature = {
+  feature: 'dht',
+  transport: UDP,
+  // Every key of the outer dictionary has one letter, but `ip` and `ro` (BEP 42, BEP 43).
+  trigger: {
+    kind: 'anchors',
+    anchors: [
+      { at: 0, bytes: ascii('d1:') },
+      { at: 0, bytes: ascii('d2:') },
+    ],
+  },
+  inspect,
+  harvest,
+};

@@ -1,0 +1,138 @@
+/**
+ * Message stream encryption (MSE/PE), the obfuscated opening of peer connections:
+ *
+ *     1 opener    -> Diffie-Hellman key (96 bytes), padding (0..512)
+ *     2 responder -> key (96), padding (0..512)
+ *     3 opener    -> two hashes (40), RC4: constant, offer, padding, first payload (16 and more)
+ *     4 responder -> RC4: constant, choice, padding, payload
+ *
+ * Nothing is fixed but lengths, so the shape alone is `suspected`, never more: two
+ * random-looking bursts of a key's size and a third one of the least size. Where
+ * the payload that follows is in clear (many clients choose so by default) the
+ * peer handshake appears in message 4 or 5: `certain`.
+ *
+ * Specification: "Message Stream Encryption", Vuze wiki (2006), "Handshake stream";
+ * section 1 of the padding rules.
+ */
+import { hasAt, indexOf, u16, u16le, u32, u8 } from '../../../base/bytes.js';
+import { type Feature, type Finding, type Inspection, MORE, NO, TCP, match } from '../../detector.js';
+import { HANDSHAKE_BYTES, HANDSHAKE_OPENING, harvestHandshake } from './handshake.js';
+import { looksRandom } from './random-bytes.js';
+
+/** A key of 768 bits. */
+const KEY_BYTES = 96;
+const MAX_PADDING_BYTES = 512;
+const MAX_BURST_BYTES = KEY_BYTES + MAX_PADDING_BYTES;
+/** HASH('req1', S), HASH('req2', SKEY) xor HASH('req3', S), VC, crypto_provide, len(PadC), len(IA). */
+const MIN_THIRD_BYTES = 20 + 20 + 8 + 4 + 2 + 2;
+/** The same with all padding and a first payload of handshake, bitfield and extension handshake. */
+const MAX_THIRD_BYTES = MIN_THIRD_BYTES + MAX_PADDING_BYTES + 1024;
+/** RLPx of Ethereum before EIP-8 opens with exactly 307 and 210 random bytes. */
+const RLPX_AUTH_BYTES = 307;
+const RLPX_ACK_BYTES = 210;
+/** Ports below this belong to services: an unanswered random burst to one of them is more likely a tunnel. */
+const FIRST_USER_PORT = 1024;
+/** The clear handshake comes in turn 4 or 5; a little more for split bursts. */
+const MAX_TURNS_SEEN = 7;
+
+/*
+ * Heuristic. False positives: Shadowsocks and other openings without any structure
+ * (about one in four has these lengths), obfuscated eDonkey servers, Ethereum before EIP-8.
+ */
+const EXCHANGE = match('suspected', 'encrypted handshake by shape: two random bursts of a key exchange size and a third that fits');
+/* Heuristic: the same, one burst only, where the endpoint or host is known to speak BitTorrent. */
+const ANSWERED = match('suspected', 'encrypted handshake by shape: two random bursts of a key exchange size, with a known peer');
+const OPENED = match('suspected', 'encrypted handshake by shape: random burst of a key exchange size to a known peer');
+/* Odds: 20 fixed bytes that name the protocol, after an opening of the right shape. */
+const CLEAR = match('certain', 'BitTorrent peer handshake in clear after an encrypted opening');
+
+/** Fixed openings and length fields of other protocols: a Diffie-Hellman key shows one of them once in 5,000 times. */
+function hasKnownOpening(bytes: Uint8Array, start: number, end: number): boolean {
+  const count = end - start;
+  const first = u8(bytes, start);
+  if (first >= 0x14 && first <= 0x18 && u8(bytes, start + 1) === 0x03) return true; // TLS record
+  const prefix = u16(bytes, start);
+  if (prefix === count || prefix === count - 2) return true; // RLPx (EIP-8), DNS, VPN framing
+  if (u16le(bytes, start) === count || u16le(bytes, start) === count - 2) return true;
+  const word = u32(bytes, start);
+  return word === count || word === count - 4 || (first === 0x03 && u8(bytes, start + 1) === 0); // TPKT
+}
+
+/** Twelve bytes of text (fewer when no more are there, at least 4): a key opens so once in 100,000 times. */
+function opensWithText(bytes: Uint8Array, start: number, end: number): boolean {
+  let run = 0;
+  for (let at = start; at < end && run < 12; at++, run++) {
+    const byte = u8(bytes, at);
+    if ((byte < 0x20 || byte > 0x7e) && byte !== 0x0d && byte !== 0x0a && byte !== 0x09) return false;
+  }
+  return run >= 4;
+}
+
+function isBurst(lengthBytes: number): boolean {
+  return lengthBytes >= KEY_BYTES && lengthBytes <= MAX_BURST_BYTES;
+}
+
+/** Turn 1: the opener's burst so far. */
+function inspectOpening(input: Inspection, lengthBytes: number): Finding {
+  const { bytes, start, end } = input;
+  if (lengthBytes > MAX_BURST_BYTES || opensWithText(bytes, start, end)) return NO;
+  // A plain handshake's length, encrypted without an exchange, is seen from clients that retry.
+  if (lengthBytes < KEY_BYTES && lengthBytes !== HANDSHAKE_BYTES) return MORE;
+  if (hasKnownOpening(bytes, start, end) || !looksRandom(bytes, start, end)) return NO;
+  switch (input.known()) {
+    case 'endpoint':
+    case 'told':
+      return OPENED;
+    case 'host':
+      return input.dstPort >= FIRST_USER_PORT ? OPENED : MORE;
+    case 'none':
+      return MORE;
+  }
+}
+
+/** Turn 2: the responder's burst so far; the opener's passed the tests. */
+function inspectReply(input: Inspection, openingBytes: number, lengthBytes: number): Finding {
+  const { bytes, start, end } = input;
+  if (!isBurst(openingBytes) || lengthBytes > MAX_BURST_BYTES || opensWithText(bytes, start, end)) return NO;
+  if (openingBytes === RLPX_AUTH_BYTES && lengthBytes === RLPX_ACK_BYTES) return NO;
+  if (lengthBytes < KEY_BYTES) return MORE;
+  if (!looksRandom(bytes, start, end) || hasKnownOpening(bytes, start, end)) return NO;
+  return input.known() === 'none' ? MORE : ANSWERED;
+}
+
+/** Turn 3: the opener goes on; both bursts passed by length, now by content. */
+function inspectThird(input: Inspection, openingBytes: number, thirdBytes: number): Finding {
+  const { bytes, start, end, otherBytes, otherStart, otherEnd } = input;
+  if (thirdBytes > MAX_THIRD_BYTES) return NO;
+  if (thirdBytes < MIN_THIRD_BYTES) return MORE;
+  if (end - start < openingBytes || hasKnownOpening(bytes, start, start + openingBytes)) return NO;
+  return looksRandom(bytes, start, start + openingBytes) && looksRandom(otherBytes, otherStart, otherEnd) ? EXCHANGE : NO;
+}
+
+/** From turn 3 on: the clear handshake. Mostly it opens a segment; after padding it stands inside one. */
+function hasClearHandshake({ bytes, start, segmentAt, end }: Inspection): boolean {
+  if (hasAt(bytes, segmentAt, end, HANDSHAKE_OPENING)) return true;
+  const from = Math.max(start + KEY_BYTES, segmentAt - HANDSHAKE_OPENING.length);
+  return indexOf(bytes, from, end, HANDSHAKE_OPENING) >= 0;
+}
+
+function inspect(input: Inspection): Finding {
+  const { turns } = input;
+  if (!input.fromStart || turns.count === 0 || turns.direction(0) !== 0) return NO;
+  const openingBytes = turns.lengthBytes(0);
+  if (turns.count === 1) return inspectOpening(input, openingBytes);
+  const replyBytes = turns.lengthBytes(1);
+  if (turns.count === 2) return inspectReply(input, openingBytes, replyBytes);
+  if (!isBurst(openingBytes) || !isBurst(replyBytes) || turns.count > MAX_TURNS_SEEN) return NO;
+  if (openingBytes === RLPX_AUTH_BYTES && replyBytes === RLPX_ACK_BYTES) return NO;
+  if (hasClearHandshake(input)) return CLEAR;
+  return turns.count === 3 ? inspectThird(input, openingBytes, turns.lengthBytes(2)) : MORE;
+}
+
+export const mse: Feature = {
+  feature: 'mse',
+  transport: TCP,
+  trigger: { kind: 'always', because: 'an encrypted handshake has no fixed bytes' },
+  inspect,
+  harvest: harvestHandshake,
+};

@@ -1,0 +1,57 @@
+/**
+ * Endpoints in BitTorrent's compact forms, handed to the peer memory: 6 bytes
+ * for IPv4 (address, port; BEP 23), 18 for IPv6 (BEP 7), and with a 20-byte
+ * node id in front 26 and 38 (BEP 5, BEP 32). Port 0 means "unknown": left out.
+ * Does not judge addresses: private ones are peers too, inside a site.
+ */
+import { u16 } from '../../../base/bytes.js';
+import type { Inspection, PeerSink } from '../../detector.js';
+import { contentOfString, endOfString } from './bencode.js';
+
+/** Bytes of a DHT node id and of an info-hash (BEP 3, BEP 5). */
+export const ID_BYTES = 20;
+export const IPV4_PEER_BYTES = 6;
+export const IPV6_PEER_BYTES = 18;
+
+/** Tells each whole record of [at, end): `idBytes` to skip, 4-byte address, port. */
+export function tellIpv4Peers(bytes: Uint8Array, at: number, end: number, idBytes: number, sink: PeerSink): void {
+  const recordBytes = idBytes + IPV4_PEER_BYTES;
+  for (let next = at + idBytes; next + IPV4_PEER_BYTES <= end; next += recordBytes) {
+    const port = u16(bytes, next + 4);
+    if (port !== 0) sink.toldIpv4(bytes, next, port);
+  }
+}
+
+/** Tells each whole record of [at, end): `idBytes` to skip, 16-byte address, port. */
+export function tellIpv6Peers(bytes: Uint8Array, at: number, end: number, idBytes: number, sink: PeerSink): void {
+  const recordBytes = idBytes + IPV6_PEER_BYTES;
+  for (let next = at + idBytes; next + IPV6_PEER_BYTES <= end; next += recordBytes) {
+    const port = u16(bytes, next + 16);
+    if (port !== 0) sink.toldIpv6(bytes, next, port);
+  }
+}
+
+/** The bencoded string at `at` (negative: absent) holds compact records. A cut string tells the records that arrived. */
+export function tellCompactString(
+  bytes: Uint8Array,
+  at: number,
+  end: number,
+  addressBytes: 4 | 16,
+  idBytes: number,
+  sink: PeerSink,
+): void {
+  if (at < 0) return;
+  const after = endOfString(bytes, at, end);
+  const contentAt = contentOfString(bytes, at, end);
+  if (contentAt < 0) return;
+  const contentEnd = after < 0 ? end : after;
+  if (addressBytes === 4) tellIpv4Peers(bytes, contentAt, contentEnd, idBytes, sink);
+  else tellIpv6Peers(bytes, contentAt, contentEnd, idBytes, sink);
+}
+
+/** The packet's sender listens on `port`: it said so itself. */
+export function tellSenderPort(input: Inspection, port: number, sink: PeerSink): void {
+  if (port <= 0 || port > 0xffff) return;
+  if (input.ipVersion === 6) sink.toldIpv6(input.addressBytes, input.sourceAt, port);
+  else sink.toldIpv4(input.addressBytes, input.sourceAt, port);
+}

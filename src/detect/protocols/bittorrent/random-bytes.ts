@@ -1,0 +1,56 @@
+/**
+ * Do bytes look random, as key exchanges and ciphertext do? Three cheap tests with
+ * fixed odds: about one random string in 5,000 fails.
+ * Compressed content passes too: callers need more evidence than this.
+ */
+import { u8 } from '../../../base/bytes.js';
+
+/** Below this the tests say little: a bin of the histogram would expect fewer than four. */
+export const MIN_RANDOM_BYTES = 64;
+
+/** Chi-square with 15 degrees of freedom: exceeded by random bytes once in 12,000. */
+const MAX_CHI_SQUARE = 44;
+/** Standard deviations allowed for the share of printable bytes and for repeated pairs. */
+const MAX_DEVIATIONS = 5;
+/** Share of ASCII 0x20..0x7e among all byte values. */
+const PRINTABLE_SHARE = 95 / 256;
+
+/** Whether [start, end) looks random. At least MIN_RANDOM_BYTES are needed: fewer are refused. */
+export function looksRandom(bytes: Uint8Array, start: number, end: number): boolean {
+  const count = end - start;
+  if (count < MIN_RANDOM_BYTES) return false;
+  let printable = 0;
+  for (let at = start; at < end; at++) {
+    const byte = u8(bytes, at);
+    if (byte >= 0x20 && byte <= 0x7e) printable++;
+  }
+  const expected = count * PRINTABLE_SHARE;
+  const deviation = Math.sqrt(expected * (1 - PRINTABLE_SHARE));
+  if (Math.abs(printable - expected) > MAX_DEVIATIONS * deviation) return false;
+  return hasFlatHistogram(bytes, start, end);
+}
+
+/** Both halves of a byte are evenly spread, and values do not repeat more than chance makes them. */
+function hasFlatHistogram(bytes: Uint8Array, start: number, end: number): boolean {
+  const count = end - start;
+  const values = new Uint16Array(256);
+  const high = new Uint16Array(16);
+  const low = new Uint16Array(16);
+  let pairs = 0;
+  for (let at = start; at < end; at++) {
+    const byte = u8(bytes, at);
+    pairs += values[byte]!++;
+    high[byte >>> 4]!++;
+    low[byte & 0x0f]!++;
+  }
+  const expectedPairs = (count * (count - 1)) / 512;
+  if (pairs > expectedPairs + MAX_DEVIATIONS * Math.sqrt(expectedPairs)) return false;
+  return chiSquare(high, count) <= MAX_CHI_SQUARE && chiSquare(low, count) <= MAX_CHI_SQUARE;
+}
+
+/** Pearson's statistic of 16 bins against an even spread. */
+function chiSquare(bins: Uint16Array, count: number): number {
+  let squares = 0;
+  for (const bin of bins) squares += bin * bin;
+  return (16 * squares) / count - count;
+}

@@ -1,0 +1,138 @@
+/**
+ * The UDP tracker protocol (BEP 15; options of BEP 41): connect, announce, scrape
+ * and their answers, matched by transaction. Harvests the peers of announce answers.
+ *
+ *     request  0                8       12           16
+ *              | connection id  | action| transaction| info-hash, peer id, ... / info-hashes
+ *     answer   0       4            8
+ *              | action| transaction| interval, leechers, seeders, peers / counts / text
+ *
+ * Flows picked up after the connect exchange are recognised by an announce request,
+ * or by a scrape with its answer.
+ */
+import { fromHex, hasAt, u16, u32 } from '../../../base/bytes.js';
+import { type Feature, type Finding, type Inspection, MORE, NO, type PeerSink, UDP, match } from '../../detector.js';
+import { ID_BYTES, IPV4_PEER_BYTES, IPV6_PEER_BYTES, tellIpv4Peers, tellIpv6Peers } from './peers.js';
+
+/** BEP 15: protocol_id 0x41727101980, then action 0. */
+const CONNECT_OPENING = fromHex('00000417 27101980 00000000');
+const CONNECT_BYTES = 16;
+const ACTION_CONNECT = 0;
+const ACTION_ANNOUNCE = 1;
+const ACTION_SCRAPE = 2;
+const ANNOUNCE_BYTES = 98;
+const ANNOUNCE_ANSWER_BYTES = 20;
+/** BEP 15: "Up to about 74 torrents can be scraped at once." */
+const MAX_SCRAPED = 74;
+/** One triple of counts for each scraped torrent. */
+const COUNTS_BYTES = 12;
+/** BEP 15: 0 none, 1 completed, 2 started, 3 stopped. */
+const MAX_EVENT = 3;
+/** Options of BEP 41 carry a path; some clients add two bytes of padding. */
+const MAX_OPTION_BYTES = 512;
+/** Petabytes: counts of bytes have at least 10 zero bits at the top. */
+const MAX_TRANSFER_HIGH = 0x40_0000;
+const MAX_WANTED = 5000;
+/** Intervals of real trackers: seconds to a few days. */
+const MAX_INTERVAL_S = 7 * 24 * 3600;
+
+/* Odds: 12 fixed bytes and the exact length. */
+const CONNECT = match('certain', 'UDP tracker connect request: protocol id and action');
+/* Odds: action (32 bits), event (30), size of transfer counts (20), wanted peers (19), port: 2^-100 for random bytes. */
+const ANNOUNCE = match('certain', 'UDP tracker announce request: action, event and counts in range');
+/* Odds: action and transaction repeat (64 bits) and the answer has the length that the request asks for. */
+const ANSWER = match('certain', 'UDP tracker answer with the action and transaction of the request');
+
+/** An announce request fills the datagram at `at`. `left` may be unknown (all ones, or 2^63 - 1) for magnets. */
+function isAnnounce(bytes: Uint8Array, at: number, end: number): boolean {
+  const lengthBytes = end - at;
+  if (lengthBytes < ANNOUNCE_BYTES || lengthBytes > ANNOUNCE_BYTES + MAX_OPTION_BYTES) return false;
+  if (u32(bytes, at + 8) !== ACTION_ANNOUNCE || u32(bytes, at + 80) > MAX_EVENT || u16(bytes, at + 96) === 0) return false;
+  const wanted = u32(bytes, at + 92) | 0; // -1: the tracker's default
+  return (
+    u32(bytes, at + 56) < MAX_TRANSFER_HIGH && // downloaded
+    u32(bytes, at + 72) < MAX_TRANSFER_HIGH && // uploaded
+    wanted >= -1 &&
+    wanted <= MAX_WANTED
+  );
+}
+
+/** A scrape request has the length of whole info-hashes. */
+function isScrapeLength(lengthBytes: number): boolean {
+  const hashes = (lengthBytes - 16) / ID_BYTES;
+  return Number.isInteger(hashes) && hashes >= 1 && hashes <= MAX_SCRAPED;
+}
+
+/** Whether an answer to a request of `requestBytes` can have this length. */
+function isAnswerLength(action: number, lengthBytes: number, requestBytes: number): boolean {
+  switch (action) {
+    case ACTION_CONNECT:
+      return lengthBytes === CONNECT_BYTES;
+    case ACTION_ANNOUNCE: {
+      const peersBytes = lengthBytes - ANNOUNCE_ANSWER_BYTES;
+      return peersBytes >= 0 && (peersBytes % IPV4_PEER_BYTES === 0 || peersBytes % IPV6_PEER_BYTES === 0);
+    }
+    case ACTION_SCRAPE:
+      return lengthBytes - 8 === ((requestBytes - 16) / ID_BYTES) * COUNTS_BYTES;
+    default:
+      return false;
+  }
+}
+
+/** Whether an earlier request of the other side asked for this answer. */
+function hasRequest({ bytes, start, end, direction, turns }: Inspection): boolean {
+  const action = u32(bytes, start);
+  const transaction = u32(bytes, start + 4);
+  const { heads } = turns;
+  for (let index = 0; index < turns.count; index++) {
+    const at = turns.headAt(index);
+    if (turns.direction(index) === direction || turns.headLengthBytes(index) < 16) continue;
+    if (u32(heads, at + 12) !== transaction || u32(heads, at + 8) !== action) continue;
+    if (isAnswerLength(action, end - start, turns.lengthBytes(index))) return true;
+  }
+  return false;
+}
+
+function inspect(input: Inspection): Finding {
+  const { bytes, start, end } = input;
+  const lengthBytes = end - start;
+  if (lengthBytes < CONNECT_BYTES) return NO;
+  if (lengthBytes === CONNECT_BYTES && hasAt(bytes, start, end, CONNECT_OPENING)) return CONNECT;
+  if (isAnnounce(bytes, start, end)) return ANNOUNCE;
+  if (u32(bytes, start) <= ACTION_SCRAPE && hasRequest(input)) return ANSWER;
+  // A scrape request by itself could be anything: its answer decides.
+  return u32(bytes, start + 8) === ACTION_SCRAPE && isScrapeLength(lengthBytes) ? MORE : NO;
+}
+
+/** Announce answer: `interval`, `leechers`, `seeders`, then compact peers of the flow's own IP version. */
+function harvest(input: Inspection, sink: PeerSink): boolean {
+  const { bytes, start, end, ipVersion } = input;
+  const peersAt = start + ANNOUNCE_ANSWER_BYTES;
+  const peerBytes = ipVersion === 6 ? IPV6_PEER_BYTES : IPV4_PEER_BYTES;
+  if (peersAt > end || u32(bytes, start) !== ACTION_ANNOUNCE) return true;
+  const intervalS = u32(bytes, start + 8);
+  if (intervalS === 0 || intervalS > MAX_INTERVAL_S || (end - peersAt) % peerBytes !== 0) return true;
+  if (ipVersion === 6) tellIpv6Peers(bytes, peersAt, end, 0, sink);
+  else tellIpv4Peers(bytes, peersAt, end, 0, sink);
+  return true;
+}
+
+const word = (value: number): Uint8Array => Uint8Array.of(0, 0, 0, value);
+
+export const udpTracker: Feature = {
+  feature: 'udp-tracker',
+  transport: UDP,
+  trigger: {
+    kind: 'anchors',
+    anchors: [
+      { at: 0, bytes: CONNECT_OPENING },
+      { at: 8, bytes: word(ACTION_ANNOUNCE) },
+      { at: 8, bytes: word(ACTION_SCRAPE) },
+      { at: 0, bytes: word(ACTION_CONNECT) },
+      { at: 0, bytes: word(ACTION_ANNOUNCE) },
+      { at: 0, bytes: word(ACTION_SCRAPE) },
+    ],
+  },
+  inspect,
+  harvest,
+};
