@@ -35,6 +35,8 @@ export interface Match {
   readonly confidence: Confidence;
   /** One sentence for the administrator: what was seen. No addresses; ASCII. */
   readonly why: string;
+  /** Other flows of the same host do not raise this one: only a known endpoint does. */
+  readonly needsEndpoint?: true;
 }
 
 export type Finding = typeof NO | typeof MORE | Match;

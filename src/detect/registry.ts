@@ -7,6 +7,7 @@ import { ares } from './protocols/ares.js';
 import { bitcoin } from './protocols/bitcoin.js';
 import { ethereum } from './protocols/ethereum.js';
 import { fasttrack } from './protocols/fasttrack.js';
+import { bittorrent } from './protocols/bittorrent.js';
 import { gnutella } from './protocols/gnutella.js';
 import { gnutella2 } from './protocols/gnutella2.js';
 import { hyperswarm } from './protocols/hyperswarm.js';
@@ -28,6 +29,7 @@ export const PROTOCOLS: readonly Protocol[] = [
   bitcoin,
   ethereum,
   fasttrack,
+  bittorrent,
   gnutella,
   gnutella2,
   hyperswarm,

@@ -360,7 +360,7 @@ export class Identifier {
     if (match.confidence === 'certain') return 'certain';
     const known = this.endpoints.known(flow, protocolIndex, this.#timeMs);
     if (known === 'endpoint' || known === 'told') return 'certain';
-    return known === 'host' ? 'likely' : match.confidence;
+    return known === 'host' && match.needsEndpoint !== true ? 'likely' : match.confidence;
   }
 
   #learnAndHarvest(flow: number, direction: 0 | 1, matched: Candidate, payloads: number): void {

@@ -109,14 +109,20 @@ test('every prefix of a message is HTTP, and nothing seen in it changes later', 
 
 test('no bytes make it throw or read past the end', () => {
   fc.assert(
-    fc.property(fc.uint8Array({ maxLength: 80 }), fc.constantFrom('', 'GET ', 'HTTP/1.1 200 ', 'POST / HTTP/1.1\r\n'), (tail, head) => {
-      const bytes = concat(ascii(head), tail, ascii(' HTTP/1.1\r\na: b\r\n\r\n'));
-      const http = httpFacet(bytes, 0, head.length + tail.length);
-      if (!http) return;
-      assert.ok(http.end === head.length + tail.length && http.targetEnd <= http.end && http.bodyAt <= http.end);
-      http.field('a');
-      http.hasFieldPrefix('x');
-    }),
+    fc.property(
+      fc.uint8Array({ maxLength: 80 }),
+      fc.constantFrom('', 'GET ', 'HTTP/1.1 200 ', 'POST / HTTP/1.1\r\n'),
+      (tail, head) => {
+        const bytes = concat(ascii(head), tail, ascii(' HTTP/1.1\r\na: b\r\n\r\n'));
+        const http = httpFacet(bytes, 0, head.length + tail.length);
+        if (!http) return;
+        assert.ok(
+          http.end === head.length + tail.length && http.targetEnd <= http.end && http.bodyAt <= http.end,
+        );
+        http.field('a');
+        http.hasFieldPrefix('x');
+      },
+    ),
     { numRuns: 300 },
   );
 });

@@ -181,7 +181,9 @@ export function httpFacet(bytes: Uint8Array, start: number, end: number): HttpMe
   if (start >= end) return null;
   const first = u8(bytes, start) | 0x20;
   if (first < 0x61 || first > 0x7a) return null;
-  return hasAt(bytes, start, end, RESPONSE) ? responseFacet(bytes, start, end) : requestFacet(bytes, start, end);
+  return hasAt(bytes, start, end, RESPONSE)
+    ? responseFacet(bytes, start, end)
+    : requestFacet(bytes, start, end);
 }
 
 /** status-line = HTTP-version SP status-code SP [ reason-phrase ] (RFC 9112 section 4). */
@@ -225,7 +227,8 @@ function requestFacet(bytes: Uint8Array, start: number, end: number): HttpMessag
   }
   const versionAt = lineEnd - 8; // 'HTTP/1.1'
   if (versionAt <= targetAt || u8(bytes, versionAt - 1) !== SPACE) return null;
-  if (!hasAtIgnoringCase(bytes, versionAt, lineEnd, VERSION) || u8(bytes, versionAt + 5) !== 0x31) return null;
+  if (!hasAtIgnoringCase(bytes, versionAt, lineEnd, VERSION) || u8(bytes, versionAt + 5) !== 0x31)
+    return null;
   return new Message(bytes, start, end, methodEnd, targetAt, versionAt - 1, 0, fieldsAt);
 }
 

@@ -1,13 +1,24 @@
 /**
- * BitTorrent: peers over TCP and uTP, DHT, trackers, local discovery.
- * The parts stand in `bittorrent/`, one file for each feature.
+ * BitTorrent: peers over TCP and uTP, clear and encrypted; DHT; trackers over UDP,
+ * HTTP and WebSocket; local discovery; downloads of `.torrent` files; names of public
+ * servers. The parts stand in `bittorrent/`, one file for each feature.
+ *
+ * Not recognised: data channels of WebTorrent (DTLS), web seeds (plain HTTP, BEP 19),
+ * trackers over TLS without a known name, Vuze's own DHT, and encrypted streams
+ * picked up in the middle, except by their endpoints.
  */
 import { defineProtocol } from '../detector.js';
 import { dht } from './bittorrent/dht.js';
 import { handshake } from './bittorrent/handshake.js';
+import { httpTracker } from './bittorrent/http-tracker.js';
+import { knownNameDns, knownNameHttp, knownNameTls } from './bittorrent/known-names.js';
+import { localDiscovery } from './bittorrent/local-discovery.js';
 import { mse } from './bittorrent/mse.js';
 import { peerWire } from './bittorrent/peer-wire.js';
+import { torrentFile } from './bittorrent/torrent-file.js';
+import { udpTracker } from './bittorrent/udp-tracker.js';
 import { utp } from './bittorrent/utp.js';
+import { webTorrent } from './bittorrent/web-torrent.js';
 
 export const bittorrent = defineProtocol({
   id: 'bittorrent',
@@ -16,7 +27,25 @@ export const bittorrent = defineProtocol({
   specs: [
     'https://www.bittorrent.org/beps/bep_0003.html',
     'https://www.bittorrent.org/beps/bep_0005.html',
+    'https://www.bittorrent.org/beps/bep_0010.html',
+    'https://www.bittorrent.org/beps/bep_0014.html',
+    'https://www.bittorrent.org/beps/bep_0015.html',
     'https://www.bittorrent.org/beps/bep_0029.html',
+    'https://wiki.vuze.com/w/Message_Stream_Encryption',
   ],
-  features: [handshake, peerWire, mse, utp, dht],
+  features: [
+    handshake,
+    peerWire,
+    mse,
+    utp,
+    dht,
+    udpTracker,
+    httpTracker,
+    torrentFile,
+    localDiscovery,
+    webTorrent,
+    knownNameDns,
+    knownNameTls,
+    knownNameHttp,
+  ],
 });

@@ -3,7 +3,16 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { ascii, concat } from '../../../base/bytes.js';
-import { ABSENT, CUT, MALFORMED, contentOfString, endOfString, endOfValue, integerAt, valueOf } from './bencode.js';
+import {
+  ABSENT,
+  CUT,
+  MALFORMED,
+  contentOfString,
+  endOfString,
+  endOfValue,
+  integerAt,
+  valueOf,
+} from './bencode.js';
 
 /** Bytes with a margin on both sides; the text stands at [3, 3 + length). */
 function framed(text: string): Uint8Array {
@@ -116,13 +125,17 @@ test('generated values end at their end, and random bytes never run past it', ()
     { numRuns: 200 },
   );
   fc.assert(
-    fc.property(fc.uint8Array({ maxLength: 40 }), fc.constantFrom('', 'd', 'l', 'd1:a', 'll'), (tail, head) => {
-      const bytes = concat(ascii(head), tail, ascii('1:ae'));
-      const end = head.length + tail.length;
-      for (const at of [endOfValue(bytes, 0, end), valueOf(bytes, 0, end, ascii('a'))]) {
-        assert.ok(at <= end && at >= ABSENT);
-      }
-    }),
+    fc.property(
+      fc.uint8Array({ maxLength: 40 }),
+      fc.constantFrom('', 'd', 'l', 'd1:a', 'll'),
+      (tail, head) => {
+        const bytes = concat(ascii(head), tail, ascii('1:ae'));
+        const end = head.length + tail.length;
+        for (const at of [endOfValue(bytes, 0, end), valueOf(bytes, 0, end, ascii('a'))]) {
+          assert.ok(at <= end && at >= ABSENT);
+        }
+      },
+    ),
     { numRuns: 300 },
   );
 });

@@ -7,17 +7,17 @@
  * (binary) DHT.
  */
 import { ascii, hasAt, u8 } from '../../../base/bytes.js';
-import { type Feature, type Finding, type Inspection, NO, type PeerSink, UDP, match } from '../../detector.js';
 import {
-  CUT,
-  contentOfString,
-  endOfString,
-  endOfValue,
-  integerAt,
-  MALFORMED,
-  valueOf,
-} from './bencode.js';
-import { ID_BYTES, IPV4_PEER_BYTES, IPV6_PEER_BYTES, tellCompactString, tellSenderPort } from './peers.js';
+  type Feature,
+  type Finding,
+  type Inspection,
+  NO,
+  type PeerSink,
+  UDP,
+  match,
+} from '../../detector.js';
+import { CUT, contentOfString, endOfString, endOfValue, integerAt, MALFORMED, valueOf } from './bencode.js';
+import { ID_BYTES, IPV4_PEER_BYTES, IPV6_PEER_BYTES, tellCompactString, tellListeningPort } from './peers.js';
 
 /*
  * Odds of `certain`: a message must open a dictionary and hold `1:y1:q` (or r, e),
@@ -29,7 +29,10 @@ import { ID_BYTES, IPV4_PEER_BYTES, IPV6_PEER_BYTES, tellCompactString, tellSend
 const QUERY = match('certain', 'DHT query: bencoded dictionary with method, arguments and 20-byte node id');
 const RESPONSE = match('certain', 'DHT response: bencoded dictionary with values and 20-byte node id');
 const ERROR = match('certain', 'DHT error: bencoded dictionary with a list of code and text');
-const CUT_MESSAGE = match('certain', 'DHT message (cut): bencoded dictionary that opens with a 20-byte node id');
+const CUT_MESSAGE = match(
+  'certain',
+  'DHT message (cut): bencoded dictionary that opens with a 20-byte node id',
+);
 
 /** `d2:id20:` inside `a` and `r`: the sender's node id. */
 const ID_KEY = ascii('id');
@@ -134,8 +137,7 @@ function tellValues(bytes: Uint8Array, listAt: number, end: number, sink: PeerSi
   }
 }
 
-function harvest(input: Inspection, sink: PeerSink): boolean {
-  const { bytes, start, end } = input;
+function harvest({ bytes, start, end }: Inspection, sink: PeerSink): boolean {
   if (start >= end || u8(bytes, start) !== LETTER_D) return true;
   const responseAt = valueOf(bytes, start, end, KEY_R);
   if (responseAt >= 0) {
@@ -148,7 +150,7 @@ function harvest(input: Inspection, sink: PeerSink): boolean {
   if (argumentsAt >= 0) {
     // announce_peer: the sender takes connections on this port.
     const portAt = valueOf(bytes, argumentsAt, end, PORT);
-    if (portAt >= 0) tellSenderPort(input, integerAt(bytes, portAt, end), sink);
+    tellListeningPort(integerAt(bytes, portAt, end), sink);
   }
   return true;
 }

@@ -35,8 +35,10 @@ function inspect({ bytes, start, end }: Inspection): Finding {
 /** Walks the clear messages after the handshake, wherever in the prefix it stands. */
 export function harvestHandshake(input: Inspection, sink: PeerSink): boolean {
   const { bytes, start, end } = input;
-  const openingAt = hasAt(bytes, start, end, HANDSHAKE_OPENING) ? start : indexOf(bytes, start, end, HANDSHAKE_OPENING);
-  if (openingAt >= 0) tellPeerMessages(input, openingAt + HANDSHAKE_BYTES, end, sink);
+  const openingAt = hasAt(bytes, start, end, HANDSHAKE_OPENING)
+    ? start
+    : indexOf(bytes, start, end, HANDSHAKE_OPENING);
+  if (openingAt >= 0) tellPeerMessages(bytes, openingAt + HANDSHAKE_BYTES, end, sink);
   return end - start < MAX_PREFIX_BYTES;
 }
 

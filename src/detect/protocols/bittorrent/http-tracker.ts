@@ -20,7 +20,7 @@ import type { HttpMessage } from '../../facets/http.js';
 import { parseIpv4 } from '../../../base/address.js';
 import { contentOfString, CUT, endOfString, endOfValue, integerAt, valueOf } from './bencode.js';
 import { bencodedBodyAt } from './http-body.js';
-import { ID_BYTES, tellCompactString } from './peers.js';
+import { ID_BYTES, tellCompactString, tellListeningPort } from './peers.js';
 
 /* Odds: two parameters named info_hash and peer_id that both decode to 20 bytes. */
 const ANNOUNCE = match('certain', 'HTTP tracker announce request: info_hash and peer_id of 20 bytes');
@@ -37,6 +37,7 @@ const FILES = match('certain', 'HTTP tracker scrape answer: bencoded dictionary 
 const KEY_INFO_HASH = ascii('info_hash=');
 const KEY_PEER_ID = ascii('peer_id=');
 const KEY_PIECE = ascii('piece=');
+const KEY_LISTENING_PORT = ascii('port=');
 const WORD_SCRAPE = ascii('scrape');
 const KEY_INTERVAL = ascii('interval');
 const KEY_FAILURE = ascii('failure reason');
@@ -103,7 +104,8 @@ function inspectResponse(http: HttpMessage): Finding {
   if (failureAt >= 0) return endOfString(bytes, failureAt, end) >= 0 ? FAILURE : MORE;
   const intervalAt = valueOf(bytes, bodyAt, end, KEY_INTERVAL);
   if (integerAt(bytes, intervalAt, end) > 0) {
-    const hasPeers = valueOf(bytes, bodyAt, end, KEY_PEERS) >= 0 || valueOf(bytes, bodyAt, end, KEY_PEERS6) >= 0;
+    const hasPeers =
+      valueOf(bytes, bodyAt, end, KEY_PEERS) >= 0 || valueOf(bytes, bodyAt, end, KEY_PEERS6) >= 0;
     if (hasPeers || integerAt(bytes, valueOf(bytes, bodyAt, end, KEY_COMPLETE), end) >= 0) return PEERS;
   }
   const filesAt = valueOf(bytes, bodyAt, end, KEY_FILES);
@@ -133,15 +135,26 @@ function tellPeerList(bytes: Uint8Array, listAt: number, end: number, sink: Peer
   }
 }
 
+/** `port=` of an announce: where the client takes connections. True when it was told. */
+function tellAnnouncedPort(http: HttpMessage, sink: PeerSink): boolean {
+  const { bytes, targetAt, targetEnd } = http;
+  const at = http.isLineComplete ? parameterAt(bytes, targetAt, targetEnd, KEY_LISTENING_PORT) : -1;
+  if (at < 0) return false;
+  tellListeningPort(Number.parseInt(latin1(bytes, at, Math.min(targetEnd, at + 5)), 10), sink);
+  return true;
+}
+
 function harvest(input: Inspection, sink: PeerSink): boolean {
   const isOpen = input.end - input.start < MAX_PREFIX_BYTES;
   const http = input.http();
-  if (!http || http.isRequest) return isOpen;
+  if (!http) return isOpen;
+  if (http.isRequest) return tellAnnouncedPort(http, sink) ? false : isOpen;
   const { bytes, end } = http;
   const bodyAt = bencodedBodyAt(http);
   if (bodyAt < 0) return isOpen;
   const peersAt = valueOf(bytes, bodyAt, end, KEY_PEERS);
-  if (peersAt >= 0 && peersAt < end && u8(bytes, peersAt) === LETTER_L) tellPeerList(bytes, peersAt, end, sink);
+  if (peersAt >= 0 && peersAt < end && u8(bytes, peersAt) === LETTER_L)
+    tellPeerList(bytes, peersAt, end, sink);
   else tellCompactString(bytes, peersAt, end, 4, 0, sink);
   tellCompactString(bytes, valueOf(bytes, bodyAt, end, KEY_PEERS6), end, 16, 0, sink);
   return isOpen;

@@ -5,7 +5,7 @@
  */
 import { ascii, hasAtIgnoringCase, indexOfByte, latin1 } from '../../../base/bytes.js';
 import { type Feature, type Inspection, type PeerSink, UDP, match } from '../../detector.js';
-import { tellSenderPort } from './peers.js';
+import { tellListeningPort } from './peers.js';
 
 const OPENING = ascii('bt-search * http/1.1\r\n');
 const PORT_FIELD = ascii('port:');
@@ -14,14 +14,13 @@ const LF = 0x0a;
 /* Odds: 22 fixed bytes (letter case aside) that no other protocol uses. */
 const ANNOUNCEMENT = match('certain', 'BitTorrent local service discovery announcement');
 
-function harvest(input: Inspection, sink: PeerSink): boolean {
-  const { bytes, start, end } = input;
+function harvest({ bytes, start, end }: Inspection, sink: PeerSink): boolean {
   for (let lineAt = start; lineAt < end; ) {
     const lineFeedAt = indexOfByte(bytes, lineAt, end, LF);
     const lineEnd = lineFeedAt < 0 ? end : lineFeedAt;
     if (hasAtIgnoringCase(bytes, lineAt, lineEnd, PORT_FIELD)) {
       const digits = /^\s*([0-9]{1,5})\s*$/.exec(latin1(bytes, lineAt + PORT_FIELD.length, lineEnd));
-      if (digits) tellSenderPort(input, Number(digits[1]), sink);
+      if (digits) tellListeningPort(Number(digits[1]), sink);
       break;
     }
     lineAt = lineEnd + 1;

@@ -15,7 +15,16 @@
  * section 1 of the padding rules.
  */
 import { hasAt, indexOf, u16, u16le, u32, u8 } from '../../../base/bytes.js';
-import { type Feature, type Finding, type Inspection, MORE, NO, TCP, match } from '../../detector.js';
+import {
+  type Feature,
+  type Finding,
+  type Inspection,
+  type Match,
+  MORE,
+  NO,
+  TCP,
+  match,
+} from '../../detector.js';
 import { HANDSHAKE_BYTES, HANDSHAKE_OPENING, harvestHandshake } from './handshake.js';
 import { looksRandom } from './random-bytes.js';
 
@@ -30,19 +39,36 @@ const MAX_THIRD_BYTES = MIN_THIRD_BYTES + MAX_PADDING_BYTES + 1024;
 /** RLPx of Ethereum before EIP-8 opens with exactly 307 and 210 random bytes. */
 const RLPX_AUTH_BYTES = 307;
 const RLPX_ACK_BYTES = 210;
-/** Ports below this belong to services: an unanswered random burst to one of them is more likely a tunnel. */
+/**
+ * Ports below this belong to services: a random burst to one of them is more likely a
+ * tunnel, and is followed for a clear handshake only, unless the endpoint is known.
+ */
 const FIRST_USER_PORT = 1024;
 /** The clear handshake comes in turn 4 or 5; a little more for split bursts. */
 const MAX_TURNS_SEEN = 7;
 
 /*
  * Heuristic. False positives: Shadowsocks and other openings without any structure
- * (about one in four has these lengths), obfuscated eDonkey servers, Ethereum before EIP-8.
+ * (about one in fifteen has these lengths), obfuscated eDonkey, Telegram's transport.
  */
-const EXCHANGE = match('suspected', 'encrypted handshake by shape: two random bursts of a key exchange size and a third that fits');
-/* Heuristic: the same, one burst only, where the endpoint or host is known to speak BitTorrent. */
-const ANSWERED = match('suspected', 'encrypted handshake by shape: two random bursts of a key exchange size, with a known peer');
-const OPENED = match('suspected', 'encrypted handshake by shape: random burst of a key exchange size to a known peer');
+const EXCHANGE = match(
+  'suspected',
+  'encrypted handshake by shape: two random bursts of a key exchange size and a third that fits',
+);
+/*
+ * Heuristic: one or two bursts only, where endpoint or host are known to speak
+ * BitTorrent. That the host does is not enough to say more: its tunnels begin so too.
+ */
+const ANSWERED: Match = {
+  confidence: 'suspected',
+  why: 'encrypted handshake by shape: two random bursts of a key exchange size, with a known peer or host',
+  needsEndpoint: true,
+};
+const OPENED: Match = {
+  confidence: 'suspected',
+  why: 'encrypted handshake by shape: random burst of a key exchange size, with a known peer or host',
+  needsEndpoint: true,
+};
 /* Odds: 20 fixed bytes that name the protocol, after an opening of the right shape. */
 const CLEAR = match('certain', 'BitTorrent peer handshake in clear after an encrypted opening');
 
@@ -72,22 +98,22 @@ function isBurst(lengthBytes: number): boolean {
   return lengthBytes >= KEY_BYTES && lengthBytes <= MAX_BURST_BYTES;
 }
 
+/** Whether the shape may count at all: peers use ports of their own, and known ones any. */
+function mayBePeer(input: Inspection): boolean {
+  const responderPort = input.direction === 0 ? input.dstPort : input.srcPort;
+  if (responderPort >= FIRST_USER_PORT) return true;
+  const known = input.known();
+  return known === 'endpoint' || known === 'told';
+}
+
 /** Turn 1: the opener's burst so far. */
 function inspectOpening(input: Inspection, lengthBytes: number): Finding {
   const { bytes, start, end } = input;
   if (lengthBytes > MAX_BURST_BYTES || opensWithText(bytes, start, end)) return NO;
   // A plain handshake's length, encrypted without an exchange, is seen from clients that retry.
-  if (lengthBytes < KEY_BYTES && lengthBytes !== HANDSHAKE_BYTES) return MORE;
+  if (lengthBytes < HANDSHAKE_BYTES) return MORE;
   if (hasKnownOpening(bytes, start, end) || !looksRandom(bytes, start, end)) return NO;
-  switch (input.known()) {
-    case 'endpoint':
-    case 'told':
-      return OPENED;
-    case 'host':
-      return input.dstPort >= FIRST_USER_PORT ? OPENED : MORE;
-    case 'none':
-      return MORE;
-  }
+  return input.known() !== 'none' && mayBePeer(input) ? OPENED : MORE;
 }
 
 /** Turn 2: the responder's burst so far; the opener's passed the tests. */
@@ -97,7 +123,7 @@ function inspectReply(input: Inspection, openingBytes: number, lengthBytes: numb
   if (openingBytes === RLPX_AUTH_BYTES && lengthBytes === RLPX_ACK_BYTES) return NO;
   if (lengthBytes < KEY_BYTES) return MORE;
   if (!looksRandom(bytes, start, end) || hasKnownOpening(bytes, start, end)) return NO;
-  return input.known() === 'none' ? MORE : ANSWERED;
+  return input.known() !== 'none' && mayBePeer(input) ? ANSWERED : MORE;
 }
 
 /** Turn 3: the opener goes on; both bursts passed by length, now by content. */
@@ -105,8 +131,11 @@ function inspectThird(input: Inspection, openingBytes: number, thirdBytes: numbe
   const { bytes, start, end, otherBytes, otherStart, otherEnd } = input;
   if (thirdBytes > MAX_THIRD_BYTES) return NO;
   if (thirdBytes < MIN_THIRD_BYTES) return MORE;
+  if (!mayBePeer(input)) return MORE;
   if (end - start < openingBytes || hasKnownOpening(bytes, start, start + openingBytes)) return NO;
-  return looksRandom(bytes, start, start + openingBytes) && looksRandom(otherBytes, otherStart, otherEnd) ? EXCHANGE : NO;
+  return looksRandom(bytes, start, start + openingBytes) && looksRandom(otherBytes, otherStart, otherEnd)
+    ? EXCHANGE
+    : NO;
 }
 
 /** From turn 3 on: the clear handshake. Mostly it opens a segment; after padding it stands inside one. */

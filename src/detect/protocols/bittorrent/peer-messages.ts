@@ -5,9 +5,9 @@
  * one: mid-stream or encrypted bytes tell nothing.
  */
 import { ascii, u16, u32, u8 } from '../../../base/bytes.js';
-import type { Inspection, PeerSink } from '../../detector.js';
+import type { PeerSink } from '../../detector.js';
 import { integerAt, valueOf } from './bencode.js';
-import { tellCompactString, tellSenderPort } from './peers.js';
+import { tellCompactString, tellListeningPort } from './peers.js';
 
 /** Message ids (BEP 3, BEP 5, BEP 10). */
 const PORT = 9;
@@ -21,8 +21,7 @@ const KEY_ADDED = ascii('added');
 const KEY_ADDED6 = ascii('added6');
 
 /** Tells what the messages of [at, end) name; `at` must be a message's first byte. */
-export function tellPeerMessages(input: Inspection, at: number, end: number, sink: PeerSink): void {
-  const { bytes } = input;
+export function tellPeerMessages(bytes: Uint8Array, at: number, end: number, sink: PeerSink): void {
   for (let next = at; next + 5 <= end; ) {
     const lengthBytes = u32(bytes, next);
     if (lengthBytes > MAX_MESSAGE_BYTES) return;
@@ -30,8 +29,9 @@ export function tellPeerMessages(input: Inspection, at: number, end: number, sin
     const bodyEnd = Math.min(end, next + 4 + lengthBytes);
     if (lengthBytes > 0) {
       const id = u8(bytes, next + 4);
-      if (id === EXTENDED) tellExtended(input, bodyAt, bodyEnd, sink);
-      else if (id === PORT && lengthBytes === 3 && bodyAt + 2 <= bodyEnd) tellSenderPort(input, u16(bytes, bodyAt), sink);
+      if (id === EXTENDED) tellExtended(bytes, bodyAt, bodyEnd, sink);
+      else if (id === PORT && lengthBytes === 3 && bodyAt + 2 <= bodyEnd)
+        tellListeningPort(u16(bytes, bodyAt), sink);
       else if (id > EXTENDED) return;
     }
     next += 4 + lengthBytes;
@@ -39,13 +39,12 @@ export function tellPeerMessages(input: Inspection, at: number, end: number, sin
 }
 
 /** Extended message: one byte of its own id (0: handshake), then a dictionary. */
-function tellExtended(input: Inspection, at: number, end: number, sink: PeerSink): void {
-  const { bytes } = input;
+function tellExtended(bytes: Uint8Array, at: number, end: number, sink: PeerSink): void {
   if (at + 1 >= end) return;
   const dictionaryAt = at + 1;
   if (u8(bytes, at) === 0) {
     const portAt = valueOf(bytes, dictionaryAt, end, KEY_P);
-    if (portAt >= 0) tellSenderPort(input, integerAt(bytes, portAt, end), sink);
+    tellListeningPort(integerAt(bytes, portAt, end), sink);
     return;
   }
   // The receiver chose the number for ut_pex; its keys show it anyway.

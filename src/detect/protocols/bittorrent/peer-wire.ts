@@ -79,7 +79,8 @@ function inspect(input: Inspection): Finding {
       haves++;
     } else if (id === REQUEST || id === CANCEL || id === REJECT) {
       const blockBytes = u32(bytes, next + 13);
-      if (!namesBlock(bytes, next + 5) || blockBytes === 0 || blockBytes > MAX_BLOCK_BYTES) return answer(input);
+      if (!namesBlock(bytes, next + 5) || blockBytes === 0 || blockBytes > MAX_BLOCK_BYTES)
+        return answer(input);
       asks++;
     }
     next = after;

@@ -5,7 +5,7 @@
  * Does not judge addresses: private ones are peers too, inside a site.
  */
 import { u16 } from '../../../base/bytes.js';
-import type { Inspection, PeerSink } from '../../detector.js';
+import type { PeerSink } from '../../detector.js';
 import { contentOfString, endOfString } from './bencode.js';
 
 /** Bytes of a DHT node id and of an info-hash (BEP 3, BEP 5). */
@@ -14,7 +14,13 @@ export const IPV4_PEER_BYTES = 6;
 export const IPV6_PEER_BYTES = 18;
 
 /** Tells each whole record of [at, end): `idBytes` to skip, 4-byte address, port. */
-export function tellIpv4Peers(bytes: Uint8Array, at: number, end: number, idBytes: number, sink: PeerSink): void {
+export function tellIpv4Peers(
+  bytes: Uint8Array,
+  at: number,
+  end: number,
+  idBytes: number,
+  sink: PeerSink,
+): void {
   const recordBytes = idBytes + IPV4_PEER_BYTES;
   for (let next = at + idBytes; next + IPV4_PEER_BYTES <= end; next += recordBytes) {
     const port = u16(bytes, next + 4);
@@ -23,7 +29,13 @@ export function tellIpv4Peers(bytes: Uint8Array, at: number, end: number, idByte
 }
 
 /** Tells each whole record of [at, end): `idBytes` to skip, 16-byte address, port. */
-export function tellIpv6Peers(bytes: Uint8Array, at: number, end: number, idBytes: number, sink: PeerSink): void {
+export function tellIpv6Peers(
+  bytes: Uint8Array,
+  at: number,
+  end: number,
+  idBytes: number,
+  sink: PeerSink,
+): void {
   const recordBytes = idBytes + IPV6_PEER_BYTES;
   for (let next = at + idBytes; next + IPV6_PEER_BYTES <= end; next += recordBytes) {
     const port = u16(bytes, next + 16);
@@ -49,9 +61,7 @@ export function tellCompactString(
   else tellIpv6Peers(bytes, contentAt, contentEnd, idBytes, sink);
 }
 
-/** The packet's sender listens on `port`: it said so itself. */
-export function tellSenderPort(input: Inspection, port: number, sink: PeerSink): void {
-  if (port <= 0 || port > 0xffff) return;
-  if (input.ipVersion === 6) sink.toldIpv6(input.addressBytes, input.sourceAt, port);
-  else sink.toldIpv4(input.addressBytes, input.sourceAt, port);
+/** The packet's sender says that it accepts peers on `port`; numbers that are no port are ignored. */
+export function tellListeningPort(port: number, sink: PeerSink): void {
+  if (port > 0 && port <= 0xffff) sink.listensOn(port);
 }

@@ -4,20 +4,39 @@
  * File names and content types alone are no evidence; compressed bodies stay unnamed.
  */
 import { ascii, hasAt } from '../../../base/bytes.js';
-import { type Feature, type Finding, type Inspection, MAX_PREFIX_BYTES, MORE, NO, TCP, match } from '../../detector.js';
+import {
+  type Feature,
+  type Finding,
+  type Inspection,
+  MAX_PREFIX_BYTES,
+  MORE,
+  NO,
+  TCP,
+  match,
+} from '../../detector.js';
 import { contentOfString, endOfValue, MALFORMED, valueOf } from './bencode.js';
 import { bencodedBodyAt } from './http-body.js';
 
 /* Odds: the grammar fits from the body's first byte on, and holds `8:announce` with the scheme of a tracker, or `4:infod`. */
-const TRACKERS = match('certain', '.torrent file over HTTP: bencoded dictionary with the address of a tracker');
+const TRACKERS = match(
+  'certain',
+  '.torrent file over HTTP: bencoded dictionary with the address of a tracker',
+);
 const INFO = match('certain', '.torrent file over HTTP: bencoded dictionary with an info dictionary');
 
 const KEY_ANNOUNCE = ascii('announce');
 const KEY_INFO = ascii('info');
 /** First keys of an info dictionary, in their sorted order; v1, then v2 (BEP 52). */
-const INFO_OPENINGS = ['5:files', '6:length', '9:file tree', '4:name', '8:collections', '6:source', '7:private', '6:pieces'].map((key) =>
-  ascii(`d${key}`),
-);
+const INFO_OPENINGS = [
+  '5:files',
+  '6:length',
+  '9:file tree',
+  '4:name',
+  '8:collections',
+  '6:source',
+  '7:private',
+  '6:pieces',
+].map((key) => ascii(`d${key}`));
 const SCHEMES = ['http', 'udp:', 'ws:/', 'wss:'].map((scheme) => ascii(scheme));
 
 function inspect(input: Inspection): Finding {

@@ -11,8 +11,24 @@
  * or by a scrape with its answer.
  */
 import { fromHex, hasAt, u16, u32 } from '../../../base/bytes.js';
-import { type Feature, type Finding, type Inspection, MORE, NO, type PeerSink, UDP, match } from '../../detector.js';
-import { ID_BYTES, IPV4_PEER_BYTES, IPV6_PEER_BYTES, tellIpv4Peers, tellIpv6Peers } from './peers.js';
+import {
+  type Feature,
+  type Finding,
+  type Inspection,
+  MORE,
+  NO,
+  type PeerSink,
+  UDP,
+  match,
+} from '../../detector.js';
+import {
+  ID_BYTES,
+  IPV4_PEER_BYTES,
+  IPV6_PEER_BYTES,
+  tellIpv4Peers,
+  tellIpv6Peers,
+  tellListeningPort,
+} from './peers.js';
 
 /** BEP 15: protocol_id 0x41727101980, then action 0. */
 const CONNECT_OPENING = fromHex('00000417 27101980 00000000');
@@ -47,7 +63,8 @@ const ANSWER = match('certain', 'UDP tracker answer with the action and transact
 function isAnnounce(bytes: Uint8Array, at: number, end: number): boolean {
   const lengthBytes = end - at;
   if (lengthBytes < ANNOUNCE_BYTES || lengthBytes > ANNOUNCE_BYTES + MAX_OPTION_BYTES) return false;
-  if (u32(bytes, at + 8) !== ACTION_ANNOUNCE || u32(bytes, at + 80) > MAX_EVENT || u16(bytes, at + 96) === 0) return false;
+  if (u32(bytes, at + 8) !== ACTION_ANNOUNCE || u32(bytes, at + 80) > MAX_EVENT || u16(bytes, at + 96) === 0)
+    return false;
   const wanted = u32(bytes, at + 92) | 0; // -1: the tracker's default
   return (
     u32(bytes, at + 56) < MAX_TRANSFER_HIGH && // downloaded
@@ -104,9 +121,16 @@ function inspect(input: Inspection): Finding {
   return u32(bytes, start + 8) === ACTION_SCRAPE && isScrapeLength(lengthBytes) ? MORE : NO;
 }
 
-/** Announce answer: `interval`, `leechers`, `seeders`, then compact peers of the flow's own IP version. */
+/**
+ * Announce request: the client's listening port. Announce answer: `interval`,
+ * `leechers`, `seeders`, then compact peers of the flow's own IP version.
+ */
 function harvest(input: Inspection, sink: PeerSink): boolean {
   const { bytes, start, end, ipVersion } = input;
+  if (isAnnounce(bytes, start, end)) {
+    tellListeningPort(u16(bytes, start + 96), sink);
+    return true;
+  }
   const peersAt = start + ANNOUNCE_ANSWER_BYTES;
   const peerBytes = ipVersion === 6 ? IPV6_PEER_BYTES : IPV4_PEER_BYTES;
   if (peersAt > end || u32(bytes, start) !== ACTION_ANNOUNCE) return true;

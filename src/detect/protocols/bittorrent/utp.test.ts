@@ -42,37 +42,117 @@ const HANDSHAKE = concat(ascii('\x13BitTorrent protocol'), new Uint8Array(8), RA
 // A's clock starts at 0x50000000 us, B's at 0x90000000; each way takes 20 ms.
 const SYN = packet({ type: ST_SYN, id: 700, timeUs: 0x5000_0000, seq: 9000 });
 /** libutp: extension 2 (extension bits), next 0, length 8. */
-const SYN_BITS = packet({ type: ST_SYN, id: 700, timeUs: 0x5000_0000, seq: 1, extension: 2, chain: fromHex('00 08 0000000000000000') });
-const ANSWER = packet({ type: ST_STATE, id: 700, timeUs: 0x9000_4e20, differenceUs: 0x4000_4e20, seq: 500, ack: 9000 });
-const DATA = packet({ type: ST_DATA, id: 701, timeUs: 0x5000_9c40, differenceUs: 0xc000_4e20, seq: 9001, ack: 499, payload: RANDOM });
-const STATE = packet({ type: ST_STATE, id: 700, timeUs: 0x9000_ea60, differenceUs: 0x4000_4e20, seq: 500, ack: 9001 });
-const DATA_BACK = packet({ type: ST_DATA, id: 700, timeUs: 0x9000_eb60, differenceUs: 0x4000_4e20, seq: 500, ack: 9001, payload: RANDOM });
+const SYN_BITS = packet({
+  type: ST_SYN,
+  id: 700,
+  timeUs: 0x5000_0000,
+  seq: 1,
+  extension: 2,
+  chain: fromHex('00 08 0000000000000000'),
+});
+const ANSWER = packet({
+  type: ST_STATE,
+  id: 700,
+  timeUs: 0x9000_4e20,
+  differenceUs: 0x4000_4e20,
+  seq: 500,
+  ack: 9000,
+});
+const DATA = packet({
+  type: ST_DATA,
+  id: 701,
+  timeUs: 0x5000_9c40,
+  differenceUs: 0xc000_4e20,
+  seq: 9001,
+  ack: 499,
+  payload: RANDOM,
+});
+const STATE = packet({
+  type: ST_STATE,
+  id: 700,
+  timeUs: 0x9000_ea60,
+  differenceUs: 0x4000_4e20,
+  seq: 500,
+  ack: 9001,
+});
+const DATA_BACK = packet({
+  type: ST_DATA,
+  id: 700,
+  timeUs: 0x9000_eb60,
+  differenceUs: 0x4000_4e20,
+  seq: 500,
+  ack: 9001,
+  payload: RANDOM,
+});
 /** Selective ack: extension 1, next 0, length 4. */
-const STATE_SACK = packet({ type: ST_STATE, id: 701, timeUs: 0x5001_3880, differenceUs: 0xc000_4e20, seq: 9002, ack: 500, extension: 1, chain: fromHex('00 04 01000000') });
+const STATE_SACK = packet({
+  type: ST_STATE,
+  id: 701,
+  timeUs: 0x5001_3880,
+  differenceUs: 0xc000_4e20,
+  seq: 9002,
+  ack: 500,
+  extension: 1,
+  chain: fromHex('00 04 01000000'),
+});
 
 const open = (...packets: Uint8Array[]): Turn[] => packets.map((bytes) => ({ from: 0, bytes }));
-const answered = (first: Uint8Array, ...back: Uint8Array[]): Turn[] => [{ from: 0, bytes: first }, ...back.map((bytes): Turn => ({ from: 1, bytes }))];
-const find = (turns: readonly Turn[], options?: SampleOptions): string => findingName(inspectSample(utp, turns, options));
+const answered = (first: Uint8Array, ...back: Uint8Array[]): Turn[] => [
+  { from: 0, bytes: first },
+  ...back.map((bytes): Turn => ({ from: 1, bytes })),
+];
+const find = (turns: readonly Turn[], options?: SampleOptions): string =>
+  findingName(inspectSample(utp, turns, options));
 
 test('a SYN alone is likely, its answer or repetition makes certain', () => {
   assert.equal(find(open(SYN)), 'likely');
   assert.equal(find(open(SYN_BITS)), 'likely');
   assert.equal(find(answered(SYN, ANSWER)), 'certain');
   assert.equal(find(open(SYN, packet({ type: ST_SYN, id: 700, timeUs: 0x5030_0000, seq: 9000 }))), 'certain');
-  assert.equal(find(answered(SYN, packet({ type: ST_RESET, id: 700, timeUs: 1, seq: 3, ack: 9000 }))), 'certain');
-  assert.equal(find(open(SYN, packet({ type: ST_DATA, id: 701, timeUs: 0x5000_9c40, differenceUs: 5, seq: 9001, ack: 7, payload: RANDOM }))), 'certain');
+  assert.equal(
+    find(answered(SYN, packet({ type: ST_RESET, id: 700, timeUs: 1, seq: 3, ack: 9000 }))),
+    'certain',
+  );
+  assert.equal(
+    find(
+      open(
+        SYN,
+        packet({
+          type: ST_DATA,
+          id: 701,
+          timeUs: 0x5000_9c40,
+          differenceUs: 5,
+          seq: 9001,
+          ack: 7,
+          payload: RANDOM,
+        }),
+      ),
+    ),
+    'certain',
+  );
 });
 
 test('a dialogue picked up in the middle is certain at the first answer', () => {
   assert.equal(find(open(DATA)), 'more');
   assert.equal(find(answered(DATA, STATE)), 'certain');
   assert.equal(find(answered(DATA, DATA_BACK)), 'certain');
-  assert.equal(find([...answered(DATA, RANDOM.subarray(0, 40), DATA_BACK), { from: 0, bytes: STATE_SACK }]), 'certain');
+  assert.equal(
+    find([...answered(DATA, RANDOM.subarray(0, 40), DATA_BACK), { from: 0, bytes: STATE_SACK }]),
+    'certain',
+  );
 });
 
 test('one side of a dialogue is likely after four packets', () => {
   const side = [0, 1, 2, 3].map((i) =>
-    packet({ type: ST_DATA, id: 701, timeUs: 0x5000_0000 + i * 700, differenceUs: 0xc000_4e20 + i, seq: 9001 + i, ack: 499, payload: RANDOM }),
+    packet({
+      type: ST_DATA,
+      id: 701,
+      timeUs: 0x5000_0000 + i * 700,
+      differenceUs: 0xc000_4e20 + i,
+      seq: 9001 + i,
+      ack: 499,
+      payload: RANDOM,
+    }),
   );
   assert.equal(find(open(...side.slice(0, 3))), 'more');
   assert.equal(find(open(...side)), 'likely');
@@ -99,12 +179,56 @@ test('a header counts when the endpoint is known, not when only the host is', ()
 
 test('answers that do not fit are no dialogue', () => {
   for (const [name, turns] of [
-    ['other connection', answered(SYN, packet({ type: ST_STATE, id: 702, timeUs: 0x9000_4e20, seq: 500, ack: 9000 }))],
-    ['other number', answered(SYN, packet({ type: ST_STATE, id: 700, timeUs: 0x9000_4e20, seq: 500, ack: 9001 }))],
-    ['ids two apart', answered(DATA, packet({ type: ST_STATE, id: 703, timeUs: 0x9000_ea60, differenceUs: 0x4000_4e20, seq: 500, ack: 9001 }))],
-    ['acknowledges far away', answered(DATA, packet({ type: ST_STATE, id: 700, timeUs: 0x9000_ea60, differenceUs: 0x4000_4e20, seq: 500, ack: 1 }))],
-    ['clock of somebody else', answered(DATA, packet({ type: ST_STATE, id: 700, timeUs: 0x9000_ea60, differenceUs: 0x1000_4e20, seq: 500, ack: 9001 }))],
-    ['no clock', answered(packet({ type: ST_DATA, id: 1, timeUs: 0, seq: 1, ack: 1, payload: RANDOM }), packet({ type: ST_STATE, id: 0, timeUs: 0, seq: 1, ack: 1 }))],
+    [
+      'other connection',
+      answered(SYN, packet({ type: ST_STATE, id: 702, timeUs: 0x9000_4e20, seq: 500, ack: 9000 })),
+    ],
+    [
+      'other number',
+      answered(SYN, packet({ type: ST_STATE, id: 700, timeUs: 0x9000_4e20, seq: 500, ack: 9001 })),
+    ],
+    [
+      'ids two apart',
+      answered(
+        DATA,
+        packet({
+          type: ST_STATE,
+          id: 703,
+          timeUs: 0x9000_ea60,
+          differenceUs: 0x4000_4e20,
+          seq: 500,
+          ack: 9001,
+        }),
+      ),
+    ],
+    [
+      'acknowledges far away',
+      answered(
+        DATA,
+        packet({ type: ST_STATE, id: 700, timeUs: 0x9000_ea60, differenceUs: 0x4000_4e20, seq: 500, ack: 1 }),
+      ),
+    ],
+    [
+      'clock of somebody else',
+      answered(
+        DATA,
+        packet({
+          type: ST_STATE,
+          id: 700,
+          timeUs: 0x9000_ea60,
+          differenceUs: 0x1000_4e20,
+          seq: 500,
+          ack: 9001,
+        }),
+      ),
+    ],
+    [
+      'no clock',
+      answered(
+        packet({ type: ST_DATA, id: 1, timeUs: 0, seq: 1, ack: 1, payload: RANDOM }),
+        packet({ type: ST_STATE, id: 0, timeUs: 0, seq: 1, ack: 1 }),
+      ),
+    ],
   ] as const) {
     assert.equal(find(turns), 'more', name);
   }
@@ -115,13 +239,34 @@ test('famous look-alikes are not uTP', () => {
   for (const [name, turns] of [
     // id 0x4100, flags 0x0100, one question, name of 4 bytes, type, class 1: 20 bytes in all
     ['DNS question of 20 bytes', words('4100 0100 0001 0000 0000 0000 02646500 0001 0001')],
-    ['DNS question of 20 bytes, twice', words('4100 0100 0001 0000 0000 0000 02646500 0001 0001', '4100 0100 0001 0000 0000 0000 02646500 0001 0001')],
-    ['WireGuard initiation, twice', open(...[1, 2].map((i) => concat(fromHex('01000000'), RANDOM.subarray(i, i + 144))))],
+    [
+      'DNS question of 20 bytes, twice',
+      words(
+        '4100 0100 0001 0000 0000 0000 02646500 0001 0001',
+        '4100 0100 0001 0000 0000 0000 02646500 0001 0001',
+      ),
+    ],
+    [
+      'WireGuard initiation, twice',
+      open(...[1, 2].map((i) => concat(fromHex('01000000'), RANDOM.subarray(i, i + 144)))),
+    ],
     // version 1, unknown 0, group 1, owner address: the same four times
-    ['GLBP hello', words(...Array<string>(5).fill('0100 0001 0000 000102030405 0110 0028 0004 0000 03e8 0000 0bb8'))],
-    ['HSRP hello of 20 bytes', words(...Array<string>(5).fill('0000 10 03 0a 78 01 00 636973636f000000 c0a80101'))],
-    ['iperf, four in a row', words('00000000 4f2a1b3c 0005a1b2 00000000 00000000', '00000001 4f2a1b3c 0005a1b3 00000000 00000000')],
-    ['STUN binding success', words('0101 000c 2112a442 000102030405060708090a0b 0020 0008 0001 a147 5e12a443')],
+    [
+      'GLBP hello',
+      words(...Array<string>(5).fill('0100 0001 0000 000102030405 0110 0028 0004 0000 03e8 0000 0bb8')),
+    ],
+    [
+      'HSRP hello of 20 bytes',
+      words(...Array<string>(5).fill('0000 10 03 0a 78 01 00 636973636f000000 c0a80101')),
+    ],
+    [
+      'iperf, four in a row',
+      words('00000000 4f2a1b3c 0005a1b2 00000000 00000000', '00000001 4f2a1b3c 0005a1b3 00000000 00000000'),
+    ],
+    [
+      'STUN binding success',
+      words('0101 000c 2112a442 000102030405060708090a0b 0020 0008 0001 a147 5e12a443'),
+    ],
     ['TURN channel data', open(concat(fromHex('4100 00a0'), RANDOM.subarray(0, 160)))],
     ['SYN with payload', open(concat(SYN, ascii('x')))],
     ['state with payload', answered(DATA, concat(STATE, ascii('x')))],
@@ -136,7 +281,9 @@ test('famous look-alikes are not uTP', () => {
 
 test('a counter with a constant word is not taken for one side of uTP', () => {
   // 0x01 0x00, constant 0x0007, 32-bit counter, zeros: nothing that looks like a clock difference or a window
-  const side = [1, 2, 3, 4, 5].map((i) => packet({ type: ST_DATA, id: 7, timeUs: i, window: 0, seq: i, payload: RANDOM }));
+  const side = [1, 2, 3, 4, 5].map((i) =>
+    packet({ type: ST_DATA, id: 7, timeUs: i, window: 0, seq: i, payload: RANDOM }),
+  );
   assert.equal(find(open(...side)), 'more');
 });
 
@@ -144,13 +291,34 @@ test('extensions are walked to the payload', () => {
   const at = (bytes: Uint8Array): number => payloadAt(bytes, 0, bytes.length, bytes.length);
   assert.equal(at(SYN_BITS), 30);
   assert.equal(at(STATE_SACK), 26);
-  assert.equal(at(packet({ type: ST_DATA, id: 1, timeUs: 1, seq: 1, extension: 1, chain: fromHex('02 04 00000001 00 08 0000000000000000'), payload: RANDOM })), 36);
+  assert.equal(
+    at(
+      packet({
+        type: ST_DATA,
+        id: 1,
+        timeUs: 1,
+        seq: 1,
+        extension: 1,
+        chain: fromHex('02 04 00000001 00 08 0000000000000000'),
+        payload: RANDOM,
+      }),
+    ),
+    36,
+  );
   assert.equal(at(packet({ type: ST_FIN, id: 1, timeUs: 1, seq: 1 })), 20);
-  assert.equal(at(packet({ type: ST_FIN, id: 1, timeUs: 1, seq: 1, extension: 3, chain: fromHex('00 04 00000003') })), 26);
+  assert.equal(
+    at(packet({ type: ST_FIN, id: 1, timeUs: 1, seq: 1, extension: 3, chain: fromHex('00 04 00000003') })),
+    26,
+  );
   for (const chain of ['00', '00 03 000000', '00 00', '00 ff', '01 04 00000000']) {
-    assert.equal(at(packet({ type: ST_STATE, id: 1, timeUs: 1, seq: 1, extension: 1, chain: fromHex(chain) })), -1, chain);
+    assert.equal(
+      at(packet({ type: ST_STATE, id: 1, timeUs: 1, seq: 1, extension: 1, chain: fromHex(chain) })),
+      -1,
+      chain,
+    );
   }
-  for (let length = 0; length < 30; length++) assert.equal(at(SYN_BITS.subarray(0, length)), -1, `${length} bytes`);
+  for (let length = 0; length < 30; length++)
+    assert.equal(at(SYN_BITS.subarray(0, length)), -1, `${length} bytes`);
 });
 
 test('peer exchange inside a data packet is told', () => {
@@ -158,18 +326,37 @@ test('peer exchange inside a data packet is told', () => {
   const message = concat(Uint8Array.of(0, 0, 0, list.length + 2, 20, 1), list);
   const turns = open(packet({ type: ST_DATA, id: 701, timeUs: 1, seq: 2, payload: message }));
   const told: string[] = [];
-  const sink: PeerSink = { toldIpv4: (bytes, at, port) => told.push(`${bytes.subarray(at, at + 4).join('.')}:${port}`), toldIpv6: () => assert.fail() };
+  const sink: PeerSink = {
+    toldIpv4: (bytes, at, port) => told.push(`${bytes.subarray(at, at + 4).join('.')}:${port}`),
+    toldIpv6: () => assert.fail(),
+    listensOn: () => assert.fail(),
+  };
   assert.equal(utp.harvest?.(sampleInspection(UDP, turns), sink), true);
   assert.deepEqual(told, ['198.51.100.9:6881']);
 });
 
 test('no bytes make it throw, and random ones after a real packet are never certain', () => {
   fc.assert(
-    fc.property(fc.uint8Array({ minLength: 1, maxLength: 60 }), fc.constantFrom(0x01, 0x11, 0x21, 0x31, 0x41), fc.boolean(), (tail, first, isBack) => {
-      const bytes = concat(Uint8Array.of(first, 0), tail);
-      assert.notEqual(find([{ from: 0, bytes: DATA }, { from: isBack ? 1 : 0, bytes }]), 'certain');
-      utp.harvest?.(sampleInspection(UDP, open(bytes)), { toldIpv4: () => assert.fail(), toldIpv6: () => assert.fail() });
-    }),
+    fc.property(
+      fc.uint8Array({ minLength: 1, maxLength: 60 }),
+      fc.constantFrom(0x01, 0x11, 0x21, 0x31, 0x41),
+      fc.boolean(),
+      (tail, first, isBack) => {
+        const bytes = concat(Uint8Array.of(first, 0), tail);
+        assert.notEqual(
+          find([
+            { from: 0, bytes: DATA },
+            { from: isBack ? 1 : 0, bytes },
+          ]),
+          'certain',
+        );
+        utp.harvest?.(sampleInspection(UDP, open(bytes)), {
+          toldIpv4: () => assert.fail(),
+          toldIpv6: () => assert.fail(),
+          listensOn: () => assert.fail(),
+        });
+      },
+    ),
     { numRuns: 300 },
   );
 });

@@ -14,7 +14,16 @@
  * OpenVPN with key id 1 (0x21, 0x31; eight random session bytes follow).
  */
 import { hasAt } from '../../../base/bytes.js';
-import { type Feature, type Finding, type Inspection, MORE, NO, type PeerSink, UDP, match } from '../../detector.js';
+import {
+  type Feature,
+  type Finding,
+  type Inspection,
+  MORE,
+  NO,
+  type PeerSink,
+  UDP,
+  match,
+} from '../../detector.js';
 import { HANDSHAKE_BYTES, HANDSHAKE_OPENING } from './handshake.js';
 import { tellPeerMessages } from './peer-messages.js';
 import {
@@ -38,7 +47,10 @@ const HANDSHAKE = match('certain', 'uTP packet that carries the BitTorrent peer 
  * version, type and extensions fit twice (more than 20 bits), and the SYN has its
  * fixed zeros (48 bits).
  */
-const ANSWERED_SYN = match('certain', 'uTP dialogue: SYN and its answer with the same connection id and number');
+const ANSWERED_SYN = match(
+  'certain',
+  'uTP dialogue: SYN and its answer with the same connection id and number',
+);
 /* Odds: two packets with the fixed zeros of a SYN (48 bits each) and advancing clocks. */
 const REPEATED_SYN = match('certain', 'uTP dialogue: repeated SYN with advancing clock');
 /* Odds: connection id and sequence number follow on the SYN's by one (32 bits), beside the fields above. */
@@ -51,7 +63,10 @@ const FOLLOWED_SYN = match('certain', 'uTP dialogue: SYN and the next packet of 
  */
 const DIALOGUE = match('certain', 'uTP dialogue: paired connection ids, acknowledgements and clocks');
 /* Heuristic: the same from one side only. False positives: media with a constant word, a clock and two counters at the same places. */
-const ONE_SIDE = match('likely', 'uTP packets of one side: constant connection id, advancing clock and numbers');
+const ONE_SIDE = match(
+  'likely',
+  'uTP packets of one side: constant connection id, advancing clock and numbers',
+);
 /* Heuristic: exact length and six fixed zero bytes. False positives: fixed-format messages of 20 bytes that open with 0x4100. */
 const SYN = match('likely', 'uTP SYN: exact length, no clock difference, nothing acknowledged');
 /* Heuristic: only for endpoints that are known to be peers; the header alone fits one random datagram in ten thousand. */
@@ -127,7 +142,8 @@ function continues(bytes: Uint8Array, at: number, heads: Uint8Array, otherAt: nu
 
 /** The packet follows the SYN `other` of its own sender. */
 function followsSyn(bytes: Uint8Array, at: number, heads: Uint8Array, otherAt: number): Finding {
-  if (!isCleanSyn(heads, otherAt) || !isLater(timestampAt(bytes, at), timestampAt(heads, otherAt))) return MORE;
+  if (!isCleanSyn(heads, otherAt) || !isLater(timestampAt(bytes, at), timestampAt(heads, otherAt)))
+    return MORE;
   if (isCleanSyn(bytes, at)) return REPEATED_SYN;
   const idDistance = (connectionIdAt(bytes, at) - connectionIdAt(heads, otherAt)) & 0xffff;
   const distance = (sequenceAt(bytes, at) - sequenceAt(heads, otherAt)) & 0xffff;
@@ -144,7 +160,8 @@ function inspect(input: Inspection): Finding {
   let hasAdvanced = false;
   for (let index = turns.count - 1; index >= 0; index--) {
     const otherAt = turns.headAt(index);
-    if (payloadAt(heads, otherAt, otherAt + turns.headLengthBytes(index), turns.lengthBytes(index)) < 0) continue;
+    if (payloadAt(heads, otherAt, otherAt + turns.headLengthBytes(index), turns.lengthBytes(index)) < 0)
+      continue;
     if (turns.direction(index) !== direction) {
       const finding = answer(bytes, start, heads, otherAt);
       if (finding !== MORE) return finding;
@@ -156,7 +173,8 @@ function inspect(input: Inspection): Finding {
       hasAdvanced ||= sequenceAt(bytes, start) !== sequenceAt(heads, otherAt);
     }
   }
-  if (sideCount >= ONE_SIDE_PACKETS && hasAdvanced && timestampDifferenceAt(bytes, start) !== 0) return ONE_SIDE;
+  if (sideCount >= ONE_SIDE_PACKETS && hasAdvanced && timestampDifferenceAt(bytes, start) !== 0)
+    return ONE_SIDE;
   if (isCleanSyn(bytes, start)) return SYN;
   const known = input.known();
   return known === 'endpoint' || known === 'told' ? HEADER : MORE;
@@ -167,8 +185,10 @@ function harvest(input: Inspection, sink: PeerSink): boolean {
   const { bytes, start, end } = input;
   const contentAt = payloadAt(bytes, start, end, end - start);
   if (contentAt < 0 || typeAt(bytes, start) !== ST_DATA) return true;
-  const messagesAt = hasAt(bytes, contentAt, end, HANDSHAKE_OPENING) ? contentAt + HANDSHAKE_BYTES : contentAt;
-  tellPeerMessages(input, messagesAt, end, sink);
+  const messagesAt = hasAt(bytes, contentAt, end, HANDSHAKE_OPENING)
+    ? contentAt + HANDSHAKE_BYTES
+    : contentAt;
+  tellPeerMessages(bytes, messagesAt, end, sink);
   return true;
 }
 

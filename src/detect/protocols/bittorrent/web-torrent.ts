@@ -9,7 +9,16 @@
  *     +-+-+-+-+-------+-+-------------+------------------+------------+---------+
  */
 import { ascii, u16, u32, u8 } from '../../../base/bytes.js';
-import { type Feature, type Finding, type Inspection, MAX_PREFIX_BYTES, MORE, NO, TCP, match } from '../../detector.js';
+import {
+  type Feature,
+  type Finding,
+  type Inspection,
+  MAX_PREFIX_BYTES,
+  MORE,
+  NO,
+  TCP,
+  match,
+} from '../../detector.js';
 import type { HttpMessage } from '../../facets/http.js';
 
 /* Odds: a JSON text frame whose keys are `action` with a tracker's word, and `info_hash`. */
