@@ -5,9 +5,9 @@
 import type { Protocol } from './detector.js';
 import { ares } from './protocols/ares.js';
 import { bitcoin } from './protocols/bitcoin.js';
+import { bittorrent } from './protocols/bittorrent.js';
 import { ethereum } from './protocols/ethereum.js';
 import { fasttrack } from './protocols/fasttrack.js';
-import { bittorrent } from './protocols/bittorrent.js';
 import { gnutella } from './protocols/gnutella.js';
 import { gnutella2 } from './protocols/gnutella2.js';
 import { hyperswarm } from './protocols/hyperswarm.js';
@@ -27,9 +27,9 @@ import { winmx } from './protocols/winmx.js';
 export const PROTOCOLS: readonly Protocol[] = [
   ares,
   bitcoin,
+  bittorrent,
   ethereum,
   fasttrack,
-  bittorrent,
   gnutella,
   gnutella2,
   hyperswarm,

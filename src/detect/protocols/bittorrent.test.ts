@@ -1,0 +1,40 @@
+/** The protocol as a whole: its list of features, and that noise is nothing. The parts are tested beside their files. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { checkNoise } from '../../../test/support/detector-table.js';
+import { bittorrent } from './bittorrent.js';
+
+test('feature names are unique and say what the documentation lists', () => {
+  const names = bittorrent.features.map((feature) => feature.feature);
+  assert.equal(new Set(names).size, names.length);
+  assert.deepEqual(names, [
+    'handshake',
+    'peer-wire',
+    'mse',
+    'utp',
+    'dht',
+    'udp-tracker',
+    'http-tracker',
+    'torrent-file',
+    'local-discovery',
+    'webtorrent-tracker',
+    'known-name-dns',
+    'known-name-tls',
+    'known-name-http',
+  ]);
+});
+
+test('what names servers that serve others too is not remembered as peers', () => {
+  const forgotten = bittorrent.features.filter((feature) => feature.remember === 'none').map((feature) => feature.feature);
+  assert.deepEqual(forgotten, [
+    'http-tracker',
+    'torrent-file',
+    'local-discovery',
+    'webtorrent-tracker',
+    'known-name-dns',
+    'known-name-tls',
+    'known-name-http',
+  ]);
+});
+
+test('noise in any order is nothing', () => checkNoise(bittorrent, 60));
