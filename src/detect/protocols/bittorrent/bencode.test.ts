@@ -11,7 +11,7 @@ import {
   endOfString,
   endOfValue,
   integerAt,
-  valueOf,
+  valueAt,
 } from './bencode.js';
 
 /** Bytes with a margin on both sides; the text stands at [3, 3 + length). */
@@ -78,14 +78,14 @@ test('a key is found in its own dictionary only', () => {
   const text = 'd1:ad2:id2:xye2:idi9e1:q4:ping1:y1:qe';
   const bytes = framed(text);
   const end = 3 + text.length;
-  const at = (key: string): number => valueOf(bytes, 3, end, ascii(key));
+  const at = (key: string): number => valueAt(bytes, 3, end, ascii(key));
   assert.equal(at('q'), 3 + text.indexOf('4:ping'));
   assert.equal(at('id'), 3 + text.indexOf('i9e'));
-  assert.equal(valueOf(bytes, at('a'), end, ascii('id')), 3 + text.indexOf('2:xy'));
+  assert.equal(valueAt(bytes, at('a'), end, ascii('id')), 3 + text.indexOf('2:xy'));
   assert.equal(at('x'), ABSENT);
-  assert.equal(valueOf(bytes, 3, end - 1, ascii('x')), CUT);
-  assert.equal(valueOf(bytes, 3, 3 + 12, ascii('q')), CUT);
-  assert.equal(valueOf(bytes, 4, end, ascii('q')), MALFORMED);
+  assert.equal(valueAt(bytes, 3, end - 1, ascii('x')), CUT);
+  assert.equal(valueAt(bytes, 3, 3 + 12, ascii('q')), CUT);
+  assert.equal(valueAt(bytes, 4, end, ascii('q')), MALFORMED);
   assert.equal(contentOfString(bytes, at('q'), end), at('q') + 2);
   assert.equal(endOfString(bytes, at('q'), end), at('q') + 6);
 });
@@ -131,7 +131,7 @@ test('generated values end at their end, and random bytes never run past it', ()
       (tail, head) => {
         const bytes = concat(ascii(head), tail, ascii('1:ae'));
         const end = head.length + tail.length;
-        for (const at of [endOfValue(bytes, 0, end), valueOf(bytes, 0, end, ascii('a'))]) {
+        for (const at of [endOfValue(bytes, 0, end), valueAt(bytes, 0, end, ascii('a'))]) {
           assert.ok(at <= end && at >= ABSENT);
         }
       },

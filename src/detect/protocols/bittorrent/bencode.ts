@@ -118,7 +118,7 @@ export function endOfValue(bytes: Uint8Array, at: number, end: number): number {
  * ABSENT when the whole dictionary lacks it, CUT when it may still come. The
  * value itself may be cut.
  */
-export function valueOf(bytes: Uint8Array, at: number, end: number, key: Uint8Array): number {
+export function valueAt(bytes: Uint8Array, at: number, end: number, key: Uint8Array): number {
   if (at >= end) return CUT;
   if (u8(bytes, at) !== LETTER_D) return MALFORMED;
   let next = at + 1;

@@ -16,7 +16,7 @@ import {
   UDP,
   match,
 } from '../../detector.js';
-import { CUT, contentOfString, endOfString, endOfValue, integerAt, MALFORMED, valueOf } from './bencode.js';
+import { CUT, contentOfString, endOfString, endOfValue, integerAt, MALFORMED, valueAt } from './bencode.js';
 import { ID_BYTES, IPV4_PEER_BYTES, IPV6_PEER_BYTES, tellCompactString, tellListeningPort } from './peers.js';
 
 /*
@@ -63,7 +63,7 @@ function letterAt(bytes: Uint8Array, at: number, end: number): number {
 
 /** Whether the dictionary at `at` says `2:id20:` (and 20 bytes follow, unless the datagram is cut). */
 function hasNodeId(bytes: Uint8Array, at: number, end: number): boolean {
-  const idAt = valueOf(bytes, at, end, ID_KEY);
+  const idAt = valueAt(bytes, at, end, ID_KEY);
   return idAt >= 0 && hasAt(bytes, idAt, end, ID_LENGTH);
 }
 
@@ -87,20 +87,20 @@ function inspect({ bytes, start, end }: Inspection): Finding {
       next++;
       break;
     }
-    const valueAt = endOfString(bytes, next, end);
-    if (valueAt === MALFORMED) return NO;
-    if (valueAt === CUT) {
+    const itemAt = endOfString(bytes, next, end);
+    if (itemAt === MALFORMED) return NO;
+    if (itemAt === CUT) {
       isCut = true;
       break;
     }
-    const key = valueAt - next === 3 ? u8(bytes, next + 2) : 0; // keys of one letter; `ip` and `ro` are not needed
-    next = endOfValue(bytes, valueAt, end);
+    const key = itemAt - next === 3 ? u8(bytes, next + 2) : 0; // keys of one letter; `ip` and `ro` are not needed
+    next = endOfValue(bytes, itemAt, end);
     if (next === MALFORMED) return NO;
-    if (key === LETTER_A) argumentsAt = valueAt;
-    else if (key === LETTER_R) responseAt = valueAt;
-    else if (key === LETTER_E) errorAt = valueAt;
-    else if (next >= 0 && key === LETTER_Y) kind = letterAt(bytes, valueAt, end);
-    else if (next >= 0 && key === LETTER_Q) methodBytes = next - contentOfString(bytes, valueAt, end);
+    if (key === LETTER_A) argumentsAt = itemAt;
+    else if (key === LETTER_R) responseAt = itemAt;
+    else if (key === LETTER_E) errorAt = itemAt;
+    else if (next >= 0 && key === LETTER_Y) kind = letterAt(bytes, itemAt, end);
+    else if (next >= 0 && key === LETTER_Q) methodBytes = next - contentOfString(bytes, itemAt, end);
     if (next === CUT) {
       isCut = true;
       break;
@@ -139,17 +139,17 @@ function tellValues(bytes: Uint8Array, listAt: number, end: number, sink: PeerSi
 
 function harvest({ bytes, start, end }: Inspection, sink: PeerSink): boolean {
   if (start >= end || u8(bytes, start) !== LETTER_D) return true;
-  const responseAt = valueOf(bytes, start, end, KEY_R);
+  const responseAt = valueAt(bytes, start, end, KEY_R);
   if (responseAt >= 0) {
-    tellCompactString(bytes, valueOf(bytes, responseAt, end, NODES), end, 4, ID_BYTES, sink);
-    tellCompactString(bytes, valueOf(bytes, responseAt, end, NODES6), end, 16, ID_BYTES, sink);
-    tellValues(bytes, valueOf(bytes, responseAt, end, VALUES), end, sink);
+    tellCompactString(bytes, valueAt(bytes, responseAt, end, NODES), end, 4, ID_BYTES, sink);
+    tellCompactString(bytes, valueAt(bytes, responseAt, end, NODES6), end, 16, ID_BYTES, sink);
+    tellValues(bytes, valueAt(bytes, responseAt, end, VALUES), end, sink);
     return true;
   }
-  const argumentsAt = valueOf(bytes, start, end, KEY_A);
+  const argumentsAt = valueAt(bytes, start, end, KEY_A);
   if (argumentsAt >= 0) {
     // announce_peer: the sender takes connections on this port.
-    const portAt = valueOf(bytes, argumentsAt, end, PORT);
+    const portAt = valueAt(bytes, argumentsAt, end, PORT);
     tellListeningPort(integerAt(bytes, portAt, end), sink);
   }
   return true;

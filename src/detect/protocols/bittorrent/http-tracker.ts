@@ -18,7 +18,7 @@ import {
 } from '../../detector.js';
 import type { HttpMessage } from '../../facets/http.js';
 import { parseIpv4 } from '../../../base/address.js';
-import { contentOfString, CUT, endOfString, endOfValue, integerAt, valueOf } from './bencode.js';
+import { contentOfString, CUT, endOfString, endOfValue, integerAt, valueAt } from './bencode.js';
 import { bencodedBodyAt } from './http-body.js';
 import { ID_BYTES, tellCompactString, tellListeningPort } from './peers.js';
 
@@ -100,15 +100,15 @@ function inspectResponse(http: HttpMessage): Finding {
   const { bytes, end } = http;
   const bodyAt = bencodedBodyAt(http);
   if (bodyAt < 0) return bodyAt === CUT ? MORE : NO;
-  const failureAt = valueOf(bytes, bodyAt, end, KEY_FAILURE);
+  const failureAt = valueAt(bytes, bodyAt, end, KEY_FAILURE);
   if (failureAt >= 0) return endOfString(bytes, failureAt, end) >= 0 ? FAILURE : MORE;
-  const intervalAt = valueOf(bytes, bodyAt, end, KEY_INTERVAL);
+  const intervalAt = valueAt(bytes, bodyAt, end, KEY_INTERVAL);
   if (integerAt(bytes, intervalAt, end) > 0) {
     const hasPeers =
-      valueOf(bytes, bodyAt, end, KEY_PEERS) >= 0 || valueOf(bytes, bodyAt, end, KEY_PEERS6) >= 0;
-    if (hasPeers || integerAt(bytes, valueOf(bytes, bodyAt, end, KEY_COMPLETE), end) >= 0) return PEERS;
+      valueAt(bytes, bodyAt, end, KEY_PEERS) >= 0 || valueAt(bytes, bodyAt, end, KEY_PEERS6) >= 0;
+    if (hasPeers || integerAt(bytes, valueAt(bytes, bodyAt, end, KEY_COMPLETE), end) >= 0) return PEERS;
   }
-  const filesAt = valueOf(bytes, bodyAt, end, KEY_FILES);
+  const filesAt = valueAt(bytes, bodyAt, end, KEY_FILES);
   if (filesAt >= 0 && hasAt(bytes, filesAt, end, SCRAPED_HASH)) return FILES;
   return endOfValue(bytes, bodyAt, end) === CUT ? MORE : NO;
 }
@@ -122,8 +122,8 @@ function inspect(input: Inspection): Finding {
 /** `peers` as a list of dictionaries with `ip` (text) and `port` (BEP 3). IPv6 texts and names are left out. */
 function tellPeerList(bytes: Uint8Array, listAt: number, end: number, sink: PeerSink): void {
   for (let at = listAt + 1; at < end && u8(bytes, at) === LETTER_D; ) {
-    const ipAt = valueOf(bytes, at, end, KEY_IP);
-    const port = integerAt(bytes, valueOf(bytes, at, end, KEY_PORT), end);
+    const ipAt = valueAt(bytes, at, end, KEY_IP);
+    const port = integerAt(bytes, valueAt(bytes, at, end, KEY_PORT), end);
     const ipEnd = ipAt < 0 ? -1 : endOfString(bytes, ipAt, end);
     const textAt = ipEnd < 0 ? -1 : contentOfString(bytes, ipAt, ipEnd);
     if (textAt >= 0 && ipEnd - textAt <= MAX_IPV4_TEXT && port > 0 && port <= 0xffff) {
@@ -152,11 +152,11 @@ function harvest(input: Inspection, sink: PeerSink): boolean {
   const { bytes, end } = http;
   const bodyAt = bencodedBodyAt(http);
   if (bodyAt < 0) return isOpen;
-  const peersAt = valueOf(bytes, bodyAt, end, KEY_PEERS);
+  const peersAt = valueAt(bytes, bodyAt, end, KEY_PEERS);
   if (peersAt >= 0 && peersAt < end && u8(bytes, peersAt) === LETTER_L)
     tellPeerList(bytes, peersAt, end, sink);
   else tellCompactString(bytes, peersAt, end, 4, 0, sink);
-  tellCompactString(bytes, valueOf(bytes, bodyAt, end, KEY_PEERS6), end, 16, 0, sink);
+  tellCompactString(bytes, valueAt(bytes, bodyAt, end, KEY_PEERS6), end, 16, 0, sink);
   return isOpen;
 }
 

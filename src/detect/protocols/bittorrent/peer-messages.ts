@@ -6,7 +6,7 @@
  */
 import { ascii, u16, u32, u8 } from '../../../base/bytes.js';
 import type { PeerSink } from '../../detector.js';
-import { integerAt, valueOf } from './bencode.js';
+import { integerAt, valueAt } from './bencode.js';
 import { tellCompactString, tellListeningPort } from './peers.js';
 
 /** Message ids (BEP 3, BEP 5, BEP 10). */
@@ -43,11 +43,11 @@ function tellExtended(bytes: Uint8Array, at: number, end: number, sink: PeerSink
   if (at + 1 >= end) return;
   const dictionaryAt = at + 1;
   if (u8(bytes, at) === 0) {
-    const portAt = valueOf(bytes, dictionaryAt, end, KEY_P);
+    const portAt = valueAt(bytes, dictionaryAt, end, KEY_P);
     tellListeningPort(integerAt(bytes, portAt, end), sink);
     return;
   }
   // The receiver chose the number for ut_pex; its keys show it anyway.
-  tellCompactString(bytes, valueOf(bytes, dictionaryAt, end, KEY_ADDED), end, 4, 0, sink);
-  tellCompactString(bytes, valueOf(bytes, dictionaryAt, end, KEY_ADDED6), end, 16, 0, sink);
+  tellCompactString(bytes, valueAt(bytes, dictionaryAt, end, KEY_ADDED), end, 4, 0, sink);
+  tellCompactString(bytes, valueAt(bytes, dictionaryAt, end, KEY_ADDED6), end, 16, 0, sink);
 }

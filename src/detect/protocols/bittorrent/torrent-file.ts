@@ -14,7 +14,7 @@ import {
   TCP,
   match,
 } from '../../detector.js';
-import { contentOfString, endOfValue, MALFORMED, valueOf } from './bencode.js';
+import { contentOfString, endOfValue, MALFORMED, valueAt } from './bencode.js';
 import { bencodedBodyAt } from './http-body.js';
 
 /* Odds: the grammar fits from the body's first byte on, and holds `8:announce` with the scheme of a tracker, or `4:infod`. */
@@ -45,12 +45,12 @@ function inspect(input: Inspection): Finding {
   const { bytes, end } = http;
   const bodyAt = bencodedBodyAt(http);
   if (bodyAt < 0) return bodyAt === MALFORMED ? NO : MORE;
-  const announceAt = valueOf(bytes, bodyAt, end, KEY_ANNOUNCE);
+  const announceAt = valueAt(bytes, bodyAt, end, KEY_ANNOUNCE);
   if (announceAt >= 0) {
     const textAt = contentOfString(bytes, announceAt, end);
     if (textAt >= 0 && SCHEMES.some((scheme) => hasAt(bytes, textAt, end, scheme))) return TRACKERS;
   }
-  const infoAt = valueOf(bytes, bodyAt, end, KEY_INFO);
+  const infoAt = valueAt(bytes, bodyAt, end, KEY_INFO);
   if (infoAt >= 0 && INFO_OPENINGS.some((opening) => hasAt(bytes, infoAt, end, opening))) return INFO;
   const isUndecided = announceAt !== MALFORMED && endOfValue(bytes, bodyAt, end) !== MALFORMED;
   return isUndecided && end - input.start < MAX_PREFIX_BYTES ? MORE : NO;
