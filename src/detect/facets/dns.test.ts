@@ -62,6 +62,11 @@ const malformed: readonly [string, string][] = [
   ['more questions than fit', '1234 0100 00ff 0000 0000 0000 0161 00 0001 0001'],
   ['a reserved flag', '1234 0140 0001 0000 0000 0000 0161 00 0001 0001'],
   ['a query with a response code', '1234 0103 0001 0000 0000 0000 0161 00 0001 0001'],
+  ['an answer section without a response flag', '1234 0100 0000 0001 0000 0000 0161 00 0001 0001 00000000 0000'],
+  ['a call of the Network File System', '00000002 00000000 00000002 000186a3 00000002 00000004 00000001 00000034'],
+  ['its reply', '3b56c9a0 00000001 00000000 00000000 00000000 00000000 00000000'],
+  ['a record of unknown class', '1234 8100 0000 0001 0000 0000 0161 00 0001 0777 00000000 0000'],
+  ['control characters in a name', '1234 0100 0001 0000 0000 0000 020007 00 0001 0001'],
   ['no questions and no records', '1234 0100 0000 0000 0000 0000 0161 00 0001 0001'],
 ];
 for (const [what, hex] of malformed) {

@@ -39,6 +39,8 @@ const TYPE_NS = 2;
 const TYPE_CNAME = 5;
 const TYPE_PTR = 12;
 const TYPE_SRV = 33;
+/** RFC 6891 section 6.1.2: its class is a size. */
+const TYPE_OPT = 41;
 
 /** Result of stepping over a name: no name (malformed), or cut by the end of what was captured. */
 const MALFORMED = -1;
@@ -79,7 +81,8 @@ function isPlausibleHeader(bytes: Uint8Array, at: number, lengthBytes: number): 
   if ((high & 0x80) === 0 && (low & 0x0f) !== 0) return false;
   const questions = u16(bytes, at + 4);
   const records = u16(bytes, at + 6) + u16(bytes, at + 8) + u16(bytes, at + 10);
-  if (questions + records === 0) return false;
+  // Only mDNS answers come without a question (RFC 6762 section 6); many binary protocols show small numbers here.
+  if (questions === 0 && (records === 0 || (high & 0x80) === 0)) return false;
   return questions * MIN_QUESTION_BYTES + records * MIN_RECORD_BYTES <= lengthBytes - HEADER_BYTES;
 }
 
@@ -94,21 +97,20 @@ function parseMessage(bytes: Uint8Array, start: number, end: number, isChecked =
   for (let i = 0; i < questionCount; i++) {
     const next = skipName(bytes, start, at, end);
     if (next < 0 || next + 4 > end) return null;
-    // Classes IN, CH, HS, NONE and ANY (IANA); the top bit asks for a unicast reply (RFC 6762 section 5.4).
-    const classNumber = u16(bytes, next + 2) & 0x7fff;
-    if (classNumber !== 1 && classNumber !== 3 && classNumber !== 4 && classNumber !== 254 && classNumber !== 255) return null;
+    if (!isClass(u16(bytes, next + 2))) return null;
     if (i < MAX_QUESTIONS) questions.push(readName(bytes, start, at));
     at = next + 4;
   }
   for (let i = 0; i < recordCount && i < MAX_RECORDS; i++) {
     const next = skipName(bytes, start, at, end);
     if (next === MALFORMED) return null;
-    if (next === CUT || next + 10 > end) return message;
+    if (next === CUT || next + 10 > end) return endAt(message);
+    const type = u16(bytes, next);
+    if (type !== TYPE_OPT && !isClass(u16(bytes, next + 2))) return null;
     addName(answers, readName(bytes, start, at));
     const dataAt = next + 10;
     const dataEnd = dataAt + u16(bytes, next + 8);
-    if (dataEnd > end) return message;
-    const type = u16(bytes, next);
+    if (dataEnd > end) return endAt(message);
     let targetAt = -1;
     if (type === TYPE_PTR || type === TYPE_CNAME || type === TYPE_NS) targetAt = dataAt;
     else if (type === TYPE_SRV) targetAt = dataAt + 6;
@@ -119,7 +121,18 @@ function parseMessage(bytes: Uint8Array, start: number, end: number, isChecked =
     }
     at = dataEnd;
   }
-  return message;
+  return endAt(message);
+}
+
+/** A message that named nothing at all is none. */
+function endAt(message: DnsMessage): DnsMessage | null {
+  return message.questions.length + message.answers.length > 0 ? message : null;
+}
+
+/** IN, CH, HS, NONE and ANY (IANA); the top bit asks for a unicast reply or flushes caches (RFC 6762 sections 5.4, 10.2). */
+function isClass(value: number): boolean {
+  const classNumber = value & 0x7fff;
+  return classNumber === 1 || classNumber === 3 || classNumber === 4 || classNumber === 254 || classNumber === 255;
 }
 
 function addName(names: string[], name: string): void {
@@ -152,6 +165,9 @@ function skipName(bytes: Uint8Array, messageAt: number, at: number, end: number)
     if (length > 63) return MALFORMED;
     nameBytes += length + 1;
     if (nameBytes > MAX_NAME_BYTES) return MALFORMED;
+    // Heuristic: names may hold any byte, but real ones are text (UTF-8 in mDNS, RFC 6762 section 16); known loss: tunnels in raw bytes.
+    const labelEnd = Math.min(end, at + length + 1);
+    for (let i = at + 1; i < labelEnd; i++) if (u8(bytes, i) < 0x20) return MALFORMED;
     at += length + 1;
   }
 }
