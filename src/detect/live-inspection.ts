@@ -89,7 +89,15 @@ export class LiveInspection implements Inspection {
   }
   /** As `hasFacet`, for protocols whose opening alone says all there is to see. */
   get hasFinalFacet(): boolean {
-    return isParsed(this.#dns) || isParsed(this.#quic) || (isParsed(this.#tls) && this.#tls?.isComplete === true);
+    if (isParsed(this.#dns)) return !this.#isToGroup();
+    return this.#quic?.hello.isComplete === true || this.#tls?.isComplete === true;
+  }
+
+  /** To a multicast group, where one flow carries the questions and answers of all programs of a host (mDNS). */
+  #isToGroup(): boolean {
+    const first = this.addressBytes[this.destinationAt]!;
+    // RFC 5771 section 3, RFC 4291 section 2.7.
+    return this.ipVersion === 4 ? (first & 0xf0) === 0xe0 : first === 0xff;
   }
 }
 

@@ -183,7 +183,7 @@ export class Identifier {
     const candidates = this.#udp.byFirstByte[input.bytes[input.start]!]!;
     this.#scheduler.search(candidates, candidates.length, input);
     if (this.#scheduler.match !== null) this.#apply(flow, direction, payloads);
-    else if (input.hasFinalFacet || (payloads === 1 && isOrdinaryDatagram(input.bytes, input.start, input.end))) {
+    else if (input.hasFacet || (payloads === 1 && isOrdinaryDatagram(input.bytes, input.start, input.end))) {
       this.#noteOrdinary(flow);
       if (input.hasFinalFacet) this.#giveUp(flow);
     }
