@@ -1,0 +1,113 @@
+import { test } from 'node:test';
+import assert from 'node:assert/strict';
+import { loadConfig, problemText } from './load.js';
+
+const KNOWN = { protocols: ['bittorrent-like', 'gnu-like'] };
+
+const EXAMPLE = `
+[gateway]
+inside = ["eth1"]            # interfaces of the network to protect
+mode = "open"
+queues = 1
+[events]
+file = "/var/log/p2pwall/eve.json"
+[metrics]
+listen = "127.0.0.1:9477"
+[[rule]]
+name = "no file sharing in school hours"
+protocol = ["file-sharing"]
+confidence = "likely"
+clients = ["10.0.0.0/8"]
+when = "mon-fri 08:00-16:00"
+action = "drop"
+[[rule]]
+name = "the rest slowly"
+protocol = ["bittorrent-like"]
+action = "limit"
+rate = "2mbit"
+per = "client"
+`;
+
+function problems(text: string): string[] {
+  const result = loadConfig(text, KNOWN);
+  return 'problems' in result ? result.problems.map((problem) => problemText('x.toml', problem)) : [];
+}
+
+test('the example of the documentation loads, defaults filled in', () => {
+  const result = loadConfig(EXAMPLE, KNOWN);
+  assert.ok('config' in result, JSON.stringify(result));
+  const { policy, file } = result.config;
+  assert.equal(policy.defaultAction.kind, 'log');
+  assert.equal(policy.trouble, 'accept');
+  assert.deepEqual(policy.rules.map(({ name }) => name), ['no file sharing in school hours', 'the rest slowly']);
+  assert.deepEqual(policy.rules[1]?.action, { kind: 'limit', bitsPerSecond: 2_000_000, per: 'client' });
+  assert.equal(policy.rules[0]?.schedule?.text, 'mon-fri 08:00-16:00');
+  assert.equal(file.gateway.queues, 1);
+  assert.equal(file.control.socket, '/run/p2pwall/control.sock');
+});
+
+test('the smallest file names the inside', () => {
+  const result = loadConfig('[gateway]\ninside = ["br-lan"]\n', KNOWN);
+  assert.ok('config' in result);
+  assert.deepEqual(result.config.policy.rules, []);
+});
+
+test('every mistake is reported with its line, key and remedy, all at once', () => {
+  const text = `[gateway]
+inside = []
+mod = "open"
+[[rule]]
+name = "a"
+action = "drop"
+[[rule]]
+name = "b"
+action = "block"
+`;
+  assert.deepEqual(problems(text), [
+    'x.toml:2: gateway.inside: names no interface: give those of the network to protect, for example ["eth1"]; see p2pwall.toml(5)',
+    'x.toml:3: gateway.mod: is not a known key; see p2pwall.toml(5) for the keys of this section',
+    'x.toml:9: rule[1].action: invalid option: expected one of "allow"|"log"|"drop"|"reject"|"limit"|"prioritise"|"contain"; see p2pwall.toml(5)',
+  ]);
+});
+
+test('meaning is checked too: names, networks, hours, rates, keys that do nothing', () => {
+  const text = `[gateway]
+inside = ["eth1"]
+[[rule]]
+name = "a"
+protocol = ["bitorrent-like", "file-sharing"]
+clients = ["10.0.0.1/8", "ten"]
+when = "monday"
+mac = ["1:2:3"]
+action = "limit"
+hold = "5m"
+[[rule]]
+name = "a"
+action = "prioritise"
+dscp = "gold"
+rate = "2mbit"
+`;
+  assert.deepEqual(problems(text).map((line) => line.replace(/^x.toml:/, '')), [
+    "3: rule[0].rate: is missing: action = \"limit\" needs it; add for example rate = \"2mbit\"",
+    "5: rule[0].protocol[0]: 'bitorrent-like' is no protocol and no category; did you mean 'bittorrent-like'? p2pwall protocols lists them",
+    "6: rule[0].clients[0]: '10.0.0.1/8' is no network; bits behind the prefix are set: did you mean 10.0.0.0/8?",
+    "6: rule[0].clients[1]: 'ten' is no network; write for example 10.0.0.0/8, 2001:db8::/32 or a single address",
+    "7: rule[0].when: 'monday' is no day or range of days (mon, tue, wed, thu, fri, sat, sun, mon-fri); write for example \"mon-fri 08:00-16:00\"",
+    "8: rule[0].mac[0]: '1:2:3' is no hardware address; write six pairs of hexadecimal digits: 02:00:5e:10:00:01",
+    '10: rule[0].hold: has no meaning with action = "limit"; remove it, or use action = "contain"',
+    '12: rule[1].name: is the name of two rules; names stand in events and metrics: make them different',
+    "14: rule[1].dscp: 'gold' is no DSCP name; use a number from 0 to 63 or one of cs0 cs1 cs2 cs3 cs4 cs5 cs6 cs7 af11 af12 af13 af21 af22 af23 af31 af32 af33 af41 af42 af43 ef le",
+    '15: rule[1].rate: has no meaning with action = "prioritise"; remove it, or use action = "limit"',
+  ]);
+});
+
+test('text that is no TOML is one problem with its line', () => {
+  assert.deepEqual(problems('[gateway]\ninside = [\n').length, 1);
+  assert.match(problems('[gateway]\nmode = open\n')[0] ?? '', /^x\.toml:2: /);
+  assert.match(problems('')[0] ?? '', /^x\.toml:1: gateway: is missing; add a section \[gateway\]/);
+});
+
+test('a protocol that a rope script defines can be named by rules', () => {
+  const text = '[gateway]\ninside = ["eth1"]\n[[rope]]\nscript = "mine"\nprotocol = "mine"\n[[rule]]\nname = "x"\nprotocol = ["mine"]\naction = "drop"\n';
+  assert.deepEqual(problems(text), []);
+});

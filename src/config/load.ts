@@ -1,0 +1,257 @@
+/**
+ * p2pwall.toml to a Policy and settings, or to the list of everything that is wrong with it.
+ * Reads text, not files; starts nothing.
+ */
+import { TomlError, parse } from 'smol-toml';
+import type { z } from 'zod';
+import { type Network, networkText, parseAddress, parseNetwork } from '../base/address.js';
+import { CATEGORIES } from '../events/confidence.js';
+import type { Action, Policy, Rule } from '../policy/policy.js';
+import { parseRate } from '../policy/rate.js';
+import { type Schedule, parseSchedule } from '../policy/schedule.js';
+import { locate } from './locate.js';
+import { type ConfigFile, type RuleConfig, configSchema } from './schema.js';
+
+/** One mistake: where it stands, what it is, what to do. */
+export interface ConfigProblem {
+  readonly line: number;
+  /** Dotted, `rule[0].rate`; '' for the document. */
+  readonly key: string;
+  readonly message: string;
+  readonly remedy: string;
+}
+
+export interface Config {
+  readonly file: ConfigFile;
+  readonly policy: Policy;
+}
+
+export type ConfigResult = { readonly config: Config } | { readonly problems: readonly ConfigProblem[] };
+
+/** What names a rule may use: protocol ids of the registry. */
+export interface KnownNames {
+  readonly protocols: readonly string[];
+}
+
+type Path = readonly (string | number)[];
+
+/** RFC 2474, 2597, 3246: code points by the names administrators use. */
+const DSCP: Readonly<Record<string, number>> = {
+  cs0: 0, cs1: 8, cs2: 16, cs3: 24, cs4: 32, cs5: 40, cs6: 48, cs7: 56,
+  af11: 10, af12: 12, af13: 14, af21: 18, af22: 20, af23: 22,
+  af31: 26, af32: 28, af33: 30, af41: 34, af42: 36, af43: 38,
+  ef: 46, le: 1,
+};
+
+/** Contained clients stay so for this long after the last sign. */
+const DEFAULT_HOLD_MS = 600_000;
+
+class Loader {
+  readonly problems: ConfigProblem[] = [];
+  readonly #text: string;
+  readonly #known: KnownNames;
+
+  constructor(text: string, known: KnownNames) {
+    this.#text = text;
+    this.#known = known;
+  }
+
+  report(path: Path, message: string, remedy: string): void {
+    const key = path.map((part, i) => (typeof part === 'number' ? `[${part}]` : i === 0 ? part : `.${part}`)).join('');
+    this.problems.push({ line: locate(this.#text, path), key, message, remedy });
+  }
+
+  reportIssue(issue: z.core.$ZodIssue): void {
+    const path = issue.path.map((part) => (typeof part === 'symbol' ? String(part) : part));
+    if (issue.code === 'unrecognized_keys') {
+      for (const key of issue.keys) this.report([...path, key], 'is not a known key', 'see p2pwall.toml(5) for the keys of this section');
+      return;
+    }
+    const isMissing = issue.code === 'invalid_type' && issue.message.includes('received undefined');
+    if (isMissing) this.report(path, 'is missing', path.length === 1 ? `add a section [${path[0]}]` : 'add the key');
+    else this.report(path, lowerFirst(issue.message), 'see p2pwall.toml(5)');
+  }
+
+  networks(path: Path, texts: readonly string[]): Network[] {
+    return texts.flatMap((text, i) => {
+      const network = parseNetwork(text);
+      if (network) return [network];
+      this.report([...path, i], `'${text}' is no network`, hostBitsRemedy(text));
+      return [];
+    });
+  }
+
+  protocols(path: Path, names: readonly string[]): ReadonlySet<string> | null {
+    if (names.includes('any')) return null;
+    const known = [...this.#known.protocols, ...CATEGORIES];
+    for (const [i, name] of names.entries()) {
+      if (known.includes(name)) continue;
+      this.report([...path, i], `'${name}' is no protocol and no category`, `${nearest(name, known)}p2pwall protocols lists them`);
+    }
+    return new Set(names);
+  }
+
+  schedule(path: Path, text: string | undefined, timeZone: string | null): Schedule | null {
+    if (text === undefined) return null;
+    const result = parseSchedule(text, timeZone);
+    if ('schedule' in result) return result.schedule;
+    this.report(path, result.problem, 'write for example "mon-fri 08:00-16:00"');
+    return null;
+  }
+
+  macs(path: Path, texts: readonly string[]): string[] {
+    return texts.map((text, i) => {
+      const lower = text.toLowerCase().replaceAll('-', ':');
+      if (!/^([0-9a-f]{2}:){5}[0-9a-f]{2}$/.test(lower)) this.report([...path, i], `'${text}' is no hardware address`, 'write six pairs of hexadecimal digits: 02:00:5e:10:00:01');
+      return lower;
+    });
+  }
+
+  rule(rule: RuleConfig, index: number, timeZone: string | null): Rule {
+    const path: Path = ['rule', index];
+    return {
+      name: rule.name,
+      protocols: this.protocols([...path, 'protocol'], rule.protocol),
+      confidence: rule.confidence,
+      clients: this.networks([...path, 'clients'], rule.clients),
+      exceptClients: this.networks([...path, 'except'], rule.except),
+      macs: this.macs([...path, 'mac'], rule.mac),
+      outside: this.networks([...path, 'outside'], rule.outside),
+      exceptOutside: this.networks([...path, 'except_outside'], rule.except_outside),
+      schedule: this.schedule([...path, 'when'], rule.when, timeZone),
+      action: this.action(rule, path),
+    };
+  }
+
+  action(rule: RuleConfig, path: Path): Action {
+    this.#refuseUnused(rule, path);
+    switch (rule.action) {
+      case 'allow':
+      case 'log':
+      case 'drop':
+      case 'reject':
+        return { kind: rule.action };
+      case 'limit':
+        return { kind: 'limit', bitsPerSecond: this.rate(rule, path), per: rule.per ?? 'rule' };
+      case 'prioritise':
+        return { kind: 'prioritise', band: rule.priority ?? 'low', dscp: this.dscp(rule, path) };
+      case 'contain':
+        return { kind: 'contain', holdMs: this.hold(rule, path) };
+    }
+  }
+
+  /** A key that the action ignores is a misunderstanding, not a detail. */
+  #refuseUnused(rule: RuleConfig, path: Path): void {
+    const users: readonly [keyof RuleConfig, string][] = [
+      ['rate', 'limit'],
+      ['per', 'limit'],
+      ['dscp', 'prioritise'],
+      ['priority', 'prioritise'],
+      ['hold', 'contain'],
+    ];
+    for (const [key, action] of users) {
+      if (rule[key] !== undefined && rule.action !== action) {
+        this.report([...path, key], `has no meaning with action = "${rule.action}"`, `remove it, or use action = "${action}"`);
+      }
+    }
+  }
+
+  rate(rule: RuleConfig, path: Path): number {
+    if (rule.rate === undefined) {
+      this.report([...path, 'rate'], 'is missing: action = "limit" needs it', 'add for example rate = "2mbit"');
+      return 0;
+    }
+    const result = parseRate(rule.rate);
+    if ('bitsPerSecond' in result) return result.bitsPerSecond;
+    this.report([...path, 'rate'], result.problem, 'write for example rate = "2mbit"');
+    return 0;
+  }
+
+  dscp(rule: RuleConfig, path: Path): number {
+    if (rule.dscp === undefined) return rule.priority === 'high' ? (DSCP.af41 ?? 34) : (DSCP.cs1 ?? 8);
+    if (typeof rule.dscp === 'number') return rule.dscp;
+    const value = DSCP[rule.dscp.toLowerCase()];
+    if (value !== undefined) return value;
+    this.report([...path, 'dscp'], `'${rule.dscp}' is no DSCP name`, `use a number from 0 to 63 or one of ${Object.keys(DSCP).join(' ')}`);
+    return 0;
+  }
+
+  hold(rule: RuleConfig, path: Path): number {
+    if (rule.hold === undefined) return DEFAULT_HOLD_MS;
+    const found = /^([0-9]+)\s*(s|m|h)$/.exec(rule.hold);
+    const unitMs = { s: 1000, m: 60_000, h: 3_600_000 }[found?.[2] ?? ''];
+    if (unitMs !== undefined && Number(found?.[1]) > 0) return Number(found?.[1]) * unitMs;
+    this.report([...path, 'hold'], `'${rule.hold}' is no duration`, 'write for example hold = "10m"');
+    return DEFAULT_HOLD_MS;
+  }
+}
+
+function lowerFirst(message: string): string {
+  return message.charAt(0).toLowerCase() + message.slice(1);
+}
+
+function hostBitsRemedy(text: string): string {
+  const [host = '', bits = ''] = text.split('/');
+  const address = parseAddress(host);
+  const prefixLength = Number(bits);
+  if (!address || bits === '' || !(prefixLength <= address.length * 8)) return 'write for example 10.0.0.0/8, 2001:db8::/32 or a single address';
+  const masked = address.map((byte, i) => byte & (0xff << Math.max(0, Math.min(8, 8 * (i + 1) - prefixLength))));
+  return `bits behind the prefix are set: did you mean ${networkText({ address: masked, prefixLength })}?`;
+}
+
+/** `did you mean ...? ` when a known name is one or two edits away. */
+function nearest(name: string, known: readonly string[]): string {
+  const close = known.map((candidate) => ({ candidate, edits: distance(name.toLowerCase(), candidate) })).sort((a, b) => a.edits - b.edits)[0];
+  return close && close.edits <= 2 ? `did you mean '${close.candidate}'? ` : '';
+}
+
+/** Levenshtein's edit distance. */
+function distance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, i) => i);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const change = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
+      next.push(Math.min(change, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
+    }
+    row = next;
+  }
+  return row[b.length] ?? 0;
+}
+
+/** Reads the text of a configuration file. */
+export function loadConfig(text: string, known: KnownNames): ConfigResult {
+  let document: unknown;
+  try {
+    document = parse(text);
+  } catch (error) {
+    if (!(error instanceof TomlError)) throw error;
+    const message = error.message.split('\n')[0] ?? 'is not TOML';
+    return { problems: [{ line: error.line, key: '', message: lowerFirst(message), remedy: `look at column ${error.column}` }] };
+  }
+  const loader = new Loader(text, known);
+  const checked = configSchema.safeParse(document);
+  if (!checked.success) {
+    for (const issue of checked.error.issues) loader.reportIssue(issue);
+    return { problems: sorted(loader.problems) };
+  }
+  const file = checked.data;
+  const extended = new Loader(text, { protocols: [...known.protocols, ...file.rope.map(({ protocol }) => protocol)] });
+  const timeZone = file.gateway.time_zone ?? null;
+  const rules = file.rule.map((rule, index) => extended.rule(rule, index, timeZone));
+  const twice = file.rule.findIndex((rule, index) => file.rule.findIndex((other) => other.name === rule.name) < index);
+  if (twice >= 0) extended.report(['rule', twice, 'name'], 'is the name of two rules', 'names stand in events and metrics: make them different');
+  if (extended.problems.length > 0) return { problems: sorted(extended.problems) };
+  const policy: Policy = { rules, defaultAction: { kind: file.default.action }, trouble: file.gateway.mode === 'open' ? 'accept' : 'drop' };
+  return { config: { file, policy } };
+}
+
+function sorted(problems: readonly ConfigProblem[]): ConfigProblem[] {
+  return [...problems].sort((a, b) => a.line - b.line);
+}
+
+/** `file:line: key: message; remedy` */
+export function problemText(path: string, problem: ConfigProblem): string {
+  const key = problem.key === '' ? '' : `${problem.key}: `;
+  return `${path}:${problem.line}: ${key}${problem.message}; ${problem.remedy}`;
+}
