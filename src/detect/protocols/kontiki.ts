@@ -88,12 +88,14 @@ export const kontiki = defineProtocol({
   category: 'streaming',
   specs: ['https://en.wikipedia.org/wiki/Kontiki_(company)'],
   features: [
-    { feature: 'probe', transport: UDP, trigger: { kind: 'anchors', anchors: [{ at: 0, bytes: fromHex('02010100') }] }, inspect: inspectProbe },
+    { feature: 'probe', transport: UDP, trigger: { kind: 'anchors', anchors: [{ at: 0, bytes: fromHex('02010100') }] }, inspect: inspectProbe, remember: 'responder' },
     {
       feature: 'segment',
       transport: UDP,
       trigger: { kind: 'anchors', anchors: [4, 5, 6, 7].map((words) => ({ at: 0, bytes: Uint8Array.of(2, words) })) },
       inspect: inspectSegment,
+      // The same socket also broadcasts on its own network: not every flow of it goes to a peer.
+      remember: 'responder',
     },
   ],
 });
