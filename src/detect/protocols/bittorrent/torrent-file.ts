@@ -14,7 +14,7 @@ import {
   TCP,
   match,
 } from '../../detector.js';
-import { contentOfString, endOfValue, MALFORMED, valueAt } from './bencode.js';
+import { CUT, contentOfString, endOfValue, MALFORMED, valueAt } from './bencode.js';
 import { bencodedBodyAt } from './http-body.js';
 
 /* Odds: the grammar fits from the body's first byte on, and holds `8:announce` with the scheme of a tracker, or `4:infod`. */
@@ -52,8 +52,7 @@ function inspect(input: Inspection): Finding {
   }
   const infoAt = valueAt(bytes, bodyAt, end, KEY_INFO);
   if (infoAt >= 0 && INFO_OPENINGS.some((opening) => hasAt(bytes, infoAt, end, opening))) return INFO;
-  const isUndecided = announceAt !== MALFORMED && endOfValue(bytes, bodyAt, end) !== MALFORMED;
-  return isUndecided && end - input.start < MAX_PREFIX_BYTES ? MORE : NO;
+  return endOfValue(bytes, bodyAt, end) === CUT && end - input.start < MAX_PREFIX_BYTES ? MORE : NO;
 }
 
 export const torrentFile: Feature = {
