@@ -1,0 +1,47 @@
+/**
+ * From source text to a checked program: the door to the compiler.
+ *
+ * Pure: options carry what comes from the system. Diagnostics of all passes come
+ * together; a program with errors among them must not be run.
+ */
+import type { Argument } from './argument.js';
+import type { Program } from './code.js';
+import { type Diagnostic, hasErrors, tidy } from './diagnostics.js';
+import type { Ir, Limits } from './ir.js';
+import type { ArgumentType } from './lower/lowering.js';
+import { lower } from './lower/lower.js';
+import { type ParseOptions, parse } from './parse.js';
+
+export interface CompileOptions extends ParseOptions {
+  readonly limits?: Limits;
+  /** As `LowerOptions.args`. */
+  readonly args?: readonly Argument[];
+}
+
+export interface Compiled {
+  /** Runs on the interpreter whenever `isValid`. */
+  readonly program: Program;
+  readonly diagnostics: readonly Diagnostic[];
+  /** No errors. */
+  readonly isValid: boolean;
+  /** Also for the compiling back ends. */
+  readonly isStatic: boolean;
+  readonly ir: Ir | null;
+  readonly signature: readonly ArgumentType[];
+}
+
+export function compile(source: string, options: CompileOptions = {}): Compiled {
+  const parseDiagnostics: Diagnostic[] = [];
+  const program = parse(source, (diagnostic) => parseDiagnostics.push(diagnostic), options);
+  const lowered = lower(program, options);
+  const diagnostics = tidy([...parseDiagnostics, ...lowered.diagnostics]);
+  const isValid = !hasErrors(diagnostics);
+  return {
+    program,
+    diagnostics,
+    isValid,
+    isStatic: isValid && lowered.isStatic,
+    ir: isValid ? lowered.ir : null,
+    signature: lowered.signature,
+  };
+}

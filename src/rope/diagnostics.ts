@@ -1,0 +1,154 @@
+/**
+ * What the compiler has to say about a script, as data, and its text form.
+ *
+ * Diagnostics are collected, never thrown; who prints them decides about
+ * colours. It deliberately does not sort or filter by severity beyond `tidy`.
+ */
+import type { Span } from './ir.js';
+
+/**
+ * - `error`: the script is refused.
+ * - `warning`: it runs, but hardly does what its author wanted.
+ * - `note`: it runs, but not everywhere (`interpreter-only`).
+ */
+export type Severity = 'error' | 'warning' | 'note';
+
+export type DiagnosticCode =
+  // lex and parse
+  | 'too-large' | 'bad-character' | 'unterminated-string' | 'bad-escape' | 'bad-number' | 'bad-bytes' | 'too-deep'
+  | 'unbalanced' | 'bracket-without-word' | 'unknown-word' | 'unknown-register' | 'unknown-protocol'
+  // check
+  | 'underflow' | 'wrong-type' | 'mixed-types' | 'too-many-values' | 'empty-bracket' | 'read-only' | 'out-of-range' | 'stack-full'
+  | 'bad-length'
+  // lint
+  | 'unreachable' | 'unbounded-loop' | 'unconditional-verdict' | 'never-written' | 'division-by-zero' | 'constant-condition'
+  // limits of compilation
+  | 'interpreter-only' | 'not-for-kernel'
+  // container and command line
+  | 'bad-container' | 'arguments';
+
+export interface Diagnostic {
+  readonly severity: Severity;
+  readonly code: DiagnosticCode;
+  /** One sentence without a full stop; names the word or text concerned. */
+  readonly message: string;
+  readonly span: Span;
+  /** What to do about it; empty when there is nothing to say. */
+  readonly hint: string;
+}
+
+/** More would only scroll the first ones away. */
+export const MAX_DIAGNOSTICS = 100;
+
+const WIDTH = 110;
+
+/** In order of place, without repetitions (blocks are checked each time they run), bounded. */
+export function tidy(diagnostics: readonly Diagnostic[]): Diagnostic[] {
+  const seen = new Set<string>();
+  const out: Diagnostic[] = [];
+  for (const d of diagnostics) {
+    const key = `${d.severity} ${d.code} ${d.span.start} ${d.message}`;
+    if (!seen.has(key)) out.push(d);
+    seen.add(key);
+  }
+  out.sort((a, b) => a.span.start - b.span.start || rank(a) - rank(b));
+  return out.slice(0, MAX_DIAGNOSTICS);
+}
+
+function rank(d: Diagnostic): number {
+  return d.severity === 'error' ? 0 : d.severity === 'warning' ? 1 : 2;
+}
+
+export function hasErrors(diagnostics: readonly Diagnostic[]): boolean {
+  return diagnostics.some((d) => d.severity === 'error');
+}
+
+/** How to colour parts of the text form; identity functions for plain text. */
+export interface Paint {
+  readonly severity: (severity: Severity, text: string) => string;
+  readonly strong: (text: string) => string;
+  readonly dim: (text: string) => string;
+}
+
+export const PLAIN: Paint = { severity: (_, text) => text, strong: (text) => text, dim: (text) => text };
+
+/**
+ * The text form: place, message, the source line with the span underlined, remedy.
+ * Long lines are shown as a window around the span. Ends with a newline.
+ */
+export function renderDiagnostic(d: Diagnostic, source: string, fileName: string, paint: Paint = PLAIN): string {
+  const { line, column, start, end } = d.span;
+  const head =
+    `${paint.strong(`${fileName}:${line}:${column}:`)} ` +
+    `${paint.severity(d.severity, `${d.severity}[${d.code}]`)}: ${paint.strong(d.message)}\n`;
+  const lineAt = start - (column - 1);
+  let lineEnd = source.indexOf('\n', lineAt);
+  if (lineEnd < 0) lineEnd = source.length;
+  const from = Math.max(lineAt, start - 60);
+  const to = Math.min(lineEnd, from + WIDTH);
+  const before = from > lineAt ? '...' : '';
+  const after = to < lineEnd ? '...' : '';
+  const text = before + printable(source.slice(from, to)) + after;
+  const indent = before.length + (start - from);
+  const width = Math.max(1, Math.min(end, to) - start);
+  const number = String(line);
+  const gutter = ' '.repeat(number.length);
+  let out = head;
+  if (source !== '') {
+    out += `${paint.dim(` ${number} |`)} ${text}\n`;
+    out += `${paint.dim(` ${gutter} |`)} ${' '.repeat(indent)}${paint.severity(d.severity, '^'.repeat(width))}\n`;
+  }
+  if (d.hint !== '') out += `${paint.dim(` ${gutter} =`)} help: ${d.hint}\n`;
+  return out;
+}
+
+/** One column for each code unit, nothing that moves a terminal's cursor or colours it. */
+function printable(text: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: removing control characters is the purpose
+  return text.replace(/[\u0000-\u001f\u007f-\u009f]/g, ' ');
+}
+
+/** Position of character offset `at` as a span up to `end`: for callers that have no tokens (tests, containers). */
+export function spanAt(source: string, at: number, end: number): Span {
+  let line = 1;
+  let lineAt = 0;
+  for (let i = source.indexOf('\n'); i >= 0 && i < at; i = source.indexOf('\n', i + 1)) {
+    line++;
+    lineAt = i + 1;
+  }
+  return { start: at, end, line, column: at - lineAt + 1 };
+}
+
+/** Of `candidates` the one a typing error away from `name`, or null. */
+export function didYouMean(name: string, candidates: Iterable<string>): string | null {
+  let best: string | null = null;
+  let bestDistance = name.length < 5 ? 2 : 3;
+  if (name.length > 40) return null;
+  for (const candidate of candidates) {
+    const distance = editDistance(name, candidate, bestDistance);
+    if (distance < bestDistance) {
+      best = candidate;
+      bestDistance = distance;
+    }
+  }
+  return best;
+}
+
+/** Levenshtein distance, given up (returns `limit`) when it reaches `limit`. */
+function editDistance(a: string, b: string, limit: number): number {
+  if (Math.abs(a.length - b.length) >= limit) return limit;
+  let previous = Array.from({ length: b.length + 1 }, (_, i) => i);
+  for (let i = 1; i <= a.length; i++) {
+    const row = [i];
+    let least = i;
+    for (let j = 1; j <= b.length; j++) {
+      const substitution = (previous[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
+      const cost = Math.min(substitution, (previous[j] ?? 0) + 1, (row[j - 1] ?? 0) + 1);
+      row.push(cost);
+      least = Math.min(least, cost);
+    }
+    if (least >= limit) return limit;
+    previous = row;
+  }
+  return previous[b.length] ?? limit;
+}
