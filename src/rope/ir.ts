@@ -190,7 +190,7 @@ export type ReadOp =
 
 /** Control. */
 export type ControlOp =
-  | { readonly op: 'if'; readonly test: Test; readonly then: readonly Op[]; readonly else: readonly Op[] }
+  | { readonly op: 'if'; readonly test: Test; readonly whenTrue: readonly Op[]; readonly whenFalse: readonly Op[] }
   /**
    * `head` runs, then `test`; while it holds, `body` runs and all begins again. Integer slot `counter` counts
    * bodies (the loop sets it to 0 first): when it has reached `limit` and a further body would begin, ends the program with HOTDROP (EMaxLoops).

@@ -40,7 +40,7 @@ export function lowerIf(l: Lowering, test: Test, thenBlock: Block | null, elseBl
     return;
   }
   l.state = joinInto(l, thenOps, thenState, elseOps, elseState);
-  l.emit({ op: 'if', test, then: thenOps, else: elseOps });
+  l.emit({ op: 'if', test, whenTrue: thenOps, whenFalse: elseOps });
 }
 
 interface Round {
@@ -333,5 +333,5 @@ function tryFrom(l: Lowering, blocks: readonly Block[], index: number, start: nu
   const then: Op[] = [];
   const test: Test = { kind: 'int', rel: 'ne', a: success, b: constant(0) };
   l.state = joinInto(l, then, before, otherwise, otherState);
-  l.emit({ op: 'if', test, then, else: otherwise });
+  l.emit({ op: 'if', test, whenTrue: then, whenFalse: otherwise });
 }

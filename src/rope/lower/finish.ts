@@ -43,7 +43,7 @@ function bound(ops: readonly Op[], limits: Limits, cost: (op: Op) => number): nu
     sum += cost(op);
     switch (op.op) {
       case 'if':
-        sum += Math.max(bound(op.then, limits, cost), bound(op.else, limits, cost));
+        sum += Math.max(bound(op.whenTrue, limits, cost), bound(op.whenFalse, limits, cost));
         break;
       case 'loop':
         sum += (limits.maxWhileLoops + 1) * bound(op.head, limits, cost) + limits.maxWhileLoops * bound(op.body, limits, cost);
@@ -88,7 +88,7 @@ function arenaBytes(op: Op, strSlots: readonly StrSlotInfo[]): number {
 function mapLists(op: Op, map: (ops: readonly Op[]) => readonly Op[]): Op {
   switch (op.op) {
     case 'if':
-      return { ...op, then: map(op.then), else: map(op.else) };
+      return { ...op, whenTrue: map(op.whenTrue), whenFalse: map(op.whenFalse) };
     case 'loop':
       return { ...op, head: map(op.head), body: map(op.body) };
     case 'repeat':
@@ -172,7 +172,7 @@ function isRemovable(op: Op, ints: ReadonlySet<number>, strs: ReadonlySet<number
     case 'time':
       return !checksArena && !strs.has(op.dst);
     case 'if':
-      return op.then.length === 0 && op.else.length === 0;
+      return op.whenTrue.length === 0 && op.whenFalse.length === 0;
     default:
       return false;
   }

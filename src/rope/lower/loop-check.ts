@@ -15,7 +15,7 @@ export function findUnchangingLoop(loop: Op & { readonly op: 'loop' }): string |
   const inputs = new Set<string>();
   const made = new Set<string>();
   let isFixed = true;
-  visitOps([...loop.head, { op: 'if', test: loop.test, then: [], else: [], at: loop.at }], (op) => {
+  visitOps([...loop.head, { op: 'if', test: loop.test, whenTrue: [], whenFalse: [], at: loop.at }], (op) => {
     if (op.op === 'getGlobal' || op.op === 'charge') isFixed = op.op === 'charge' && isFixed;
     const use = slotUse(op);
     for (const key of keys(use.readInts, use.readStrs)) if (!made.has(key)) inputs.add(key);

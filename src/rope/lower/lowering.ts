@@ -426,7 +426,7 @@ export class Lowering {
   #endIf(test: Test, verdict: typeof FAIL | typeof NO, tag: ErrorTag): void {
     this.noteExit();
     const then: Op[] = [{ op: 'end', verdict, tag, at: this.at }];
-    this.emit({ op: 'if', test, then, else: [] });
+    this.emit({ op: 'if', test, whenTrue: then, whenFalse: [] });
   }
 
   // ---- truth

@@ -165,7 +165,7 @@ export function slotUse(op: Op): SlotUse {
 export function childLists(op: Op): readonly (readonly Op[])[] {
   switch (op.op) {
     case 'if':
-      return [op.then, op.else];
+      return [op.whenTrue, op.whenFalse];
     case 'loop':
       return [op.head, op.body];
     case 'repeat':

@@ -60,8 +60,8 @@ function putLimit(l: Lowering, name: 'max_actions' | 'max_while_loops', value: I
   const configured = constant(name === 'max_actions' ? l.limits.maxActions : l.limits.maxWhileLoops);
   const { at } = l;
   l.emit({ op: 'int', dst, value });
-  l.emit({ op: 'if', test: { kind: 'int', rel: 'lt', a: slot(dst), b: constant(0) }, then: [{ op: 'int', dst, value: constant(0), at }], else: [] });
-  l.emit({ op: 'if', test: { kind: 'int', rel: 'gt', a: slot(dst), b: configured }, then: [{ op: 'int', dst, value: configured, at }], else: [] });
+  l.emit({ op: 'if', test: { kind: 'int', rel: 'lt', a: slot(dst), b: constant(0) }, whenTrue: [{ op: 'int', dst, value: constant(0), at }], whenFalse: [] });
+  l.emit({ op: 'if', test: { kind: 'int', rel: 'gt', a: slot(dst), b: configured }, whenTrue: [{ op: 'int', dst, value: configured, at }], whenFalse: [] });
 }
 
 function addTo(delta: number): Lower {
