@@ -22,6 +22,7 @@
  * - Every operation is total: what can fail (division by zero, say) is guarded
  *   by an `if` with an `end` that `lower.ts` put in front of it. The only
  *   exceptions are those documented at `charge`, `loop` and `ArenaOp`.
+ * - `dst` may be one of the operand slots: operands are read before it is written.
  *
  * It deliberately knows nothing of source text: `at` is a step number, see
  * `Ir.spans`.

@@ -12,11 +12,16 @@ import { CLASS_SETS } from '../classes.js';
 import { NO, OFFSET_SLOT, type Op, type Test } from '../ir.js';
 import type { WordName } from '../words.js';
 import { findUnchangingLoop } from './loop-check.js';
-import { type Lowering, constantTest, negate } from './lowering.js';
+import type { Lowering } from './lowering.js';
 import { copyAll, joinInto } from './join.js';
 import {
   type IntValue, MAX_STRING_BYTES, type State, type StrValue, type Value, cloneState, constant, joinStr, mixed, sameValue, slot,
 } from './value.js';
+import { joinRegister, joinRegisters, readRegister } from './registers.js';
+import { bindArgument, takeOperand } from './operands.js';
+import { end, noteExit } from './endings.js';
+import { truth } from './truth.js';
+import { constantTest, negate } from './tests.js';
 
 export function lowerIf(l: Lowering, test: Test, thenBlock: Block | null, elseBlock: Block | null): void {
   if (l.state === null) return;
@@ -109,10 +114,10 @@ function weaken(l: Lowering, assumed: State, end: State, carried: Map<number, In
     else carried.delete(index);
   }
   for (const name of end.registers.keys()) {
-    const was = l.read({ kind: 'user', name });
+    const was = readRegister(l, { kind: 'user', name });
     const known = assumed.registers.get(name);
     const before = known ?? { type: 'int', int: constant(0) };
-    const joined = widen(l.joinRegister(name, before, end.registers.get(name) ?? was), before);
+    const joined = widen(joinRegister(l, name, before, end.registers.get(name) ?? was), before);
     if (sameValue(joined, before)) continue;
     hasChanged = true;
     if (joined.type === 'str' && joined.str.kind === 'slot') l.slots.widen(joined.str.slot, joined.base, joined.max);
@@ -198,10 +203,10 @@ function popTest(l: Lowering, word: WordName, what: string): Test | null {
     l.open();
     return { kind: 'int', rel: 'ne', a: constant(0), b: constant(0) };
   }
-  const value = l.operand(item, 'v', word);
-  if (value?.type === 'argument') l.bindArgument(value.index, 'int');
+  const value = takeOperand(l, item, 'v', word);
+  if (value?.type === 'argument') bindArgument(l, value.index, 'int');
   if (value?.type !== 'int' && value?.type !== 'str') return { kind: 'int', rel: 'ne', a: constant(0), b: constant(0) };
-  return l.truth(value);
+  return truth(l, value);
 }
 
 export function lowerRepeat(l: Lowering, count: IntValue, body: Block): void {
@@ -226,7 +231,7 @@ export function lowerTakeWhile(l: Lowering, word: WordName, block: Block, missin
   const bytes = byteSetOf(block);
   if (bytes !== null) {
     visitSteps(block.steps, (step) => l.visited.add(step));
-    if (missing === 'no') l.noteExit();
+    if (missing === 'no') noteExit(l);
     const set = l.set(bytes);
     const isDigits = min === 1 && bytes.every((byte, i) => (byte & ~(CLASS_SETS.isdigit[i] ?? 0)) === 0);
     l.pushComputedStr('packet', min, MAX_STRING_BYTES, (dst) => ({ op: 'takeWhile', dst, set, missing }), { isDigits });
@@ -256,7 +261,7 @@ export function lowerTakeWhile(l: Lowering, word: WordName, block: Block, missin
     l.unpin(mark);
     return;
   }
-  if (missing === 'no') l.noteExit();
+  if (missing === 'no') noteExit(l);
   const never: Test = { kind: 'int', rel: 'ne', a: constant(0), b: constant(0) };
   l.pushComputedStr('packet', min, MAX_STRING_BYTES, (dst) => ({ op: 'scan', dst, byte, body: round.ops, test: test ?? never, missing }));
   l.unpin(mark);
@@ -286,7 +291,7 @@ function lowerScope(l: Lowering, block: Block): number | null {
   const end: State | null = l.state;
   const isOpen = end?.isOpen ?? false;
   const registers =
-    frame.exits === null ? end?.registers : end === null ? frame.exits : l.joinRegisters(frame.exits, end.registers);
+    frame.exits === null ? end?.registers : end === null ? frame.exits : joinRegisters(l, frame.exits, end.registers);
   if (registers === undefined) {
     // Only hotdrop leaves it.
     l.ops.push(...body);
@@ -312,7 +317,7 @@ export function lowerExpectOne(l: Lowering, blocks: readonly Block[]): void {
 function tryFrom(l: Lowering, blocks: readonly Block[], index: number, start: number): void {
   const block = blocks[index];
   if (block === undefined) {
-    l.end(NO);
+    end(l, NO);
     return;
   }
   const result = lowerScope(l, block);

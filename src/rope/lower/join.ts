@@ -4,12 +4,13 @@
 import type { Op } from '../ir.js';
 import type { BareOp, Lowering } from './lowering.js';
 import { type IntValue, type State, type StrValue, type Value, joinStr, mixed, sameValue, slot } from './value.js';
+import { joinRegisters } from './registers.js';
 
 /** Adds copies to both lists of operations so that their ends agree; null stands for a path that has ended. */
 export function joinInto(l: Lowering, aOps: Op[], a: State | null, bOps: Op[], b: State | null): State | null {
   if (a === null) return b;
   if (b === null) return a;
-  const registers = l.joinRegisters(a.registers, b.registers);
+  const registers = joinRegisters(l, a.registers, b.registers);
   if (a.isOpen || b.isOpen) return { stack: [], isOpen: true, registers };
   if (a.stack.length !== b.stack.length) {
     l.state = a;

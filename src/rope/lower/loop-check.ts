@@ -4,8 +4,8 @@
  * Deliberately careful: says nothing when in doubt. Global registers change by other hands.
  */
 import type { Op } from '../ir.js';
-import { constantTest } from './lowering.js';
 import { slotUse, visitOps } from './slot-use.js';
+import { constantTest } from './tests.js';
 
 /** Why the loop never ends, or null. The caller has made sure that nothing inside it ends the script or a scope. */
 export function findUnchangingLoop(loop: Op & { readonly op: 'loop' }): string | null {

@@ -19,6 +19,8 @@ import { finish } from './finish.js';
 import { type ArgumentType, Lowering, MAX_ARGUMENTS, Restart, TooLarge } from './lowering.js';
 import { type Value, constant, slot } from './value.js';
 import { lowerWord } from './words.js';
+import { referenceTo, similarRegister } from './registers.js';
+import { bindArgument, takeOperand } from './operands.js';
 
 export interface LowerOptions {
   readonly limits?: Limits;
@@ -58,7 +60,7 @@ function lowerOnce(l: Lowering, args: readonly Argument[] | undefined): Lowered 
   const stack = args === undefined ? placeholders(l) : given;
   if (l.state !== null) l.state.stack.push(...stack);
   visitSteps(l.program.main.steps, (step) => {
-    if (step.kind === 'reg') l.reference(step.name);
+    if (step.kind === 'reg') referenceTo(l, step.name);
   });
   const ops = l.collect(() => {
     for (const name of ['max_actions', 'max_while_loops'] as const) {
@@ -104,7 +106,7 @@ function runSteps(l: Lowering, steps: readonly Step[]): void {
         l.push(l.literal(step.bytes));
         break;
       case 'reg':
-        l.push({ type: 'ref', ref: l.reference(step.name) });
+        l.push({ type: 'ref', ref: referenceTo(l, step.name) });
         break;
       case 'block':
         l.push({ type: 'block', block: step.block });
@@ -161,7 +163,7 @@ function runWord(l: Lowering, word: WordName, count: number, inBracket: number |
         args.unshift(...new Array<null>(i + 1).fill(null));
         break;
       }
-      args.unshift(l.operand(item, operandKind(info, i), word));
+      args.unshift(takeOperand(l, item, operandKind(info, i), word));
     }
     const known = args.filter((arg) => arg !== null);
     if (known.length < args.length) pushResults(l, word);
@@ -193,7 +195,7 @@ function resolveArguments(l: Lowering, takes: string, args: readonly Value[]): v
   const argument = args.find((arg) => arg.type === 'argument');
   if (argument?.type !== 'argument') return;
   const other = args.find((arg) => arg.type === 'int' || arg.type === 'str');
-  l.bindArgument(argument.index, other?.type === 'str' ? 'str' : 'int');
+  bindArgument(l, argument.index, other?.type === 'str' ? 'str' : 'int');
 }
 
 /** After a fault: what the word would have pushed, so that the check can go on. Words that run blocks leave the depth unknown. */
@@ -236,6 +238,6 @@ function reportNeverWritten(l: Lowering): void {
   });
   for (const [name, step] of mentions) {
     if (l.written.has(name) || !l.visited.has(step) || l.state?.isOpen === true) continue;
-    l.report('warning', 'never-written', `$${name} is read but never written: it is always 0`, l.similarRegister(name), step.at);
+    l.report('warning', 'never-written', `$${name} is read but never written: it is always 0`, similarRegister(name), step.at);
   }
 }

@@ -5,18 +5,10 @@
  */
 import type { Block, Program, Step } from '../code.js';
 import { MAX_BLOCK_DEPTH } from '../code.js';
-import { type Diagnostic, type DiagnosticCode, type Severity, didYouMean } from '../diagnostics.js';
-import {
-  FAIL, NO, OFFSET_SLOT,
-  type ErrorTag, type Int, type IntField, type Limits, type Op, type Rel, type Span, type Str, type StrField, type Test, type YES,
-} from '../ir.js';
-import { REGISTERS } from '../registers.js';
-import type { OperandKind, WordName } from '../words.js';
+import type { Diagnostic, DiagnosticCode, Severity } from '../diagnostics.js';
+import type { Int, Limits, Op, Span, Str } from '../ir.js';
 import { Slots } from './slots.js';
-import {
-  type IntValue, MAX_STRING_BYTES, type State, type StaticRef, type StrValue, type Value, ZERO,
-  constant, joinStr, mixed, sameValue, slot, typeName,
-} from './value.js';
+import { MAX_STRING_BYTES, type State, type StrValue, type Value, constant, slot } from './value.js';
 
 export type ArgumentType = 'int' | 'str' | 'any';
 
@@ -135,19 +127,19 @@ export class Lowering {
       else if (value.type === 'ref' && value.ref.kind === 'global') add(value.ref.index);
       else if (value.type === 'str' && value.time !== null) add(value.time.of);
     };
-    this.#visitValues(visit);
+    this.visitValues(visit);
     return busy;
   }
 
   #busyStrs(): Set<number> {
     const busy = new Set(this.pinnedStrs);
-    this.#visitValues((value) => {
+    this.visitValues((value) => {
       if (value.type === 'str' && value.str.kind === 'slot') busy.add(value.str.slot);
     });
     return busy;
   }
 
-  #visitValues(visit: (value: Value) => void): void {
+  visitValues(visit: (value: Value) => void): void {
     for (const state of this.state === null ? this.held : [this.state, ...this.held]) {
       state.stack.forEach(visit);
       state.registers.forEach(visit);
@@ -278,188 +270,9 @@ export class Lowering {
     }
   }
 
-  /** Reads references where the kind asks for it, and checks the type. null: reported, or unknown. */
-  operand(item: Value, kind: OperandKind, word: WordName): Value | null {
-    this.pin(item);
-    if (item.type === 'unknown' && kind !== 'x') {
-      if (item.because !== '') this.dynamic(`the operand of '${word}' is not known when the script is compiled: ${item.because}`, 'leave the same kind of value on all paths', true);
-      return null;
-    }
-    if (kind === 'x') return item;
-    if (kind === 'r') {
-      if (item.type === 'ref') return item;
-      this.error('wrong-type', `'${word}' wants a register, but gets ${typeName(item)}`, 'registers are written $name');
-      return null;
-    }
-    let value: Value = item;
-    if (item.type === 'ref') {
-      value = this.read(item.ref);
-      this.pin(value);
-      if (value.type === 'unknown') {
-        if (value.because !== '') {
-          const name = item.ref.kind === 'user' ? `$${item.ref.name}` : 'the register';
-          this.dynamic(`what ${name} holds is not known when the script is compiled: ${value.because}`, 'use different registers for different kinds of values', true);
-        }
-        return null;
-      }
-    }
-    if (value.type === 'argument') {
-      if (kind === 'n') this.bindArgument(value.index, 'int');
-      if (kind === 's') this.bindArgument(value.index, 'str');
-      if (kind !== 'b') return value;
-    }
-    const fits =
-      kind === 'n' ? value.type === 'int'
-      : kind === 's' ? value.type === 'str'
-      : kind === 'b' ? value.type === 'block'
-      : kind === 'v' ? value.type === 'int' || value.type === 'str'
-      : true;
-    if (fits) return value;
-    const wanted = { n: 'an integer', s: 'a string', b: 'a block { ... }', v: 'an integer or a string', a: 'a value' }[kind];
-    this.error('wrong-type', `'${word}' wants ${wanted}, but gets ${typeName(value)}`, wrongTypeHint(kind, value));
-    return null;
-  }
-
-  bindArgument(index: number, type: ArgumentType): never {
-    if (this.inferred !== null) this.inferred[index] = type;
-    throw new Restart();
-  }
-
-  // ---- registers
-
-  reference(name: string): StaticRef {
-    const kind = REGISTERS.get(name)?.kind;
-    switch (kind) {
-      case 'int':
-        return { kind: 'int-field', field: name as IntField };
-      case 'str':
-        return { kind: 'str-field', field: name as StrField };
-      case 'offset':
-        return { kind: 'offset' };
-      case 'limit':
-        this.usesLimit.add(name);
-        return { kind: 'limit', name: name as 'max_actions' | 'max_while_loops' };
-      case undefined:
-        return { kind: 'user', name };
-    }
-  }
-
-  /** The value a register holds here; may be a register's own slot, valid until the register is written. */
-  read(ref: StaticRef): Value {
-    switch (ref.kind) {
-      case 'user':
-        return this.state?.registers.get(ref.name) ?? ZERO;
-      case 'int-field': {
-        const { field } = ref;
-        return { type: 'int', int: this.computeInt((dst) => ({ op: 'field', dst, field })) };
-      }
-      case 'str-field': {
-        const max = ref.field === 'packet' || ref.field === 'data' ? MAX_STRING_BYTES : 16;
-        const dst = this.newStr('packet', max);
-        this.pinnedStrs.push(dst);
-        this.emit({ op: 'strField', dst, field: ref.field });
-        return { type: 'str', str: slot(dst), base: 'packet', min: 0, max, time: null, isDigits: false };
-      }
-      case 'offset':
-        return { type: 'int', int: slot(OFFSET_SLOT) };
-      case 'limit':
-        return { type: 'int', int: this.limit(ref.name) };
-      case 'global': {
-        const { index } = ref;
-        return { type: 'int', int: this.computeInt((dst) => ({ op: 'getGlobal', dst, index })) };
-      }
-    }
-  }
-
-  similarRegister(name: string): string {
-    const guess = didYouMean(name, REGISTERS.keys());
-    return guess === null ? 'store a value first, or remove it' : `did you mean $${guess}?`;
-  }
-
   limit(name: 'max_actions' | 'max_while_loops'): Int {
     if (this.usesLimit.has(name)) return slot(this.slots.intRegister(name));
     return constant(name === 'max_actions' ? this.limits.maxActions : this.limits.maxWhileLoops);
-  }
-
-  /** Stores in a user register. */
-  writeUser(name: string, value: Value): void {
-    this.written.add(name);
-    if (this.state === null) return;
-    let held = value;
-    if (value.type === 'int') {
-      const dst = this.slots.intRegister(name);
-      this.emit({ op: 'int', dst, value: value.int });
-      if (value.int.kind === 'slot') held = { type: 'int', int: slot(dst) };
-    } else if (value.type === 'str') {
-      const dst = this.slots.strRegister(name, value.base, value.max);
-      this.emit({ op: 'str', dst, value: value.str });
-      if (value.str.kind === 'slot') held = { ...value, str: slot(dst) };
-    }
-    this.state.registers.set(name, held);
-  }
-
-  // ---- endings
-
-  /** Registers as they are now may be seen behind the innermost scope. */
-  noteExit(): void {
-    this.endings++;
-    const scope = this.scopes.at(-1);
-    if (scope === undefined || this.state === null) return;
-    scope.exits = scope.exits === null ? new Map(this.state.registers) : this.joinRegisters(scope.exits, this.state.registers);
-  }
-
-  end(verdict: typeof FAIL | typeof YES | typeof NO, tag: ErrorTag | null = null): void {
-    this.noteExit();
-    this.emit({ op: 'end', verdict, tag });
-    this.state = null;
-  }
-
-  /** Ends with FAIL when the test holds. */
-  failIf(test: Test, tag: ErrorTag): void {
-    this.#endIf(test, FAIL, tag);
-  }
-
-  assertThat(test: Test): void {
-    this.#endIf(negate(test), NO, 'EAssertFailed');
-  }
-
-  #endIf(test: Test, verdict: typeof FAIL | typeof NO, tag: ErrorTag): void {
-    this.noteExit();
-    const then: Op[] = [{ op: 'end', verdict, tag, at: this.at }];
-    this.emit({ op: 'if', test, whenTrue: then, whenFalse: [] });
-  }
-
-  // ---- truth
-
-  pushTest(test: Test): void {
-    const known = constantTest(test);
-    if (known !== null) this.push({ type: 'int', int: constant(known ? 1 : 0) });
-    else this.pushComputedInt((dst) => ({ op: 'test', dst, test }));
-  }
-
-  /** A test for the truth of a popped value. Takes back the operation that made it when nothing else needs that. */
-  truth(value: IntValue | StrValue): Test {
-    if (value.type === 'str') {
-      const bytes = this.literalBytes(value.str);
-      const length = bytes === null ? this.computeInt((dst) => ({ op: 'length', dst, of: value.str })) : constant(bytes.length);
-      return { kind: 'int', rel: 'ne', a: length, b: constant(0) };
-    }
-    const last = this.ops.at(-1);
-    if (value.int.kind === 'slot' && last?.op === 'test' && last.dst === value.int.slot && !this.#isOnStack(last.dst)) {
-      this.ops.pop();
-      return last.test;
-    }
-    return { kind: 'int', rel: 'ne', a: value.int, b: constant(0) };
-  }
-
-  #isOnStack(index: number): boolean {
-    if (this.slots.isIntRegister(index)) return true;
-    let found = false;
-    this.#visitValues((value) => {
-      if (value.type === 'int' && value.int.kind === 'slot' && value.int.slot === index) found = true;
-      if (value.type === 'ref' && value.ref.kind === 'global' && value.ref.index.kind === 'slot' && value.ref.index.slot === index) found = true;
-    });
-    return found;
   }
 
   // ---- blocks and joins
@@ -483,55 +296,4 @@ export class Lowering {
     this.depth--;
     this.at = at;
   }
-
-  /** What user registers can hold where two paths meet. Their slots need no copying: each register has its own. */
-  joinRegisters(a: ReadonlyMap<string, Value>, b: ReadonlyMap<string, Value>): Map<string, Value> {
-    const out = new Map<string, Value>();
-    for (const name of new Set([...a.keys(), ...b.keys()])) {
-      const [x, y] = [a.get(name) ?? ZERO, b.get(name) ?? ZERO];
-      out.set(name, this.joinRegister(name, x, y));
-    }
-    return out;
-  }
-
-  joinRegister(name: string, x: Value, y: Value): Value {
-    if (sameValue(x, y)) return x;
-    if (x.type === 'int' && y.type === 'int') return { type: 'int', int: slot(this.slots.intRegister(name)) };
-    if (x.type === 'str' && y.type === 'str') return joinStr(x, y, slot(this.slots.strRegister(name, x.base, x.max)));
-    return mixed(x, y);
-  }
-}
-
-const INVERSE: Readonly<Record<Rel, Rel>> = { eq: 'ne', ne: 'eq', lt: 'ge', ge: 'lt', gt: 'le', le: 'gt' };
-
-export function negate(test: Test): Test {
-  return test.kind === 'all' ? { ...test, negated: !test.negated } : { ...test, rel: INVERSE[test.rel] };
-}
-
-/** The answer when both sides are constants. */
-export function constantTest(test: Test): boolean | null {
-  if (test.kind !== 'int' || test.a.kind !== 'const' || test.b.kind !== 'const') return null;
-  const [a, b] = [test.a.value, test.b.value];
-  switch (test.rel) {
-    case 'eq':
-      return a === b;
-    case 'ne':
-      return a !== b;
-    case 'lt':
-      return a < b;
-    case 'le':
-      return a <= b;
-    case 'gt':
-      return a > b;
-    case 'ge':
-      return a >= b;
-  }
-}
-
-function wrongTypeHint(kind: OperandKind, value: Value): string {
-  if (kind === 'n' && value.type === 'str') return 'atoi reads decimal text, ord one byte, be16_to_uint and so on binary numbers';
-  if (kind === 's' && value.type === 'int') return 'chr makes a one-byte string of an integer';
-  if (kind === 'b') return 'put the words to be run in braces';
-  if (value.type === 'block') return '`do` runs a block';
-  return '';
 }
