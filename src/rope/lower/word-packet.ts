@@ -1,4 +1,4 @@
-
+/** Lowering of the words that read the packet, and of conversions and times. */
 import type {DecodeForm, Str, TimePart, Zone,
 } from '../ir.js';
 import { TIME_BYTES, decodeLength, timePartAt } from '../operations.js';

@@ -1,4 +1,4 @@
-
+/** Lowering of the words about registers. */
 import {
   GLOBAL_COUNT, OFFSET_SLOT, type Int, 
 } from '../ir.js';
