@@ -96,3 +96,33 @@ test('addresses of bytes follow the offset of a view', () => {
   assert.equal(c.addressOf(buffer.subarray(10)) - c.addressOf(buffer), 10n);
   assert.equal(c.addressOf(new Uint8Array(0)), 0n);
 });
+
+const node = (script: string): { status: number | null; stdout: string; stderr: string } =>
+  spawnSync(process.execPath, ['--input-type=module', '-e', script], { timeout: 20_000, encoding: 'utf8' });
+const importLibc = `const { libc } = await import(${JSON.stringify(new URL('./libc.js', import.meta.url).href)});`;
+const openSocket = `const c = libc(); const fd = c.socket(2, 2 | 0o4000, 0);
+  const address = Uint8Array.of(2, 0, 0, 0, 127, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0); c.bind(fd, address); c.getsockname(fd, address);`;
+
+test('a Worker may be terminated, and a process exit, while a watch is open', () => {
+  const worker = `import { parentPort } from 'node:worker_threads';
+    ${importLibc} ${openSocket} c.watchReadable(fd, () => undefined); parentPort.postMessage('open');`;
+  const url = `data:text/javascript,${encodeURIComponent(worker)}`;
+  const result = node(`
+    import { Worker } from 'node:worker_threads';
+    import { once } from 'node:events';
+    const start = async () => { const worker = new Worker(new URL(${JSON.stringify(url)})); await once(worker, 'message'); return worker; };
+    await (await start()).terminate();
+    await start();
+    console.log('survived');
+    process.exit(3);`);
+  assert.deepEqual([result.status, result.stdout], [3, 'survived\n'], result.stderr);
+});
+
+test('what a watcher throws is an uncaught exception at once, and the watch lives on', () => {
+  const result = node(`
+    ${importLibc} ${openSocket}
+    process.on('uncaughtException', (error) => { console.log(error.message); watch.close(); });
+    const watch = c.watchReadable(fd, () => { throw new Error('boom'); });
+    c.sendto(fd, new Uint8Array(1), 1, 0, address);`);
+  assert.deepEqual([result.status, result.stdout], [0, 'boom\n'], result.stderr);
+});

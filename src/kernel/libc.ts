@@ -14,6 +14,10 @@
  * - a poll handle that is collected stalls its descriptor silently: `watchReadable` keeps a
  *   reference until `close`;
  * - a pending `.async(poll, -1)` keeps the process alive: not used;
+ * - when the Worker that loaded it ends, the library is unmapped before its poll handles are
+ *   closed, and the process crashes: `pin` keeps it mapped;
+ * - what a poll callback throws comes out of a later, unrelated call: `watchReadable` rethrows it
+ *   from the event loop;
  * - `ssize_t` is not a known type name: `long` is used.
  * A call costs about 0.2-0.35 us.
  */
@@ -86,7 +90,10 @@ function load(): Libc {
     });
   }
   try {
-    return declare(createRequire(import.meta.url)('koffi') as Koffi, sysBpf);
+    const require = createRequire(import.meta.url);
+    const koffi = require('koffi') as Koffi;
+    pin(koffi, Object.keys(require.cache));
+    return declare(koffi, sysBpf);
   } catch (error) {
     throw new SystemError({
       code: 'ERR_FFI_UNAVAILABLE',
@@ -96,6 +103,16 @@ function load(): Libc {
       detail: error instanceof Error ? error.message : String(error),
     });
   }
+}
+
+// glibc bits/dlfcn.h, musl dlfcn.h
+const RTLD_LAZY = 1;
+const RTLD_NODELETE = 0x1000;
+
+/** Keeps koffi's machine code mapped until the process ends (see the header). */
+function pin(koffi: Koffi, loadedModules: readonly string[]): void {
+  const dlopen = koffi.load(null).func('dlopen', 'void *', ['str', 'int']);
+  for (const path of loadedModules) if (path.endsWith('.node') && path.includes('koffi')) dlopen(path, RTLD_LAZY | RTLD_NODELETE);
 }
 
 function declare(koffi: Koffi, sysBpf: number): Libc {
@@ -159,7 +176,15 @@ type PollHandle = ReturnType<Koffi['node']['poll']>;
 const openHandles = new Set<PollHandle>();
 
 function watchReadable(koffi: Koffi, fd: number, onReadable: () => void): Watch {
-  const handle = koffi.node.poll(fd, { readable: true }, () => onReadable());
+  const handle = koffi.node.poll(fd, { readable: true }, () => {
+    try {
+      onReadable();
+    } catch (error) {
+      process.nextTick(() => {
+        throw error;
+      });
+    }
+  });
   openHandles.add(handle);
   return {
     unref: () => handle.unref(),

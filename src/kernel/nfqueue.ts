@@ -2,9 +2,8 @@
  * Packets from NFQUEUE, in batches, with their verdicts.
  *
  * One socket serves several queues. Each turn of the event loop takes up to 64
- * packets with one `recvmmsg` and answers with one `sendto`: single verdicts where a
- * packet is dropped, repeated or marked, then one batch verdict for the rest of each queue.
- * (As fast as C; one send for each verdict would halve the rate.)
+ * packets with one `recvmmsg` and answers with one `sendto`: one batch verdict for each run
+ * of equal verdicts. (As fast as C; one send for each verdict would halve the rate.)
  *
  * When the process dies the kernel drops what is queued and then, with
  * `--queue-bypass` in the rule, lets traffic pass. Overflow (length or socket buffer) passes
@@ -16,13 +15,10 @@ import { MessageWriter } from '../netlink/message-writer.js';
 import {
   NFQA_CFG_F_FAIL_OPEN,
   NFQA_CFG_F_GSO,
-  NF_ACCEPT,
-  NO_MARK,
   QueuedPacket,
   QueuedPacketDecoder,
   bindQueue,
   configureQueue,
-  giveVerdict,
   giveVerdictUpTo,
 } from '../netlink/nfqueue.js';
 import { EAGAIN, EBUSY, EINTR, EOPNOTSUPP, EPERM } from './errno.js';
@@ -76,6 +72,8 @@ export class PacketQueue {
   private readonly batch: MessageBatch;
   private readonly decoder = new QueuedPacketDecoder();
   private readonly packets: readonly QueuedPacket[];
+  /** Last packet of the current run of each queue. */
+  private readonly runs = new Map<number, QueuedPacket>();
   private readonly verdicts = new MessageWriter(BATCH_PACKETS * 44);
   private receiver: BatchReceiver | null = null;
   private troubles: QueueTroubles = {};
@@ -194,20 +192,29 @@ export class PacketQueue {
     });
   }
 
-  /** Verdicts of the batch in one send. Single ones go first: a batch verdict takes all packets up to its id. */
+  /**
+   * Verdicts of the batch in one send. Runs of packets of a queue with the same verdict are answered
+   * together; runs in order, so that no packet overtakes another of its flow.
+   */
   private answer(count: number): void {
-    const { packets, verdicts } = this;
+    const { packets, verdicts, runs } = this;
     verdicts.reset();
-    const lastPlain = new Map<number, number>();
+    runs.clear();
     for (let i = 0; i < count; i++) {
       const packet = packets[i] as QueuedPacket;
-      if (packet.verdict === NF_ACCEPT && packet.verdictMark === NO_MARK) lastPlain.set(packet.queue, packet.id);
-      else giveVerdict(verdicts, packet.queue, packet.id, packet.verdict, packet.verdictMark);
+      const run = runs.get(packet.queue);
+      if (run && (run.verdict !== packet.verdict || run.verdictMark !== packet.verdictMark)) this.giveRun(run);
+      runs.set(packet.queue, packet);
     }
-    for (const [queue, id] of lastPlain) giveVerdictUpTo(verdicts, queue, id, NF_ACCEPT, NO_MARK);
+    for (const run of runs.values()) this.giveRun(run);
     const errno = this.socket.send(verdicts);
     if (errno === 0) return;
     this.counters.refusedVerdicts += count;
     this.troubles.onRefused?.(errno);
+  }
+
+  /** `last` stands for its run: everything before it has its verdict already. */
+  private giveRun(last: QueuedPacket): void {
+    giveVerdictUpTo(this.verdicts, last.queue, last.id, last.verdict, last.verdictMark);
   }
 }
