@@ -43,6 +43,8 @@ const announce: Feature = {
     eachEndpoint(input, sink);
     return true;
   },
+  // The destination may be the multicast group.
+  remember: 'initiator',
 };
 
 /** Keys whose values are IPv4 address and port, network order: local and external address of the sender, addresses of peers. */
