@@ -42,21 +42,8 @@ export async function readCapture(path: string, drain: Drain, options: CaptureIn
   } catch (error) {
     return ioError(error, reader);
   }
-  try {
-    return await readDescriptor(descriptor, reader, drain, options);
-  } finally {
-    closeSync(descriptor);
-  }
-}
-
-async function readDescriptor(
-  descriptor: number,
-  reader: CaptureReader,
-  drain: Drain,
-  options: CaptureInputOptions,
-): Promise<CaptureError | null> {
-  const head = new Uint8Array(2);
   let totalBytes: number | null = null;
+  const head = new Uint8Array(2);
   try {
     const stat = fstatSync(descriptor);
     if (stat.isFile()) {
@@ -64,11 +51,18 @@ async function readDescriptor(
       readSync(descriptor, head, 0, 2, 0);
     }
   } catch (error) {
+    closeSync(descriptor);
     return ioError(error, reader);
   }
-  if (totalBytes !== null && !isGzip(head)) return readFile(descriptor, reader, drain, options, totalBytes);
-  const stream = createReadStream('', { fd: descriptor, autoClose: false, highWaterMark: options.chunkBytes ?? CHUNK_BYTES });
-  return readStream(stream, reader, drain, options, totalBytes);
+  if (totalBytes === null || isGzip(head)) {
+    const stream = createReadStream('', { fd: descriptor, highWaterMark: options.chunkBytes ?? CHUNK_BYTES });
+    return readStream(stream, reader, drain, options, totalBytes);
+  }
+  try {
+    return await readFile(descriptor, reader, drain, options, totalBytes);
+  } finally {
+    closeSync(descriptor);
+  }
 }
 
 /** The fast path: no copies, no waiting but one turn of the event loop for each chunk, so that signals and timers live. */
@@ -100,6 +94,7 @@ async function readFile(
   return finish(reader, drain);
 }
 
+/** Takes ownership of the stream: it is destroyed at the end. */
 async function readStream(
   stream: Readable,
   reader: CaptureReader,
@@ -107,46 +102,46 @@ async function readStream(
   options: CaptureInputOptions,
   totalBytes: number | null,
 ): Promise<CaptureError | null> {
-  const chunks = stream.iterator({ destroyOnReturn: false }) as AsyncIterator<Buffer>;
+  const chunks = stream[Symbol.asyncIterator]() as AsyncIterator<Buffer>;
   let gunzip: Gunzip | null = null;
-  let source: AsyncIterator<Buffer> = chunks;
-  let pending: Buffer | null = null;
+  let source = chunks;
   let readBytes = 0;
-  try {
-    // A pipe may deliver a single byte first: the magic needs two.
-    pending = await nextChunk(chunks);
-    while (pending !== null && pending.length < 2) {
-      const more: Buffer | null = await nextChunk(chunks);
-      if (more === null) break;
-      pending = Buffer.concat([pending, more]);
-    }
-    if (pending !== null && isGzip(pending)) {
-      gunzip = inflated(pending, chunks, options);
-      source = gunzip[Symbol.asyncIterator]() as AsyncIterator<Buffer>;
-      pending = await nextChunk(source);
-    }
-  } catch (error) {
-    return ioError(error, reader);
-  }
-  while (pending !== null) {
-    readBytes += pending.length;
-    // Not as the Buffer that it is: the hot loops stay monomorphic over one kind of array.
-    reader.feed(new Uint8Array(pending.buffer, pending.byteOffset, pending.length));
-    drain(reader);
-    options.onProgress?.(gunzip?.bytesWritten ?? readBytes, totalBytes);
-    if (reader.error !== null || options.signal?.aborted) break;
+  let failure: CaptureError | null = null;
+  const next = async (): Promise<Buffer | null> => {
     try {
-      pending = await nextChunk(source);
+      return await nextChunk(source);
     } catch (error) {
-      return ioError(error, reader);
+      failure = ioError(error, reader);
+      return null;
     }
-  }
-  if (reader.error !== null || options.signal?.aborted) {
+  };
+  try {
+    let chunk = await next();
+    // A pipe may deliver a single byte first: the magic needs two.
+    while (chunk !== null && chunk.length < 2) {
+      const more = await next();
+      if (more === null) break;
+      chunk = Buffer.concat([chunk, more]);
+    }
+    if (chunk !== null && isGzip(chunk)) {
+      gunzip = inflated(chunk, chunks, options);
+      source = gunzip[Symbol.asyncIterator]() as AsyncIterator<Buffer>;
+      chunk = await next();
+    }
+    while (chunk !== null) {
+      readBytes += chunk.length;
+      // Not as the Buffer that it is: the hot loops stay monomorphic over one kind of array.
+      reader.feed(new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.length));
+      drain(reader);
+      options.onProgress?.(gunzip?.bytesWritten ?? readBytes, totalBytes);
+      if (reader.error !== null || options.signal?.aborted) return reader.error;
+      chunk = await next();
+    }
+    return failure ?? finish(reader, drain);
+  } finally {
     gunzip?.destroy();
     stream.destroy();
-    return reader.error;
   }
-  return finish(reader, drain);
 }
 
 /** The content of a gzip stream whose first chunk was already taken. Errors of either side end the iteration. */
@@ -157,7 +152,9 @@ function inflated(first: Buffer, chunks: AsyncIterator<Buffer>, options: Capture
   }
   const gunzip = createGunzip({ chunkSize: options.chunkBytes ?? CHUNK_BYTES });
   const source = Readable.from(compressed(), { objectMode: false });
+  // Both ways: a failing disk ends the inflating, and giving up on a damaged file ends the reading.
   source.on('error', (error) => gunzip.destroy(error));
+  gunzip.on('close', () => source.destroy());
   source.pipe(gunzip);
   return gunzip;
 }

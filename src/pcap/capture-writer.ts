@@ -138,7 +138,7 @@ export function pcapngPacket(packet: CapturedPacket, described: PcapngInterface 
   const isLittle = !isBigEndian;
   const resolution = described.resolution ?? 6;
   const ticksPerSecond = resolution & 0x80 ? 2 ** (resolution & 0x7f) : 10 ** resolution;
-  const ticks = Math.round((packet.timeMs / 1000 - (described.offsetSeconds ?? 0)) * ticksPerSecond);
+  const ticks = Math.round((packet.timeMs - (described.offsetSeconds ?? 0) * 1000) * (ticksPerSecond / 1000));
   const fixed = view(20);
   fixed.setUint32(0, packet.interfaceIndex ?? 0, isLittle);
   fixed.setUint32(4, Math.floor(ticks / 0x1_0000_0000), isLittle);
