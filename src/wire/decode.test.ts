@@ -188,6 +188,56 @@ test('too many extension headers are malformed', () => {
   assert.equal(decoded(of(9)).status, 'malformed');
 });
 
+test('headers without payload are whole packets', () => {
+  const none = new Uint8Array(0);
+  const cases: readonly [string, Uint8Array][] = [
+    ['TCP', buildTcp(ends)],
+    ['TCP in IPv6', buildTcp(ends6)],
+    ['UDP', buildUdp(ends)],
+    ['SCTP', buildIp(ends, 132, new Uint8Array(12))],
+    ['UDP-Lite', buildIp(ends, 136, new Uint8Array(8))],
+    ['an IPv4 header alone', buildIp(ends, 59, none)],
+    ['an IPv6 header alone', buildIp(ends6, 59, none)],
+    ['an extension header at the end', buildIp({ ...ends6, extensions: [{ protocol: 60, bytes: new Uint8Array(8) }] }, 59, none)],
+    ['a fragment header at the end', buildIp({ ...ends6, fragment: { offsetBytes: 0, isLast: true, id: 1 } }, 59, none)],
+  ];
+  for (const [name, bytes] of cases) {
+    const { view, status } = decoded(bytes);
+    assert.equal(status, 'ok', name);
+    assert.deepEqual([view.payloadAt, view.end, view.payloadLengthBytes], [bytes.length, bytes.length, 0], name);
+  }
+});
+
+test('the bounds on tags, labels and attributes are reached, not passed', () => {
+  const macs = '02 00 00 00 00 02 02 00 00 00 00 01';
+  const tag = '81 00 00 05 ';
+  const label = '00 01 00 40 ';
+  const attribute = '04 00 0a 00 ';
+  const cases: readonly [string, number, string, string][] = [
+    ['four VLAN tags', 1, `${macs} ${tag.repeat(4)} 08 00`, 'ok'],
+    ['five VLAN tags', 1, `${macs} ${tag.repeat(5)} 08 00`, 'malformed'],
+    ['eight MPLS labels', 1, `${macs} 88 47 ${label.repeat(7)} 00 01 11 40`, 'ok'],
+    ['nine MPLS labels', 1, `${macs} 88 47 ${label.repeat(8)} 00 01 11 40`, 'malformed'],
+    ['64 NFLOG attributes', 239, `02 00 00 05 ${attribute.repeat(63)} 48 00 09 00`, 'ok'],
+    ['65 NFLOG attributes', 239, `02 00 00 05 ${attribute.repeat(64)} 48 00 09 00`, 'malformed'],
+    ['NFLOG of a big-endian host', 239, '02 00 00 05  00 08 00 0a 00 00 00 00  00 48 00 09', 'ok'],
+    ['an NFLOG attribute shorter than itself', 239, '02 00 00 05 03 00 0a 00', 'malformed'],
+  ];
+  for (const [name, linkType, head, expected] of cases) {
+    const frame = concat(fromHex(head), tcp4);
+    const view = new PacketView();
+    assert.equal(decodeFrame(view, linkType, frame, 0, frame.length), expected, name);
+    if (expected === 'ok') assert.equal(view.dstPort, 6881, name);
+  }
+});
+
+test('Teredo trailers are counted: eight pass, nine do not', () => {
+  for (const [count, depth] of [[8, 1], [9, 0]] as const) {
+    const payload = concat(teredoInner, ...Array.from({ length: count }, () => fromHex('01 02 00 00')));
+    assert.equal(decoded(buildUdp({ ...ends, payload })).view.tunnelDepth, depth);
+  }
+});
+
 test('frames without IP are unsupported and name no packet', () => {
   const macs = '02 00 00 00 00 02 02 00 00 00 00 01';
   const cases: readonly [string, number, string][] = [
