@@ -77,7 +77,7 @@ export function isBody(bytes: Uint8Array, headerAt: number, at: number, end: num
   if ((u8(bytes, headerAt + 17) & TTL_DEFLATED) !== 0) return lengthBytes > 2 && isZlib(bytes, at);
   switch (u8(bytes, headerAt + TYPE_AT)) {
     case PING:
-      return lengthBytes === 0 || ggepEnd(bytes, at, end) === end;
+      return isExtended(bytes, at, end);
     case PONG:
       return lengthBytes >= PONG_BYTES && u16le(bytes, at) !== 0 && isExtended(bytes, at + PONG_BYTES, end);
     case PUSH:
@@ -98,9 +98,9 @@ export function isBody(bytes: Uint8Array, headerAt: number, at: number, end: num
   }
 }
 
-/** Nothing, or a GGEP block up to the end. */
+/** Nothing, or a whole GGEP block; some old servents leave a zero byte behind it. */
 function isExtended(bytes: Uint8Array, at: number, end: number): boolean {
-  return at === end || (u8(bytes, at) === GGEP_MAGIC && ggepEnd(bytes, at, end) === end);
+  return at === end || (u8(bytes, at) === GGEP_MAGIC && ggepEnd(bytes, at, end) > 0);
 }
 
 /** Four letters or digits (LIME, BEAR, GTKG), or zeros for the messages all vendors share. */

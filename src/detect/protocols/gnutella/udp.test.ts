@@ -25,6 +25,7 @@ const samples: readonly Sample[] = [
   certain('bare ping of a modern servent', message(MODERN, '00 01 00')),
   { name: 'bare ping with any GUID', turns: only(fromHex(message(PLAIN, '00 01 00'))), expected: 'likely' },
   certain('ping with SCP', message(PLAIN, '00 01 00', `c3 83 53 43 50 41 02`)),
+  certain('ping with IP and SCP, and a byte too many', message(PLAIN, '00 01 00', 'c3 02 4950 40 83 534350 41 00 00')),
   certain('ping that asks for a query key', message(MODERN, '00 01 00', `c3 82 51 4b 40`)),
   certain('pong: port 23456, 192.0.2.1', message(MODERN, '01 01 00', `a05b c0000201 0a000000 00100000`)),
   certain('pong with UP', message(MODERN, '01 01 00', `a05b c0000201 0a000000 00100000 c3 82 55 50 43 00 20 1f`)),
