@@ -6,6 +6,7 @@ import type { Protocol } from './detector.js';
 import { ares } from './protocols/ares.js';
 import { bitcoin } from './protocols/bitcoin.js';
 import { bittorrent } from './protocols/bittorrent.js';
+import { edonkey } from './protocols/edonkey.js';
 import { ethereum } from './protocols/ethereum.js';
 import { fasttrack } from './protocols/fasttrack.js';
 import { gnutella } from './protocols/gnutella.js';
@@ -28,6 +29,7 @@ export const PROTOCOLS: readonly Protocol[] = [
   ares,
   bitcoin,
   bittorrent,
+  edonkey,
   ethereum,
   fasttrack,
   gnutella,

@@ -1,0 +1,49 @@
+/**
+ * Whether bytes look random, from few of them: what obfuscated traffic has in common.
+ * Random bytes are ordinary encrypted ones too, so this only refuses.
+ */
+import { u8 } from '../../../base/bytes.js';
+
+/** Bytes looked at; more would not refuse much more. */
+const SAMPLE_BYTES = 96;
+/** Bytes compared with each other. */
+const DISTINCT_BYTES = 16;
+
+/**
+ * False for text, and for headers with zeros, repetitions or only small values. Each bound lies four
+ * standard deviations or more from what random bytes give: about 1 of 300 random samples is refused.
+ */
+export function looksRandom(bytes: Uint8Array, start: number, end: number): boolean {
+  const last = Math.min(end, start + SAMPLE_BYTES);
+  const count = last - start;
+  if (hasRepetitions(bytes, start, Math.min(last, start + DISTINCT_BYTES))) return false;
+  let high = 0;
+  let printable = 0;
+  let zeros = 0;
+  for (let at = start; at < last; at++) {
+    const byte = u8(bytes, at);
+    if (byte >= 0x80) high++;
+    else if (byte >= 0x20 && byte !== 0x7f) printable++;
+    else if (byte === 0) zeros++;
+  }
+  if (count < 8) return zeros <= 1;
+  const deviation = Math.sqrt(count) / 2;
+  if (Math.abs(high - count / 2) > 4 * deviation) return false;
+  // 95 of 256 byte values are printable.
+  return printable < 0.371 * count + 4 * deviation && zeros <= 1 + (count >> 5);
+}
+
+/** More than a quarter of at most 16 bytes occur twice: random bytes do that less than once in 20,000. */
+function hasRepetitions(bytes: Uint8Array, start: number, end: number): boolean {
+  let repeated = 0;
+  for (let at = start + 1; at < end; at++) {
+    const byte = u8(bytes, at);
+    for (let before = start; before < at; before++) {
+      if (u8(bytes, before) === byte) {
+        repeated++;
+        break;
+      }
+    }
+  }
+  return repeated > (end - start) >> 2;
+}

@@ -1,0 +1,66 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { ascii, concat } from '../../../base/bytes.js';
+import type { Known } from '../../detector.js';
+import { findingName, inspectSample, type Turn } from '../../sample.js';
+import { opening } from './samples.js';
+import { obfuscated } from './tcp-obfuscated.js';
+
+/** `>137` is a segment of 137 random bytes from the initiator; `first` is the first byte of the stream. */
+function stream(text: string, first = 0x7f): readonly Turn[] {
+  return text.split(' ').map((word, index): Turn => {
+    const lengthBytes = Number(word.slice(1));
+    return { from: word.startsWith('>') ? 0 : 1, bytes: opening(index === 0 ? first : 0x90 + index, lengthBytes, index) };
+  });
+}
+
+const CLIENT = '>137 <13 >100 <99';
+const cases: readonly [string, string, Known, string][] = [
+  ['opening', '>137', 'none', 'more'],
+  ['opening to a told endpoint', '>137', 'told', 'suspected'],
+  ['opening and answer', '>137 <13', 'none', 'more'],
+  ['opening and answer at a host that speaks eDonkey', '>137 <13', 'host', 'suspected'],
+  ['handshake and hello', '>137 <13 >100', 'none', 'more'],
+  ['handshake and hellos', CLIENT, 'none', 'more'],
+  ['handshake and hellos at a host that speaks eDonkey', CLIENT, 'host', 'suspected'],
+  ['and the identification of the answerer', `${CLIENT} <11`, 'none', 'likely'],
+  ['and info with identification', `${CLIENT} <34`, 'none', 'likely'],
+  ['and the identification of the opener', `${CLIENT} >11`, 'none', 'likely'],
+  ['and a file request', `${CLIENT} >22`, 'none', 'suspected'],
+  ['shortest handshake', '>12 <6 >100 <99 >11', 'none', 'likely'],
+  ['longest paddings', '>267 <261 >100 <99 >11', 'none', 'likely'],
+  ['an obfuscated server', '>99 <110 >75', 'none', 'suspected'],
+  // Near misses
+  ['opening too short', '>11', 'host', 'no'],
+  ['opening too long', '>268', 'host', 'no'],
+  ['answer too short', '>137 <5', 'host', 'no'],
+  ['answer too long', '>137 <262', 'host', 'no'],
+  ['hello too short', '>137 <13 >30', 'host', 'no'],
+  ['hellos of very different length', '>137 <13 >100 <800', 'none', 'no'],
+  ['the answerer speaks first', '<13 >137', 'host', 'no'],
+  ['a further message of another size', `${CLIENT} >40`, 'none', 'more'],
+  ['MSE of BitTorrent', '>317 <155 >427 <403 >68 <295', 'host', 'no'],
+  ['Shadowsocks', '>600 <1448', 'host', 'no'],
+];
+
+for (const [name, text, known, expected] of cases) {
+  test(`obfuscated eDonkey stream: ${name}`, () => assert.equal(findingName(inspectSample(obfuscated, stream(text), { known })), expected));
+}
+
+test('a clear marker, text, and a stream without its start are refused', () => {
+  for (const marker of [0xe3, 0xc5, 0xd4]) {
+    assert.equal(findingName(inspectSample(obfuscated, stream('>137', marker), { known: 'told' })), 'no');
+  }
+  const text: readonly Turn[] = [{ from: 0, bytes: ascii('login somebody with a password of this length') }];
+  assert.equal(findingName(inspectSample(obfuscated, text, { known: 'told' })), 'no');
+  assert.equal(findingName(inspectSample(obfuscated, stream('>137'), { known: 'told', fromStart: false })), 'no');
+});
+
+test('a binary header of either side refuses the dialogue', () => {
+  const header = concat(Uint8Array.of(0, 0, 0, 96, 1, 0, 0, 0, 2, 0, 0, 0), new Uint8Array(88));
+  const turns = stream(`${CLIENT} >11`);
+  for (const which of [0, 1]) {
+    const changed = turns.map((turn, index) => (index === which ? { from: turn.from, bytes: header } : turn));
+    assert.equal(findingName(inspectSample(obfuscated, changed)), 'no', `turn ${which}`);
+  }
+});

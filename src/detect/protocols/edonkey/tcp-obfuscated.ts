@@ -1,0 +1,152 @@
+/**
+ * Obfuscated eMule streams, by the sizes of their dialogue.
+ *
+ *   client to client   > random 1 | key part 4 | magic 4, methods 2, padding length 1, padding 0-255
+ *                      < magic 4, method 1, padding length 1, padding 0-255
+ *                      > hello   < hello answer, then both sides' small identification messages
+ *   client to server   > random 1 | G^a 96 | padding 0-15
+ *                      < G^b 96 | magic 4, methods 2, padding length 1, padding 0-15
+ *
+ * The first byte avoids E3, C5 and D4. All else is RC4 with MD5 of the receiver's user hash, which the
+ * flow does not contain (a server tells it to the opener, often in an obfuscated stream too), so only
+ * sizes are left: RC4 keeps the frames' lengths.
+ *
+ * eMule "Protocol obfuscation"; padding as eMule (up to 128) and aMule (up to 254) draw it.
+ */
+import { u8 } from '../../../base/bytes.js';
+import { type Feature, type Finding, type Inspection, match, MORE, NO, TCP } from '../../detector.js';
+import { isMarker } from './frames.js';
+import { looksRandom } from './random.js';
+
+/**
+ * Heuristic: four random-looking turns with the sizes of handshake, handshake answer, hello and hello answer, and
+ * behind them a segment with exactly the size of a message that often comes next. Known false positives:
+ * BitTorrent MSE with short paddings (its messages have other sizes, mostly).
+ */
+const SHAPE = match('suspected', 'random opening with the sizes of an obfuscated eMule handshake, hellos and a further message');
+/** Two turns or four, but the host or endpoint speaks eDonkey elsewhere. */
+const OPENING = match('suspected', 'random opening with the sizes of an obfuscated eMule handshake, at a host that speaks eDonkey');
+const TOLD = match('suspected', 'random opening of an obfuscated eMule stream to an endpoint named by a peer or server');
+/**
+ * Heuristic: the shape above and a segment of exactly 11 bytes (identification state), or of 34 (a 23-byte
+ * eMule info and it). AEAD tunnels (Shadowsocks, TLS, RLPx) cannot send 11 bytes, which is less than
+ * their tags; MSE can, but its sides do not greet each other with messages of nearly equal size. No case in
+ * the captures at hand.
+ */
+const IDENTIFICATION = match('likely', 'obfuscated eMule handshake, hellos and identification, by their sizes');
+const SERVER = match('suspected', 'random opening with the sizes of an obfuscated connection to an eDonkey server');
+
+const OPENING_LEAST_BYTES = 12;
+const OPENING_MOST_BYTES = 12 + 255;
+const ANSWER_LEAST_BYTES = 6;
+const ANSWER_MOST_BYTES = 6 + 255;
+/** Header 6, hash size 1, hash 16, id 4, port 2, tag count 4, six tags or more, server 6; a long nick name with version and mod name. */
+const HELLO_LEAST_BYTES = 62;
+const HELLO_MOST_BYTES = 420;
+/** Both hellos have the same tags; nick and mod names differ. */
+const HELLO_DIFFERENCE_BYTES = 60;
+/** eMule info, identification state and a public key may come in the same turn as the hello answer. */
+const BEHIND_HELLO_BYTES = 60 + 11 + 83;
+const IDENTIFICATION_BYTES = 11;
+const INFO_AND_IDENTIFICATION_BYTES = 34;
+
+const DH_BYTES = 96;
+const SERVER_PADDING_BYTES = 15;
+
+function isOpening(lengthBytes: number): boolean {
+  return lengthBytes >= OPENING_LEAST_BYTES && lengthBytes <= OPENING_MOST_BYTES;
+}
+
+function isAnswer(lengthBytes: number): boolean {
+  return lengthBytes >= ANSWER_LEAST_BYTES && lengthBytes <= ANSWER_MOST_BYTES;
+}
+
+function isHello(lengthBytes: number): boolean {
+  return lengthBytes >= HELLO_LEAST_BYTES && lengthBytes <= HELLO_MOST_BYTES;
+}
+
+/** Whether the four first turns have the sizes of a client dialogue. */
+function hasClientShape(input: Inspection): boolean {
+  const { turns } = input;
+  const hello = turns.lengthBytes(2);
+  const answer = turns.lengthBytes(3);
+  const difference = answer - hello;
+  return (
+    isHello(hello) &&
+    answer >= HELLO_LEAST_BYTES &&
+    difference >= -HELLO_DIFFERENCE_BYTES &&
+    difference <= HELLO_DIFFERENCE_BYTES + BEHIND_HELLO_BYTES
+  );
+}
+
+/** Clear sizes of what follows hellos: accept 6, queue rank 18, one file hash 22, signature 55 or 56, public key 83, info 23. */
+function isFurtherMessage(lengthBytes: number): boolean {
+  switch (lengthBytes) {
+    case 6:
+    case 18:
+    case 22:
+    case 23:
+    case 55:
+    case 56:
+    case 83:
+      return true;
+    default:
+      return false;
+  }
+}
+
+function hasServerShape(input: Inspection): boolean {
+  const opening = input.turns.lengthBytes(0) - DH_BYTES - 1;
+  const answer = input.turns.lengthBytes(1) - DH_BYTES - 7;
+  const login = input.turns.lengthBytes(2);
+  return (
+    opening >= 0 &&
+    opening <= SERVER_PADDING_BYTES &&
+    answer >= 0 &&
+    answer <= SERVER_PADDING_BYTES &&
+    login >= HELLO_LEAST_BYTES &&
+    login <= HELLO_MOST_BYTES
+  );
+}
+
+/** The first turns of both sides, as far as they are there. */
+function areRandom(input: Inspection): boolean {
+  const { turns, direction } = input;
+  const own = turns.lengthBytes(direction);
+  if (!looksRandom(input.bytes, input.start, Math.min(input.end, input.start + own))) return false;
+  if (turns.count < 2) return true;
+  const other = turns.lengthBytes(direction === 0 ? 1 : 0);
+  return looksRandom(input.otherBytes, input.otherStart, Math.min(input.otherEnd, input.otherStart + other));
+}
+
+function inspectStream(input: Inspection): Finding {
+  const { turns } = input;
+  if (!input.fromStart || turns.count === 0 || turns.direction(0) !== 0) return NO;
+  if (!isOpening(turns.lengthBytes(0)) || (turns.count > 1 && !isAnswer(turns.lengthBytes(1)))) return NO;
+  if (turns.count > 2 && !isHello(turns.lengthBytes(2))) return NO;
+  const at = input.direction === 0 ? input.start : input.otherStart;
+  const opener = input.direction === 0 ? input.bytes : input.otherBytes;
+  if (isMarker(u8(opener, at)) || !areRandom(input)) return NO;
+  if (turns.count < 4) return inspectOpening(input);
+  if (!hasClientShape(input)) return hasServerShape(input) ? SERVER : NO;
+  const segmentBytes = input.end - input.segmentAt;
+  // The hellos' own segments are longer; what is this short came behind them.
+  if (segmentBytes === IDENTIFICATION_BYTES || segmentBytes === INFO_AND_IDENTIFICATION_BYTES) return IDENTIFICATION;
+  if (isFurtherMessage(segmentBytes) && turns.count > 4) return SHAPE;
+  return input.known() === 'none' ? MORE : OPENING;
+}
+
+/** Up to three turns: half of all encrypted protocols could have their sizes, so only where eDonkey is at home. */
+function inspectOpening(input: Inspection): Finding {
+  if (input.turns.count === 3 && hasServerShape(input)) return SERVER;
+  const known = input.known();
+  if (known === 'told' || known === 'endpoint') return TOLD;
+  return known === 'host' && input.turns.count > 1 ? OPENING : MORE;
+}
+
+export const obfuscated: Feature = {
+  feature: 'tcp-obfuscated',
+  transport: TCP,
+  trigger: { kind: 'always', because: 'an obfuscated stream begins with random bytes; lengths and a look at 16 bytes refuse the rest' },
+  inspect: inspectStream,
+};

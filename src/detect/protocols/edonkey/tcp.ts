@@ -1,0 +1,76 @@
+/**
+ * eDonkey and eMule over TCP in clear: servers and clients, from the first frame or
+ * mid-stream when a segment begins with a frame.
+ */
+import { u8 } from '../../../base/bytes.js';
+import { type Feature, type Finding, type Inspection, MAX_PREFIX_BYTES, match, MORE, NO, TCP } from '../../detector.js';
+import {
+  bodyBytes,
+  CUT,
+  EDONKEY,
+  EMULE,
+  fitBody,
+  HEADER_BYTES,
+  HELLO,
+  HELLO_ANSWER,
+  MISFIT,
+  PACKED,
+  PROVEN,
+} from './frames.js';
+import { harvestFrames } from './harvest.js';
+
+/*
+ * Odds of the certain findings on random bytes: a marker (2^-6), an upper half of the length that is
+ * zero (2^-11 below 2 MB), a known opcode (2^-2) and then
+ * - a hello: a tag count of at most 32 (2^-27) and tags that end with the frame;
+ * - a body that repeats its own length (2^-8 to 2^-32), and the next frame or the end of the segment where it ends;
+ * - two frames in a row of which each fits its opcode (another 2^-19 and an exact length).
+ * All are below 2^-50 except packed frames (2^-32 with the zlib header).
+ */
+const HELLO_FRAME = match('certain', 'eDonkey hello or server login: frame, user hash, port and tags');
+const FRAMES = match('certain', 'eDonkey or eMule frames, each ending where the next begins');
+const PROVEN_FRAME = match('certain', 'eDonkey or eMule frame whose body repeats its own length');
+const PACKED_FRAME = match('certain', 'eMule packed frame with a zlib stream');
+/** One frame whose length is right for its opcode and that fills its segment. */
+const FRAME = match('likely', 'eDonkey or eMule frame with the length of its opcode');
+
+function inspectFrames(input: Inspection): Finding {
+  const { bytes, start, end } = input;
+  const more = end - start >= MAX_PREFIX_BYTES ? NO : MORE;
+  let at = start;
+  let fitting = 0;
+  let isProven = false;
+  while (at + HEADER_BYTES <= end) {
+    const lengthBytes = bodyBytes(bytes, at);
+    if (lengthBytes < 0) return NO;
+    const marker = u8(bytes, at);
+    const opcode = u8(bytes, at + HEADER_BYTES - 1);
+    const fit = fitBody(bytes, marker, opcode, at + HEADER_BYTES, lengthBytes, end);
+    if (fit === MISFIT) return NO;
+    if (fit === CUT) return more;
+    isProven = fit === PROVEN;
+    if (isProven && marker === PACKED) return PACKED_FRAME;
+    if (isProven && marker === EDONKEY && (opcode === HELLO || opcode === HELLO_ANSWER)) return HELLO_FRAME;
+    at += HEADER_BYTES + lengthBytes;
+    if (at - start > MAX_PREFIX_BYTES) {
+      // Frames with data are longer than what is kept of a stream.
+      if (fitting > 0) return FRAMES;
+      return isProven ? PROVEN_FRAME : FRAME;
+    }
+    if (at > end) return more;
+    if (++fitting > 1) return FRAMES;
+  }
+  if (at !== end || fitting === 0) return more;
+  return isProven ? PROVEN_FRAME : FRAME;
+}
+
+export const frames: Feature = {
+  feature: 'tcp',
+  transport: TCP,
+  trigger: {
+    kind: 'anchors',
+    anchors: [EDONKEY, EMULE, PACKED].map((marker) => ({ at: 0, bytes: Uint8Array.of(marker) })),
+  },
+  inspect: inspectFrames,
+  harvest: (input, sink) => harvestFrames(input.bytes, input.start, input.end, sink),
+};
