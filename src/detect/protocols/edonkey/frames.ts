@@ -200,6 +200,18 @@ function fitPart(bytes: Uint8Array, at: number, lengthBytes: number, end: number
   return difference === lengthBytes - dataAt ? PROVEN : MISFIT;
 }
 
+/** A block of 180 KiB at most is packed and sent in pieces; each repeats the packed size. */
+const MAX_BLOCK_BYTES = 0x40000;
+
+/** Hash, first byte, packed size of the block, data. `width`: 4, or 8 for files over 4 GiB. */
+function fitCompressed(bytes: Uint8Array, at: number, lengthBytes: number, end: number, width: 4 | 8): Fit {
+  const dataAt = HASH_BYTES + width + 4;
+  if (lengthBytes <= dataAt) return MISFIT;
+  if (at + dataAt > end) return CUT;
+  const packedBytes = u32le(bytes, at + dataAt - 4);
+  return packedBytes >= lengthBytes - dataAt && packedBytes <= MAX_BLOCK_BYTES ? PROVEN : MISFIT;
+}
+
 function fitEmule(bytes: Uint8Array, opcode: number, at: number, lengthBytes: number, end: number): Fit {
   switch (opcode) {
     case 0x01: // eMule info: version, protocol version 1, tags
@@ -207,7 +219,7 @@ function fitEmule(bytes: Uint8Array, opcode: number, at: number, lengthBytes: nu
       if (lengthBytes >= 2 && at + 2 <= end && u8(bytes, at + 1) !== 1) return MISFIT;
       return fitTags(bytes, at, lengthBytes, end, 2);
     case 0x40: // compressed part: hash, from, packed size, data
-      return atLeast(lengthBytes, 25);
+      return fitCompressed(bytes, at, lengthBytes, end, 4);
     case 0x60: // queue rank, padded
       return oneOf(lengthBytes, 2, 12);
     case 0x61: // file description: rating, length (4), text
@@ -259,7 +271,7 @@ function fitEmule(bytes: Uint8Array, opcode: number, at: number, lengthBytes: nu
     case 0x9d:
       return oneOf(lengthBytes, 36);
     case 0xa1: // compressed part of a large file
-      return atLeast(lengthBytes, 29);
+      return fitCompressed(bytes, at, lengthBytes, end, 8);
     case 0xa2: // part of a large file
       return fitPart(bytes, at, lengthBytes, end, 8);
     case 0xa3: // request parts of a large file

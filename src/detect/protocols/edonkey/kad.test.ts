@@ -89,6 +89,6 @@ test('random datagrams are never certain', () => {
         assert.notEqual(findingName(inspectSample(feature, only(concat(Uint8Array.of(marker), tail)))), 'certain');
       }
     }),
-    { numRuns: 500 },
+    { numRuns: 500, seed: 1 },
   );
 });

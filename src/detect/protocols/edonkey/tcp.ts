@@ -31,8 +31,10 @@ const HELLO_FRAME = match('certain', 'eDonkey hello or server login: frame, user
 const FRAMES = match('certain', 'eDonkey or eMule frames, each ending where the next begins');
 const PROVEN_FRAME = match('certain', 'eDonkey or eMule frame whose body repeats its own length');
 const PACKED_FRAME = match('certain', 'eMule packed frame with a zlib stream');
-/** One frame whose length is right for its opcode and that fills its segment. */
+/** Odds: as above, one frame whose length is right for its opcode and ends with the data: 2^-40. */
 const FRAME = match('likely', 'eDonkey or eMule frame with the length of its opcode');
+/** Marker, length below 2 MB and opcode only: 2^-19 on random bytes. */
+const LONG_FRAME = match('suspected', 'beginning of a long eDonkey or eMule frame');
 
 function inspectFrames(input: Inspection): Finding {
   const { bytes, start, end } = input;
@@ -55,7 +57,7 @@ function inspectFrames(input: Inspection): Finding {
     if (at - start > MAX_PREFIX_BYTES) {
       // Frames with data are longer than what is kept of a stream.
       if (fitting > 0) return FRAMES;
-      return isProven ? PROVEN_FRAME : FRAME;
+      return isProven ? PROVEN_FRAME : LONG_FRAME;
     }
     if (at > end) return more;
     if (++fitting > 1) return FRAMES;

@@ -78,6 +78,6 @@ test('random streams are never taken for Gnutella', () => {
       assert.equal(findingName(inspectSample(messages, only(bytes), { fromStart: false })), 'no');
       assert.equal(findingName(inspectSample(handshake, only(bytes))), 'no');
     }),
-    { numRuns: 300 },
+    { numRuns: 300, seed: 1 },
   );
 });

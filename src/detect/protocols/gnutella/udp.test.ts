@@ -89,7 +89,7 @@ test('random datagrams are never taken for Gnutella', () => {
     fc.property(fc.uint8Array({ minLength: 23, maxLength: 120 }), (bytes) => {
       assert.equal(findingName(inspectSample(messages, only(bytes))), 'no');
     }),
-    { numRuns: 500 },
+    { numRuns: 500, seed: 1 },
   );
 });
 
