@@ -26,6 +26,10 @@ test('certain: multistream-select, from either side, in any pieces', () => {
   assert.equal(answer('multistream', HELLO.subarray(0, 1), HELLO.subarray(1)), 'certain');
 });
 
+test('more: every truncation', () => {
+  for (let length = 1; length < HELLO.length; length++) assert.equal(answer('multistream', HELLO.subarray(0, length)), 'more', `${length}`);
+});
+
 test('no: BitTorrent also begins with 0x13, and other versions are unknown', () => {
   assert.equal(answer('multistream', ascii('\x13BitTorrent protocol')), 'no');
   assert.equal(answer('multistream', ascii('\x13/multistream/2.0.0\n')), 'no');

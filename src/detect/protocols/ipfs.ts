@@ -35,7 +35,10 @@ const multistream: Feature = {
   transport: TCP,
   trigger: { kind: 'anchors', anchors: [{ at: 0, bytes: MULTISTREAM }] },
   remember: 'responder',
-  inspect: () => NEGOTIATES,
+  inspect(input: Inspection): Finding {
+    // One byte 0x13 may still become BitTorrent.
+    return input.end - input.start < MULTISTREAM.length ? MORE : NEGOTIATES;
+  },
 };
 
 /** js-libp2p and browsers talk to nodes through WebSockets; frames may cut the text anywhere. Odds as above. */
