@@ -4,8 +4,11 @@
  */
 import { ascii, hasAt, hasAtIgnoringCase, u16, u32 } from '../base/bytes.js';
 
-/** Literal openings of TCP streams: server greetings and client commands, RFC 4253, 5321, 1939, 3501, 959, 6143. */
-const STREAM_OPENINGS = ['SSH-', '220 ', '220-', '+OK', '* OK', 'RFB 00', '@RSYNCD', 'HTTP/1.'].map(ascii);
+/** Literal openings of TCP streams: server greetings and client commands, RFC 4253, 5321, 1939, 3501, 959, 6143, 9112, 9113. */
+const STREAM_OPENINGS = [
+  ...['SSH-', '220 ', '220-', '+OK', '* OK', 'RFB 00', '@RSYNCD', 'HTTP/1.'],
+  ...['GET /', 'HEAD /', 'POST /', 'PUT /', 'CONNECT ', 'PRI * HTTP/2'],
+].map(ascii);
 const STREAM_COMMANDS = ['ehlo ', 'helo ', 'user ', 'nick ', 'capa', 'options '].map(ascii);
 
 /** RFC 8489 section 5: the magic cookie of STUN. */

@@ -48,7 +48,7 @@ const TCP_BUDGET = 32;
 /** Payload packets of a decided flow in which peers may still be told. */
 const HARVEST_BUDGET = 64;
 /** Segments that arrive behind a hole at the very start before the stream is taken up after it: the missing one was not captured. */
-const LOST_START_SEGMENTS = 4;
+const LOST_START_SEGMENTS = 8;
 
 const EMPTY = new Uint8Array(0);
 

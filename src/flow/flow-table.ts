@@ -233,10 +233,12 @@ export class FlowTable {
     const seqBit = direction === 0 ? META_SEQ_A : META_SEQ_B;
     const startBit = direction === 0 ? META_START_A : META_START_B;
     const expected = ints[at + (direction === 0 ? SEQ_A : SEQ_B)]!;
-    const isRetransmission = (meta & seqBit) !== 0 && (meta & startBit) !== 0 && expected === ((view.seq + 1) | 0);
-    if (isRetransmission) return false;
+    const hasPayload = meta >>> META_PAYLOADS_SHIFT > 0;
+    const isSame = (meta & seqBit) !== 0 && (meta & startBit) !== 0 && expected === ((view.seq + 1) | 0);
+    // The same number again is a retransmission, also after a refusal (some systems retry then); not after data and RST.
+    if (isSame && !(hasPayload && (meta & META_RST) !== 0)) return false;
     const isClosing = (meta & (META_RST | META_FIN_A | META_FIN_B)) !== 0;
-    return isClosing || meta >>> META_PAYLOADS_SHIFT > 0 || (meta & META_SYN) === 0;
+    return isClosing || hasPayload || (meta & META_SYN) === 0;
   }
 
   #noteFlags(at: number, direction: 0 | 1, view: PacketView): void {

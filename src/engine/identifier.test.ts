@@ -1,0 +1,246 @@
+import { test } from 'node:test';
+import assert from 'node:assert/strict';
+import fc from 'fast-check';
+import { ascii, concat, hasAt, u16 } from '../base/bytes.js';
+import { type Feature, type Inspection, MORE, NO, type Protocol, TCP, UDP, match } from '../detect/detector.js';
+import { buildTcp, buildUdp } from '../wire/build.js';
+import { TCP_ACK, TCP_RST, TCP_SYN } from '../wire/constants.js';
+import { decodeIp } from '../wire/decode.js';
+import { PacketView } from '../wire/packet-view.js';
+import { Identifier, type IdentifierOptions } from './identifier.js';
+
+/** A protocol made for these tests: a greeting over TCP, pings that name peers over UDP, and a shape that proves little. */
+const GREETING = ascii('HELLO SWARM');
+const PEERS = ascii('PEERS');
+
+const greeting: Feature = {
+  feature: 'greeting',
+  transport: TCP,
+  trigger: { kind: 'anchors', anchors: [{ at: 0, bytes: GREETING }] },
+  inspect: () => match('certain', 'greeting'),
+};
+const peers: Feature = {
+  feature: 'peers',
+  transport: UDP,
+  trigger: { kind: 'anchors', anchors: [{ at: 0, bytes: PEERS }] },
+  inspect: () => match('certain', 'peers'),
+  harvest(input, sink) {
+    for (let at = input.start + PEERS.length; at + 6 <= input.end; at += 6) sink.toldIpv4(input.bytes, at, u16(input.bytes, at + 4));
+    return true;
+  },
+};
+const shape: Feature = {
+  feature: 'shape',
+  transport: TCP,
+  trigger: { kind: 'always', because: 'the test wants a weak sign' },
+  inspect: (input: Inspection) => (input.bytes[input.start] === 0xee ? match('suspected', 'shape') : NO),
+};
+const late: Feature = {
+  feature: 'late',
+  transport: TCP,
+  trigger: { kind: 'anchors', anchors: [{ at: 0, bytes: ascii('WAIT') }] },
+  inspect: (input) => {
+    if (input.end - input.start < 40) return MORE;
+    return hasAt(input.bytes, input.start + 36, input.end, ascii('DONE')) ? match('certain', 'late') : NO;
+  },
+};
+const SWARM: Protocol = { id: 'swarm', title: 'Swarm', category: 'file-sharing', specs: [], features: [greeting, peers, shape, late] };
+
+const CLIENT = '10.0.0.1';
+const PEER = '198.51.100.7';
+const STRANGER = '203.0.113.9';
+
+class Lab {
+  readonly ended: string[] = [];
+  readonly identifier: Identifier;
+  readonly #view = new PacketView();
+  #timeMs = 1_700_000_000_000;
+
+  constructor(options: Partial<IdentifierOptions> = {}) {
+    this.identifier = new Identifier({
+      protocols: [SWARM],
+      ...options,
+      onFlowEnd: (_flow, finding, reason) => {
+        this.ended.push(`${finding === null ? 'none' : `${finding.feature} ${finding.confidence}`} ${reason}`);
+      },
+    });
+  }
+  after(ms: number): this {
+    this.#timeMs += ms;
+    return this;
+  }
+  /** Feeds a datagram; returns its flow's finding as text. */
+  feed(bytes: Uint8Array): string {
+    const status = decodeIp(this.#view, bytes, 0, bytes.length);
+    assert.equal(status, 'ok');
+    const flow = this.identifier.packet(this.#view, this.#timeMs);
+    const finding = this.identifier.finding(flow);
+    return finding === null ? 'none' : `${finding.feature} ${finding.confidence} @${this.identifier.table.decidedAtPacket(flow)}`;
+  }
+  tcp(from: string, to: string, payload: string | Uint8Array, seq: number, flags = TCP_ACK): string {
+    const [src = '', srcPort] = from.split(' ');
+    const [dst = '', dstPort] = to.split(' ');
+    const bytes = typeof payload === 'string' ? ascii(payload) : payload;
+    return this.feed(buildTcp({ src, dst, srcPort: Number(srcPort), dstPort: Number(dstPort), seq, flags, payload: bytes }));
+  }
+  udp(from: string, to: string, payload: Uint8Array): string {
+    const [src = '', srcPort] = from.split(' ');
+    const [dst = '', dstPort] = to.split(' ');
+    return this.feed(buildUdp({ src, dst, srcPort: Number(srcPort), dstPort: Number(dstPort), payload }));
+  }
+}
+
+const C = `${CLIENT} 40000`;
+const P = `${PEER} 6000`;
+const namesPeer = concat(PEERS, Uint8Array.of(198, 51, 100, 7, 6000 >> 8, 6000 & 0xff));
+
+test('a greeting is found in its first packet, also when it is split at any byte', () => {
+  const lab = new Lab();
+  assert.equal(lab.tcp(C, P, '', 99, TCP_SYN), 'none');
+  assert.equal(lab.tcp(C, P, GREETING, 100), 'greeting certain @2');
+  for (let cut = 1; cut < GREETING.length; cut++) {
+    const split = new Lab();
+    split.tcp(C, P, '', 99, TCP_SYN);
+    assert.equal(split.tcp(C, P, GREETING.subarray(0, cut), 100), 'none');
+    assert.equal(split.tcp(C, P, GREETING.subarray(cut), 100 + cut), 'greeting certain @3', `cut at ${cut}`);
+  }
+});
+
+test('segments out of order, repeated and overlapping give the same finding', () => {
+  const lab = new Lab();
+  lab.tcp(C, P, '', 99, TCP_SYN);
+  assert.equal(lab.tcp(C, P, GREETING.subarray(6), 106), 'none');
+  assert.equal(lab.tcp(C, P, GREETING.subarray(6), 106), 'none');
+  assert.equal(lab.tcp(C, P, GREETING.subarray(0, 8), 100), 'greeting certain @4');
+});
+
+test('a flow picked up mid-stream is inspected from its first segment, and an earlier one that arrives late counts', () => {
+  const lab = new Lab();
+  assert.equal(lab.tcp(C, P, GREETING, 5000), 'greeting certain @1');
+  const late = new Lab();
+  assert.equal(late.tcp(C, P, GREETING.subarray(5), 5005), 'none');
+  assert.equal(late.tcp(C, P, GREETING.subarray(0, 5), 5000), 'greeting certain @2');
+});
+
+test('a stream whose first segment was never captured is taken up after the hole', () => {
+  const lab = new Lab();
+  lab.tcp(C, P, '', 99, TCP_SYN);
+  for (let i = 0; i < 7; i++) assert.equal(lab.tcp(C, P, GREETING, 200 + i * GREETING.length), 'none');
+  assert.equal(lab.tcp(C, P, GREETING, 277), 'greeting certain @9');
+});
+
+test('a feature that wants more bytes gets them, as long as the budget lasts', () => {
+  const lab = new Lab();
+  const text = `WAIT${'.'.repeat(32)}DONE`;
+  for (let at = 0; at < 39; at += 3) assert.equal(lab.tcp(C, P, text.slice(at, at + 3), 100 + at), 'none');
+  assert.equal(lab.tcp(C, P, text.slice(39), 139), 'late certain @14');
+});
+
+test('sequence numbers wrap', () => {
+  const lab = new Lab();
+  lab.tcp(C, P, '', 0xfffffffb, TCP_SYN);
+  lab.tcp(C, P, GREETING.subarray(0, 6), 0xfffffffc);
+  assert.equal(lab.tcp(C, P, GREETING.subarray(6), 2), 'greeting certain @3');
+});
+
+test('an endpoint named to a client is known in the first packet of its next connection, for that client only', () => {
+  const lab = new Lab();
+  assert.equal(lab.udp(`${STRANGER} 7000`, `${CLIENT} 7001`, namesPeer), 'peers certain @1');
+  assert.equal(lab.tcp(C, P, '', 1, TCP_SYN), 'known-peer certain @1');
+  assert.equal(lab.tcp('10.0.0.2 40000', P, '', 1, TCP_SYN), 'none');
+  assert.equal(lab.tcp(C, `${PEER} 6001`, '', 1, TCP_SYN), 'none');
+});
+
+test('memory ages by the packets clock', () => {
+  const lab = new Lab({ peers: { ageMs: 60_000 } });
+  lab.udp(`${STRANGER} 7000`, `${CLIENT} 7001`, namesPeer);
+  lab.after(61_000);
+  assert.equal(lab.tcp(C, P, '', 1, TCP_SYN), 'none');
+});
+
+test('an ordinary protocol to a named endpoint is not called P2P', () => {
+  const lab = new Lab();
+  lab.udp(`${STRANGER} 7000`, `${CLIENT} 7001`, namesPeer);
+  assert.equal(lab.tcp(C, P, '', 99, TCP_SYN), 'known-peer certain @1');
+  assert.equal(lab.tcp(C, P, 'GET / HTTP/1.1\r\nHost: example.org\r\n\r\n', 100), 'none');
+  lab.identifier.finish();
+  assert.deepEqual(lab.ended, ['peers certain end-of-input', 'none end-of-input']);
+});
+
+test('a service port is not known by hearsay', () => {
+  const lab = new Lab();
+  const namesWeb = concat(PEERS, Uint8Array.of(198, 51, 100, 7, 443 >> 8, 443 & 0xff));
+  lab.udp(`${STRANGER} 7000`, `${CLIENT} 7001`, namesWeb);
+  assert.equal(lab.tcp(C, `${PEER} 443`, '', 1, TCP_SYN), 'none');
+  assert.equal(lab.tcp(C, `${PEER} 443`, Uint8Array.of(0xee, 1, 2, 3), 2), 'shape certain @2', 'but a sign in the content is enough');
+});
+
+test('a weak sign is suspected, likely on a host that speaks the protocol, certain to a known endpoint', () => {
+  const sign = Uint8Array.of(0xee, 1, 2, 3);
+  assert.equal(new Lab().tcp(C, P, sign, 1), 'shape suspected @1');
+  const host = new Lab();
+  host.tcp(`${CLIENT} 40001`, `${STRANGER} 9000`, GREETING, 1);
+  assert.equal(host.tcp(C, P, sign, 1), 'shape likely @1');
+  const endpoint = new Lab();
+  endpoint.tcp(`${CLIENT} 40001`, P, GREETING, 1);
+  assert.equal(endpoint.tcp(C, P, sign, 1), 'shape certain @1');
+});
+
+test('what is learnt after a flow began names it when it ends', () => {
+  const lab = new Lab();
+  assert.equal(lab.tcp(C, P, Uint8Array.of(0xaa, 1, 2), 1), 'none');
+  lab.udp(`${STRANGER} 7000`, `${CLIENT} 7001`, namesPeer);
+  lab.identifier.finish();
+  assert.deepEqual(lab.ended, ['known-peer certain end-of-input', 'peers certain end-of-input']);
+});
+
+test('multicast names endpoints to everybody, and a group is never a peer', () => {
+  const lab = new Lab();
+  lab.udp('10.0.0.9 7000', '239.1.2.3 7000', namesPeer);
+  assert.equal(lab.tcp(C, P, '', 1, TCP_SYN), 'known-peer certain @1');
+  assert.equal(lab.udp('10.0.0.1 5000', '239.1.2.3 7000', ascii('xxxx')), 'none');
+});
+
+test('a new connection on the same ports starts from nothing', () => {
+  const lab = new Lab({ protocols: [{ ...SWARM, features: [greeting] }] });
+  const client = `${CLIENT} 500`;
+  lab.tcp(client, `${PEER} 600`, '', 99, TCP_SYN);
+  lab.tcp(client, `${PEER} 600`, GREETING, 100);
+  lab.tcp(client, `${PEER} 600`, '', 111, TCP_RST);
+  assert.equal(lab.tcp(client, `${PEER} 600`, '', 99, TCP_SYN), 'none');
+  assert.deepEqual(lab.ended, ['greeting certain port-reuse']);
+});
+
+test('too many undecided flows: the oldest gives up, and is counted', () => {
+  const lab = new Lab({ maxUndecided: 2 });
+  for (let i = 0; i < 5; i++) lab.udp(`10.0.1.${i} 5000`, P, ascii('zz'));
+  assert.equal(lab.identifier.evictedStates, 3);
+  assert.equal(lab.udp('10.0.1.0 5000', P, PEERS), 'none', 'a flow that gave up is not inspected again');
+  assert.equal(lab.udp('10.0.1.4 5000', P, PEERS), 'peers certain @2');
+});
+
+test('other protocols and later fragments have no flow', () => {
+  const lab = new Lab();
+  const view = new PacketView();
+  const bytes = buildUdp({ src: CLIENT, dst: PEER, srcPort: 1, dstPort: 2, payload: new Uint8Array(64), fragment: { offsetBytes: 64, isLast: true, id: 1 } });
+  assert.equal(decodeIp(view, bytes, 0, bytes.length), 'fragment');
+  assert.equal(lab.identifier.packet(view, 0), -1);
+  assert.equal(lab.identifier.otherPackets, 1);
+});
+
+test('any split, order and repetition of a stream gives the finding of the whole stream', () => {
+  const stream = concat(ascii(`WAIT${'.'.repeat(32)}DONE`), new Uint8Array(20));
+  fc.assert(
+    fc.property(fc.uniqueArray(fc.integer({ min: 1, max: stream.length - 1 }), { maxLength: 6 }), fc.infiniteStream(fc.nat()), (cuts, choices) => {
+      const bounds = [0, ...cuts.sort((a, b) => a - b), stream.length];
+      const segments = bounds.slice(0, -1).map((from, i) => ({ from, to: bounds[i + 1] ?? stream.length }));
+      const lab = new Lab();
+      lab.tcp(C, P, '', 99, TCP_SYN);
+      const order = segments.map((segment) => ({ segment, key: choices.next().value ?? 0 })).sort((a, b) => a.key - b.key);
+      for (const { segment } of [...order, ...order]) lab.tcp(C, P, stream.slice(segment.from, segment.to), 100 + segment.from);
+      lab.identifier.finish();
+      assert.deepEqual(lab.ended, ['late certain end-of-input']);
+    }),
+    { numRuns: 200 },
+  );
+});
