@@ -1,0 +1,163 @@
+/**
+ * The wall as iptables rules: text for `iptables-restore --noflush` and its IPv6 twin.
+ * Pure. Own chains only, one jump each from FORWARD and POSTROUTING; other rules are
+ * neither read nor changed.
+ *
+ *   mangle FORWARD      what concerns the inside -> our value back from the connection;
+ *                       decided: leave; blocked or contained: mark; else -> NFQUEUE
+ *   filter FORWARD      marked drop or reject: save to the connection, then do it
+ *   mangle POSTROUTING  marked otherwise: save to the connection; class and DSCP
+ *
+ * NF_ACCEPT from the queue continues at the next hook, and NF_DROP would leave the
+ * connection unmarked: hence verdicts are marks, and a later chain acts on them.
+ */
+import { blockSet, clientSet, peerSet } from './ipsets.js';
+import { VALUE_DROP, VALUE_PASS, VALUE_REJECT, VALUE_UNDECIDED, hex, markText } from './marks.js';
+import { MAX_QUEUED_PACKETS, type TrafficClass, type WallPlan } from './plan.js';
+import { ROOT_HANDLE } from './shaping.js';
+
+const FORWARD = 'P2PWALL-FORWARD';
+const INSPECT = 'P2PWALL-INSPECT';
+const POST = 'P2PWALL-POST';
+
+function inspectRules(plan: WallPlan, ipVersion: 4 | 6): string[] {
+  const { field } = plan;
+  const mask = hex(field.mask);
+  const drop = `-j MARK --set-xmark ${markText(field, VALUE_DROP)}`;
+  const queues = plan.queues === 1 ? `--queue-num ${plan.firstQueue}` : `--queue-balance ${plan.firstQueue}:${plan.firstQueue + plan.queues - 1}`;
+  const bypass = plan.mode === 'open' ? ' --queue-bypass' : '';
+  const undecided = `-m mark --mark ${markText(field, VALUE_UNDECIDED)}`;
+  const first = `-m connbytes --connbytes 0:${MAX_QUEUED_PACKETS} --connbytes-dir both --connbytes-mode packets`;
+  return [
+    `-A ${INSPECT} -j CONNMARK --restore-mark --nfmask ${mask} --ctmask ${mask}`,
+    `-A ${INSPECT} -m mark ! --mark ${markText(field, VALUE_UNDECIDED)} -j RETURN`,
+    `-A ${INSPECT} -m set --match-set ${blockSet(ipVersion)} src ${drop}`,
+    `-A ${INSPECT} -m set --match-set ${blockSet(ipVersion)} dst ${drop}`,
+    // From the client to the peer, and from the peer to the client.
+    `-A ${INSPECT} -m set --match-set ${peerSet(ipVersion)} dst,dst,src ${drop}`,
+    `-A ${INSPECT} -m set --match-set ${peerSet(ipVersion)} src,src,dst ${drop}`,
+    `-A ${INSPECT} -p tcp ${undecided} ${first} -j NFQUEUE ${queues}${bypass}`,
+    `-A ${INSPECT} -p udp ${undecided} ${first} -j NFQUEUE ${queues}${bypass}`,
+  ];
+}
+
+function verdictRules(plan: WallPlan, ipVersion: 4 | 6): string[] {
+  const { field } = plan;
+  const mask = hex(field.mask);
+  const save = `-j CONNMARK --save-mark --nfmask ${mask} --ctmask ${mask}`;
+  const isDrop = `-m mark --mark ${markText(field, VALUE_DROP)}`;
+  const isReject = `-m mark --mark ${markText(field, VALUE_REJECT)}`;
+  const unreachable = ipVersion === 4 ? 'icmp-port-unreachable' : 'icmp6-port-unreachable';
+  return [
+    `-A ${FORWARD} ${isDrop} ${save}`,
+    `-A ${FORWARD} ${isDrop} -j DROP`,
+    `-A ${FORWARD} ${isReject} ${save}`,
+    `-A ${FORWARD} -p tcp ${isReject} -j REJECT --reject-with tcp-reset`,
+    `-A ${FORWARD} ${isReject} -j REJECT --reject-with ${unreachable}`,
+  ];
+}
+
+function classRules(plan: WallPlan, trafficClass: TrafficClass, ipVersion: 4 | 6): string[] {
+  const marked = `-A ${POST} -m mark --mark ${markText(plan.field, trafficClass.value)}`;
+  const classify = `${marked} -j CLASSIFY --set-class ${ROOT_HANDLE}:${trafficClass.value.toString(16)}`;
+  if (trafficClass.kind === 'prioritise') return [`${marked} -j DSCP --set-dscp ${hex(trafficClass.dscp)}`, classify];
+  switch (trafficClass.per) {
+    case 'rule':
+      return [classify];
+    case 'client': {
+      // Clients without an entry yet share the rule's own class until the daemon has made one.
+      const set = clientSet(trafficClass, ipVersion);
+      return [classify, `${marked} -j SET --map-set ${set} src --map-prio`, `${marked} -j SET --map-set ${set} dst --map-prio`];
+    }
+    case 'flow': {
+      const bytesPerSecond = Math.max(1, Math.round(trafficClass.bitsPerSecond / 8));
+      // Policing, not shaping: tc has no class for each of unboundedly many flows. Both directions have a bucket of their own.
+      return [
+        `${marked} -m hashlimit --hashlimit-above ${bytesPerSecond}b/s --hashlimit-burst ${Math.max(16_384, bytesPerSecond)}b ` +
+          `--hashlimit-mode srcip,srcport,dstip,dstport --hashlimit-name p2pwall-${trafficClass.value} --hashlimit-htable-expire 60000 -j DROP`,
+      ];
+    }
+  }
+}
+
+/** Text that installs the wall's chains and jumps. Existing chains of ours are emptied first: applying twice changes nothing. */
+export function iptablesText(plan: WallPlan, ipVersion: 4 | 6): string {
+  const mask = hex(plan.field.mask);
+  const concerns = plan.inside.flatMap((name) => [`-A ${FORWARD} -i ${name} -g ${INSPECT}`, `-A ${FORWARD} -o ${name} -g ${INSPECT}`]);
+  const lines = [
+    '*mangle',
+    `:${FORWARD} - [0:0]`,
+    `:${INSPECT} - [0:0]`,
+    `:${POST} - [0:0]`,
+    ...concerns,
+    ...inspectRules(plan, ipVersion),
+    `-A ${POST} -m mark ! --mark ${markText(plan.field, VALUE_UNDECIDED)} -j CONNMARK --save-mark --nfmask ${mask} --ctmask ${mask}`,
+    `-A ${POST} -m mark --mark ${markText(plan.field, VALUE_PASS)} -j RETURN`,
+    ...plan.classes.flatMap((it) => classRules(plan, it, ipVersion)),
+    `-I FORWARD 1 -j ${FORWARD}`,
+    `-I POSTROUTING 1 -j ${POST}`,
+    'COMMIT',
+    '*filter',
+    `:${FORWARD} - [0:0]`,
+    ...verdictRules(plan, ipVersion),
+    `-I FORWARD 1 -j ${FORWARD}`,
+    'COMMIT',
+  ];
+  return `${lines.join('\n')}\n`;
+}
+
+/** Jumps by table: what must stand once, and goes first when the wall is taken down. */
+export const JUMPS: readonly { readonly table: 'mangle' | 'filter'; readonly from: string; readonly to: string }[] = [
+  { table: 'mangle', from: 'FORWARD', to: FORWARD },
+  { table: 'mangle', from: 'POSTROUTING', to: POST },
+  { table: 'filter', from: 'FORWARD', to: FORWARD },
+];
+
+/** Chains by table, in an order in which they can be removed. */
+export const CHAINS: readonly { readonly table: 'mangle' | 'filter'; readonly chain: string }[] = [
+  { table: 'mangle', chain: FORWARD },
+  { table: 'mangle', chain: INSPECT },
+  { table: 'mangle', chain: POST },
+  { table: 'filter', chain: FORWARD },
+];
+
+/** Text that removes what `save` (the output of iptables-save) shows of ours; '' when there is nothing. Jumps that stand several times go all. */
+export function iptablesRemovalText(save: string): string {
+  const lines: string[] = [];
+  let table = '';
+  const found = new Map<string, string[]>();
+  for (const line of save.split('\n')) {
+    if (line.startsWith('*')) table = line.slice(1).trim();
+    const own = found.get(table) ?? [];
+    const isJump = JUMPS.some((jump) => jump.table === table && line === `-A ${jump.from} -j ${jump.to}`);
+    if (isJump) own.push(line.replace(/^-A/, '-D'));
+    const chain = CHAINS.find((it) => it.table === table && line.startsWith(`:${it.chain} `));
+    if (chain) own.push(`-F ${chain.chain}`, `-X ${chain.chain}`);
+    found.set(table, own);
+  }
+  for (const [name, own] of found) {
+    if (own.length === 0) continue;
+    const order = (line: string): number => ['-D', '-F', '-X'].indexOf(line.slice(0, 2));
+    lines.push(`*${name}`, ...own.sort((a, b) => order(a) - order(b)), 'COMMIT');
+  }
+  return lines.length === 0 ? '' : `${lines.join('\n')}\n`;
+}
+
+/** What of the wall is missing in the output of iptables-save: names of chains and jumps. Empty when all stands once. */
+export function missingFrom(save: string): string[] {
+  const missing: string[] = [];
+  const tables = new Map<string, string[]>();
+  let table = '';
+  for (const line of save.split('\n')) {
+    if (line.startsWith('*')) table = line.slice(1).trim();
+    tables.set(table, [...(tables.get(table) ?? []), line]);
+  }
+  for (const { table: name, chain } of CHAINS) {
+    const lines = tables.get(name) ?? [];
+    if (!lines.some((line) => line.startsWith(`-A ${chain} `))) missing.push(`rules of chain ${chain} in ${name}`);
+  }
+  for (const { table: name, from, to } of JUMPS) {
+    if (!(tables.get(name) ?? []).includes(`-A ${from} -j ${to}`)) missing.push(`jump from ${from} to ${to} in ${name}`);
+  }
+  return missing;
+}

@@ -1,0 +1,73 @@
+/**
+ * What the wall will install, as data: derived from configuration alone, so that it can
+ * be printed without root. Rendering is in `iptables.ts`, `ipsets.ts`, `shaping.ts` and
+ * `nftables.ts`; execution in `apply.ts`.
+ */
+import type { Rule } from '../policy/policy.js';
+import { type MarkField, VALUE_FIRST_CLASS, markField } from './marks.js';
+
+/** A rule's traffic class. */
+export interface TrafficClass {
+  /** Value of the mark field, and minor number of the tc class. */
+  readonly value: number;
+  readonly rule: string;
+  readonly kind: 'limit' | 'prioritise';
+  /** limit: bits per second. */
+  readonly bitsPerSecond: number;
+  readonly per: 'rule' | 'client' | 'flow';
+  /** prioritise: code point and band. */
+  readonly dscp: number;
+  readonly band: 'high' | 'low';
+}
+
+export interface WallPlan {
+  readonly inside: readonly string[];
+  readonly outside: readonly string[];
+  readonly field: MarkField;
+  readonly firstQueue: number;
+  readonly queues: number;
+  /** In trouble, and while no daemon runs, traffic passes (`open`) or stops (`closed`). */
+  readonly mode: 'open' | 'closed';
+  readonly ipv6: boolean;
+  readonly classes: readonly TrafficClass[];
+}
+
+/**
+ * Packets of a connection that may be queued at all. The daemon decides within its own
+ * budgets (docs/limits.md) or gives the flow up; this bound holds if it forgets to.
+ */
+export const MAX_QUEUED_PACKETS = 250;
+
+/** Seconds that members of the kernel's sets live unless refreshed. */
+export const SET_TIMEOUT_SECONDS = 600;
+
+export interface PlanOptions {
+  readonly inside: readonly string[];
+  readonly outside: readonly string[];
+  readonly markMask: number;
+  readonly firstQueue: number;
+  readonly queues: number;
+  readonly mode: 'open' | 'closed';
+  readonly ipv6: boolean;
+}
+
+/** Classes of the rules that shape, in the order of the rules. Rules beyond the mark field's room have none. */
+export function trafficClasses(rules: readonly Rule[], field: MarkField): TrafficClass[] {
+  const classes: TrafficClass[] = [];
+  for (const { name, action } of rules) {
+    const value = VALUE_FIRST_CLASS + classes.length;
+    if (value > field.maxValue) break;
+    if (action.kind === 'limit') {
+      classes.push({ value, rule: name, kind: 'limit', bitsPerSecond: action.bitsPerSecond, per: action.per, dscp: 0, band: 'low' });
+    } else if (action.kind === 'prioritise') {
+      classes.push({ value, rule: name, kind: 'prioritise', bitsPerSecond: 0, per: 'rule', dscp: action.dscp, band: action.band });
+    }
+  }
+  return classes;
+}
+
+export function wallPlan(options: PlanOptions, rules: readonly Rule[]): WallPlan {
+  const field = markField(options.markMask);
+  const { inside, outside, firstQueue, queues, mode, ipv6 } = options;
+  return { inside, outside, field, firstQueue, queues, mode, ipv6, classes: trafficClasses(rules, field) };
+}

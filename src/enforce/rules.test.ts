@@ -1,0 +1,118 @@
+import { test } from 'node:test';
+import assert from 'node:assert/strict';
+import type { Rule } from '../policy/policy.js';
+import { ipsetText, ownSets } from './ipsets.js';
+import { iptablesRemovalText, iptablesText, missingFrom } from './iptables.js';
+import { markField, maskProblem, markText, valueOf } from './marks.js';
+import { nftablesText } from './nftables.js';
+import { type PlanOptions, wallPlan } from './plan.js';
+import { shapedInterfaces, shapingText } from './shaping.js';
+import { ToolError, type RunTool } from './tools.js';
+import { WallRules } from './wall-rules.js';
+
+const OPTIONS: PlanOptions = { inside: ['eth1'], outside: ['eth0'], markMask: 0x00ff0000, firstQueue: 4700, queues: 1, mode: 'open', ipv6: true };
+
+function rule(name: string, action: Rule['action']): Rule {
+  return { name, protocols: null, confidence: 'likely', clients: [], exceptClients: [], macs: [], outside: [], exceptOutside: [], schedule: null, action };
+}
+
+const SHAPING = [
+  rule('slow', { kind: 'limit', bitsPerSecond: 2_000_000, per: 'client' }),
+  rule('plain', { kind: 'drop' }),
+  rule('late', { kind: 'prioritise', dscp: 8, band: 'low' }),
+];
+
+test('masks: adjacent bits, at least eight', () => {
+  assert.equal(maskProblem(0x00ff0000), null);
+  assert.equal(maskProblem(0xff), null);
+  assert.match(maskProblem(0x00fe0000) ?? '', /fewer than 8/);
+  assert.match(maskProblem(0x00ff00ff) ?? '', /holes/);
+  const field = markField(0x00ff0000);
+  assert.equal(markText(field, 2), '0x20000/0xff0000');
+  assert.equal(valueOf(field, 0x7f03_1234), 3);
+});
+
+test('every rule that touches a mark does so through the mask', () => {
+  for (const ipVersion of [4, 6] as const) {
+    for (const line of iptablesText(wallPlan(OPTIONS, SHAPING), ipVersion).split('\n')) {
+      if (/--(set-xmark|mark) /.test(line)) assert.match(line, /\/0xff0000( |$)/, line);
+      if (/(save|restore)-mark/.test(line)) assert.match(line, /--nfmask 0xff0000 --ctmask 0xff0000/, line);
+    }
+  }
+  const text = nftablesText(wallPlan(OPTIONS, SHAPING), { withQueue: true });
+  for (const found of text.matchAll(/(meta|ct) mark set (\S+) mark & (\S+)/g)) {
+    assert.equal(found[1], found[2]);
+    assert.equal(found[3], '0xff00ffff', 'bits of others are kept');
+  }
+});
+
+test('one jump from each hook, own chains only', () => {
+  const text = iptablesText(wallPlan(OPTIONS, []), 4);
+  const jumps = text.split('\n').filter((line) => line.startsWith('-I '));
+  assert.deepEqual(jumps, ['-I FORWARD 1 -j P2PWALL-FORWARD', '-I POSTROUTING 1 -j P2PWALL-POST', '-I FORWARD 1 -j P2PWALL-FORWARD']);
+  for (const line of text.split('\n').filter((it) => it.startsWith('-A '))) assert.match(line, /^-A P2PWALL-/);
+});
+
+test('open lets traffic pass without a reader, closed does not; several queues are balanced', () => {
+  const queued = (options: Partial<PlanOptions>): string[] =>
+    iptablesText(wallPlan({ ...OPTIONS, ...options }, []), 4).split('\n').filter((line) => line.includes('NFQUEUE'));
+  assert.equal(queued({}).length, 2);
+  for (const line of queued({})) assert.match(line, /--queue-num 4700 --queue-bypass$/);
+  for (const line of queued({ mode: 'closed' })) assert.match(line, /--queue-num 4700$/);
+  for (const line of queued({ queues: 4 })) assert.match(line, /--queue-balance 4700:4703 --queue-bypass$/);
+});
+
+test('shaping is installed only where a rule shapes', () => {
+  assert.deepEqual(shapedInterfaces(wallPlan(OPTIONS, [rule('plain', { kind: 'drop' })])), []);
+  const plan = wallPlan(OPTIONS, SHAPING);
+  assert.deepEqual(shapedInterfaces(plan), ['eth1', 'eth0']);
+  assert.deepEqual(shapingText(plan, 'eth1').trim().split('\n'), [
+    'qdisc replace dev eth1 root handle 7032: htb default 0',
+    'class replace dev eth1 parent 7032: classid 7032:4 htb rate 2000000bit ceil 2000000bit prio 4',
+    'class replace dev eth1 parent 7032: classid 7032:5 htb rate 100gbit ceil 100gbit prio 7',
+  ]);
+  assert.match(ipsetText(plan), /create p2pwall-c4-4 hash:ip family inet timeout 0 .*skbinfo/);
+});
+
+test('removal takes what is ours and leaves what is not', () => {
+  const save = `*mangle
+:PREROUTING ACCEPT [0:0]
+:P2PWALL-FORWARD - [0:0]
+:OTHERS - [0:0]
+-A FORWARD -j P2PWALL-FORWARD
+-A FORWARD -j P2PWALL-FORWARD
+-A FORWARD -j OTHERS
+-A OTHERS -j P2PWALL-FORWARD-NOT-OURS
+COMMIT
+*nat
+:POSTROUTING ACCEPT [0:0]
+-A POSTROUTING -o eth0 -j MASQUERADE
+COMMIT
+`;
+  assert.equal(
+    iptablesRemovalText(save),
+    '*mangle\n-D FORWARD -j P2PWALL-FORWARD\n-D FORWARD -j P2PWALL-FORWARD\n-F P2PWALL-FORWARD\n-X P2PWALL-FORWARD\nCOMMIT\n',
+  );
+  assert.equal(iptablesRemovalText('*filter\n:INPUT ACCEPT [0:0]\nCOMMIT\n'), '');
+  assert.deepEqual(ownSets(['p2pwall-peers4', 'p2pwall-c12-6', 'mine', 'p2pwall-peersX', '']), ['p2pwall-peers4', 'p2pwall-c12-6']);
+});
+
+test('what somebody flushed is noticed', () => {
+  const standing = '*mangle\n:P2PWALL-FORWARD - [0:0]\nCOMMIT\n*filter\nCOMMIT\n';
+  assert.equal(missingFrom(standing).length, 7);
+});
+
+test('a failing tool leaves nothing behind and says what to do', () => {
+  const calls: string[] = [];
+  const run: RunTool = (command, args) => {
+    calls.push(`${command} ${args.join(' ')}`);
+    const isRestore = command === 'iptables-restore' && args.includes('--noflush');
+    return isRestore ? { status: 4, stdout: '', stderr: 'Another app is currently holding the xtables lock' } : { status: 0, stdout: '', stderr: '' };
+  };
+  const rules = new WallRules('iptables', run);
+  assert.throws(
+    () => rules.install(wallPlan(OPTIONS, [])),
+    (error) => error instanceof ToolError && error.message.includes('xtables lock') && error.hint.includes('/run/xtables.lock'),
+  );
+  assert.ok(calls.lastIndexOf('ipset list -n') > calls.indexOf('ipset restore -exist'), 'removal follows the failed installation');
+});

@@ -1,0 +1,51 @@
+/**
+ * Traffic classes as tc commands: HTB at the root of each interface, one class for each
+ * rule that limits or prioritises, one more for each client where a limit is per client.
+ * Text for `tc -batch`. Both directions are shaped where they leave: downloads on the
+ * inside interfaces, uploads on the outside ones.
+ *
+ * Packets without a class pass HTB unshaped (`default 0`). Installed only when the policy
+ * has such rules: it takes the place of the interface's own root qdisc.
+ */
+import type { WallPlan } from './plan.js';
+
+/** Major number of our qdisc; "p" + "2" has no meaning to others. */
+export const ROOT_HANDLE = '7032';
+
+/** Minor numbers of classes of single clients begin here, above all mark values. */
+export const FIRST_CLIENT_MINOR = 0x100;
+export const LAST_CLIENT_MINOR = 0xfffe;
+
+/** Prioritised traffic is not limited: the rate of its class is more than any link's. */
+const UNLIMITED = '100gbit';
+/** Shares among unequal claims: HTB serves smaller `prio` first. */
+const PRIO = { high: 0, limit: 4, low: 7 } as const;
+
+export function shapedInterfaces(plan: WallPlan): string[] {
+  return plan.classes.some((it) => !(it.kind === 'limit' && it.per === 'flow')) ? [...plan.inside, ...plan.outside] : [];
+}
+
+/** Lines that set up one interface. */
+export function shapingText(plan: WallPlan, device: string): string {
+  const lines = [`qdisc replace dev ${device} root handle ${ROOT_HANDLE}: htb default 0`];
+  for (const it of plan.classes) {
+    const minor = it.value.toString(16);
+    const isLimit = it.kind === 'limit';
+    if (isLimit && it.per === 'flow') continue;
+    const rate = isLimit ? `${it.bitsPerSecond}bit` : UNLIMITED;
+    const prio = isLimit ? PRIO.limit : PRIO[it.band];
+    lines.push(`class replace dev ${device} parent ${ROOT_HANDLE}: classid ${ROOT_HANDLE}:${minor} htb rate ${rate} ceil ${rate} prio ${prio}`);
+  }
+  return `${lines.join('\n')}\n`;
+}
+
+/** Lines that give a client a class of its own on one interface. */
+export function clientClassText(device: string, minor: number, bitsPerSecond: number): string {
+  const rate = `${bitsPerSecond}bit`;
+  return `class replace dev ${device} parent ${ROOT_HANDLE}: classid ${ROOT_HANDLE}:${minor.toString(16)} htb rate ${rate} ceil ${rate} prio ${PRIO.limit}\n`;
+}
+
+/** Whether `tc qdisc show dev X` shows our qdisc at the root. */
+export function hasOwnQdisc(shown: string): boolean {
+  return new RegExp(`^qdisc htb ${ROOT_HANDLE}: `, 'm').test(shown);
+}
