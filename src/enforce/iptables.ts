@@ -8,12 +8,14 @@
  *   filter FORWARD      marked drop or reject: save to the connection, then do it
  *   mangle POSTROUTING  marked otherwise: save to the connection; class and DSCP
  *
+ * Undecided flows are queued whatever their age, so that connections older than the wall
+ * are classified too; the daemon marks every flow within its budgets (docs/limits.md).
  * NF_ACCEPT from the queue continues at the next hook, and NF_DROP would leave the
  * connection unmarked: hence verdicts are marks, and a later chain acts on them.
  */
 import { blockSet, clientSet, peerSet } from './ipsets.js';
 import { VALUE_DROP, VALUE_PASS, VALUE_REJECT, VALUE_UNDECIDED, hex, markText } from './marks.js';
-import { MAX_QUEUED_PACKETS, type TrafficClass, type WallPlan } from './plan.js';
+import type { TrafficClass, WallPlan } from './plan.js';
 import { ROOT_HANDLE } from './shaping.js';
 
 const FORWARD = 'P2PWALL-FORWARD';
@@ -27,7 +29,6 @@ function inspectRules(plan: WallPlan, ipVersion: 4 | 6): string[] {
   const queues = plan.queues === 1 ? `--queue-num ${plan.firstQueue}` : `--queue-balance ${plan.firstQueue}:${plan.firstQueue + plan.queues - 1}`;
   const bypass = plan.mode === 'open' ? ' --queue-bypass' : '';
   const undecided = `-m mark --mark ${markText(field, VALUE_UNDECIDED)}`;
-  const first = `-m connbytes --connbytes 0:${MAX_QUEUED_PACKETS} --connbytes-dir both --connbytes-mode packets`;
   return [
     `-A ${INSPECT} -j CONNMARK --restore-mark --nfmask ${mask} --ctmask ${mask}`,
     `-A ${INSPECT} -m mark ! --mark ${markText(field, VALUE_UNDECIDED)} -j RETURN`,
@@ -36,8 +37,8 @@ function inspectRules(plan: WallPlan, ipVersion: 4 | 6): string[] {
     // From the client to the peer, and from the peer to the client.
     `-A ${INSPECT} -m set --match-set ${peerSet(ipVersion)} dst,dst,src ${drop}`,
     `-A ${INSPECT} -m set --match-set ${peerSet(ipVersion)} src,src,dst ${drop}`,
-    `-A ${INSPECT} -p tcp ${undecided} ${first} -j NFQUEUE ${queues}${bypass}`,
-    `-A ${INSPECT} -p udp ${undecided} ${first} -j NFQUEUE ${queues}${bypass}`,
+    `-A ${INSPECT} -p tcp ${undecided} -j NFQUEUE ${queues}${bypass}`,
+    `-A ${INSPECT} -p udp ${undecided} -j NFQUEUE ${queues}${bypass}`,
   ];
 }
 

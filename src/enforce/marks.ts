@@ -54,7 +54,7 @@ export function markOf(field: MarkField, value: number): number {
 }
 
 /** Our value in a mark. */
-export function valueOf(field: MarkField, mark: number): number {
+export function markValue(field: MarkField, mark: number): number {
   return (mark & field.mask) >>> field.shift;
 }
 

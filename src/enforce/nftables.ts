@@ -7,7 +7,7 @@
  * lack it and for checking what they can check.
  */
 import { VALUE_DROP, VALUE_PASS, VALUE_REJECT, VALUE_UNDECIDED, hex, markOf } from './marks.js';
-import { MAX_QUEUED_PACKETS, SET_TIMEOUT_SECONDS, type WallPlan } from './plan.js';
+import { SET_TIMEOUT_SECONDS, type WallPlan } from './plan.js';
 import { ROOT_HANDLE } from './shaping.js';
 
 export const NFT_TABLE = 'inet p2pwall';
@@ -49,7 +49,7 @@ export function nftablesText(plan: WallPlan, options: { readonly withQueue: bool
   const names = `{ ${plan.inside.map((name) => `"${name}"`).join(', ')} }`;
   const range = plan.queues === 1 ? `${plan.firstQueue}` : `${plan.firstQueue}-${plan.firstQueue + plan.queues - 1}`;
   const flags = ['fanout', ...(plan.mode === 'open' ? ['bypass'] : [])].join(',');
-  const queue = `    meta l4proto { tcp, udp } ct packets < ${MAX_QUEUED_PACKETS} queue flags ${flags} to ${range}`;
+  const queue = `    meta l4proto { tcp, udp } queue flags ${flags} to ${range}`;
   const classes = plan.classes.flatMap((it) => {
     const marked = `    ${is(it.value)}`;
     const classify = `${marked} meta priority set ${ROOT_HANDLE}:${it.value.toString(16)}`;

@@ -32,12 +32,6 @@ export interface WallPlan {
   readonly classes: readonly TrafficClass[];
 }
 
-/**
- * Packets of a connection that may be queued at all. The daemon decides within its own
- * budgets (docs/limits.md) or gives the flow up; this bound holds if it forgets to.
- */
-export const MAX_QUEUED_PACKETS = 250;
-
 /** Seconds that members of the kernel's sets live unless refreshed. */
 export const SET_TIMEOUT_SECONDS = 600;
 

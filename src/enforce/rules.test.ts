@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import type { Rule } from '../policy/policy.js';
 import { ipsetText, ownSets } from './ipsets.js';
 import { iptablesRemovalText, iptablesText, missingFrom } from './iptables.js';
-import { markField, maskProblem, markText, valueOf } from './marks.js';
+import { markField, maskProblem, markText, markValue } from './marks.js';
 import { nftablesText } from './nftables.js';
 import { type PlanOptions, wallPlan } from './plan.js';
 import { shapedInterfaces, shapingText } from './shaping.js';
@@ -29,7 +29,7 @@ test('masks: adjacent bits, at least eight', () => {
   assert.match(maskProblem(0x00ff00ff) ?? '', /holes/);
   const field = markField(0x00ff0000);
   assert.equal(markText(field, 2), '0x20000/0xff0000');
-  assert.equal(valueOf(field, 0x7f03_1234), 3);
+  assert.equal(markValue(field, 0x7f03_1234), 3);
 });
 
 test('every rule that touches a mark does so through the mask', () => {
