@@ -252,7 +252,8 @@ export function lowerTakeWhile(l: Lowering, word: WordName, block: Block, missin
     });
     const after = l.state;
     if (before !== null && after !== null && !after.isOpen && !isSameStack(before, after)) {
-      l.dynamic(`the block of '${word}' changes the stack below its byte`, 'keep values in registers instead');
+      const isHigher = after.stack.length > before.stack.length;
+      l.dynamic(`the block of '${word}' ${isHigher ? 'leaves more than its answer on the stack' : 'changes the stack below its byte'}`, isHigher ? '`drop` the byte when the block does not use it' : 'keep values in registers instead');
     }
     l.unpin(roundMark);
     return { tail: after === null ? null : ops, ops };

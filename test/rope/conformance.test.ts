@@ -1,0 +1,47 @@
+/**
+ * Every case of test/rope/*.md, rope/*.md and docs/rope.md on every back end: answers must be equal.
+ *
+ * The eBPF back end is listed here too, in our own virtual machine; test/live runs the same cases in the kernel.
+ */
+import assert from 'node:assert/strict';
+import { readdirSync, readFileSync, existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { type BackEnd, INTERPRETER, JAVASCRIPT } from '../../src/rope/backends/back-end.js';
+import { type Case, parseCaseFile } from '../../src/rope/testing/case-file.js';
+import { runCase } from '../../src/rope/testing/run-case.js';
+
+const root = join(import.meta.dirname, '../../..');
+
+const BACK_ENDS: readonly BackEnd[] = [INTERPRETER, JAVASCRIPT];
+
+function caseFiles(): string[] {
+  const inFolder = (folder: string): string[] =>
+    existsSync(join(root, folder))
+      ? readdirSync(join(root, folder)).filter((name) => name.endsWith('.md')).map((name) => join(folder, name))
+      : [];
+  return [...inFolder('test/rope'), ...inFolder('rope'), ...(existsSync(join(root, 'docs/rope.md')) ? ['docs/rope.md'] : [])];
+}
+
+function sourceOf(testCase: Case): string {
+  return testCase.script === null ? testCase.source : readFileSync(join(root, 'rope', `${testCase.script}.rope`), 'utf8');
+}
+
+for (const path of caseFiles()) {
+  const file = parseCaseFile(readFileSync(join(root, path), 'utf8'));
+  test(`${path} can be read`, () => {
+    assert.deepEqual(file.faults, []);
+    assert.ok(file.cases.length > 0, 'a file of cases has cases');
+  });
+  for (const backEnd of BACK_ENDS) {
+    test(`${path} on the ${backEnd.name} back end`, () => {
+      const failed: string[] = [];
+      for (const testCase of file.cases) {
+        const mustRun = backEnd.name === 'interpreter' || testCase.expect.isStatic;
+        const { failures } = runCase(testCase, sourceOf(testCase), backEnd, mustRun);
+        for (const failure of failures) failed.push(`${path}:${testCase.line} ${testCase.name}: ${failure}`);
+      }
+      assert.deepEqual(failed, []);
+    });
+  }
+}
