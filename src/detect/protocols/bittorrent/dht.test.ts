@@ -56,7 +56,7 @@ test('other dictionaries are not the DHT', () => {
     ['node id of 19 bytes', `d1:ad2:id19:${ID.slice(1)}e1:q4:ping1:t2:aa1:y1:qe`],
     ['no node id', 'd1:ade1:q4:ping1:t2:aa1:y1:qe'],
     ['id outside the arguments', `d1:ade2:id20:${ID}1:q4:ping1:t2:aa1:y1:qe`],
-    ['query without method', `d1:ad2:id20:${ID}e1:t2:aa1:y1:qe`],
+    ['opening and end of a query in a text', `d1:ad2:id20:${ID} 1:y1:q`],
     ['response without values', `d1:ad2:id20:${ID}e1:t2:aa1:y1:re`],
     ['error without text', 'd1:eli201ee1:t2:aa1:y1:ee'],
     ['unknown kind', `d1:ad2:id20:${ID}e1:q4:ping1:t2:aa1:y1:xe`],

@@ -23,11 +23,12 @@ import { ID_BYTES, IPV4_PEER_BYTES, IPV6_PEER_BYTES, tellCompactString, tellList
  * Odds of `certain`: a message must open a dictionary and hold `1:y1:q` (or r, e),
  * and inside `a` or `r` the 6 bytes `2:id20:`. These are more than 20 fixed bytes
  * inside a grammar that must fit to the last byte: no other traffic than a copy of
- * KRPC shows them. A cut datagram must show the key and `2:id20:` (10 bytes) and
- * fit the grammar as far as it goes.
+ * KRPC shows them. With sorted keys 19 fixed bytes at both ends say the same without
+ * a walk. A cut datagram must show the key and `2:id20:` (10 bytes) and fit the
+ * grammar as far as it goes.
  */
-const QUERY = match('certain', 'DHT query: bencoded dictionary with method, arguments and 20-byte node id');
-const RESPONSE = match('certain', 'DHT response: bencoded dictionary with values and 20-byte node id');
+const QUERY = match('certain', 'DHT query: bencoded dictionary with arguments and a 20-byte node id');
+const RESPONSE = match('certain', 'DHT response: bencoded dictionary with values and a 20-byte node id');
 const ERROR = match('certain', 'DHT error: bencoded dictionary with a list of code and text');
 const CUT_MESSAGE = match(
   'certain',
@@ -37,12 +38,17 @@ const CUT_MESSAGE = match(
 /** `d2:id20:` inside `a` and `r`: the sender's node id. */
 const ID_KEY = ascii('id');
 const ID_LENGTH = ascii('20:');
-const NODES = ascii('nodes');
-const NODES6 = ascii('nodes6');
-const VALUES = ascii('values');
+const NODES = ascii('5:nodes');
+const NODES6 = ascii('6:nodes6');
+const VALUES = ascii('6:values');
 const PORT = ascii('port');
-const KEY_A = ascii('a');
-const KEY_R = ascii('r');
+/** Openings and ends of messages whose keys are sorted, as bencoding wants them. */
+const SORTED_QUERY = ascii('d1:ad2:id20:');
+const SORTED_RESPONSE = ascii('1:rd2:id20:');
+const IP_OPENING = ascii('d2:ip6:');
+const QUERY_TAIL = ascii('1:y1:qe');
+const RESPONSE_TAIL = ascii('1:y1:re');
+const TAIL_BYTES = QUERY_TAIL.length;
 
 const LETTER_A = 0x61;
 const LETTER_D = 0x64;
@@ -52,9 +58,6 @@ const LETTER_L = 0x6c;
 const LETTER_Q = 0x71;
 const LETTER_R = 0x72;
 const LETTER_Y = 0x79;
-
-/** Longest method name in use is `sample_infohashes`; private ones exist. */
-const MAX_METHOD_BYTES = 32;
 
 /** Position of the one letter of `1:y1:q`, or -1. */
 function letterAt(bytes: Uint8Array, at: number, end: number): number {
@@ -74,13 +77,30 @@ function isErrorList(bytes: Uint8Array, at: number, end: number): boolean {
   return textAt >= 0 && endOfString(bytes, textAt, end) >= 0;
 }
 
+/** The form that nearly all messages have (keys sorted): recognised by both ends, without a walk. */
+function sortedKind(bytes: Uint8Array, start: number, end: number): Finding {
+  const tailAt = end - TAIL_BYTES;
+  if (tailAt < start + SORTED_QUERY.length) return NO;
+  if (hasAt(bytes, start, end, SORTED_QUERY)) return hasAt(bytes, tailAt, end, QUERY_TAIL) ? QUERY : NO;
+  const responseAt = hasAt(bytes, start, end, IP_OPENING)
+    ? start + IP_OPENING.length + IPV4_PEER_BYTES
+    : start + 1;
+  return hasAt(bytes, responseAt, end, SORTED_RESPONSE) && hasAt(bytes, tailAt, end, RESPONSE_TAIL)
+    ? RESPONSE
+    : NO;
+}
+
 function inspect({ bytes, start, end }: Inspection): Finding {
+  const sorted = sortedKind(bytes, start, end);
+  return sorted === NO ? walk(bytes, start, end) : sorted;
+}
+
+/** Any order of keys, and cut datagrams: reads the whole outer dictionary. */
+function walk(bytes: Uint8Array, start: number, end: number): Finding {
   let kind = -1;
   let argumentsAt = -1;
   let responseAt = -1;
   let errorAt = -1;
-  let methodBytes = -1;
-  let isCut = false;
   let next = start + 1;
   for (;;) {
     if (next < end && u8(bytes, next) === LETTER_E) {
@@ -89,10 +109,7 @@ function inspect({ bytes, start, end }: Inspection): Finding {
     }
     const itemAt = endOfString(bytes, next, end);
     if (itemAt === MALFORMED) return NO;
-    if (itemAt === CUT) {
-      isCut = true;
-      break;
-    }
+    if (itemAt === CUT) return cutMessage(bytes, end, argumentsAt, responseAt);
     const key = itemAt - next === 3 ? u8(bytes, next + 2) : 0; // keys of one letter; `ip` and `ro` are not needed
     next = endOfValue(bytes, itemAt, end);
     if (next === MALFORMED) return NO;
@@ -100,20 +117,11 @@ function inspect({ bytes, start, end }: Inspection): Finding {
     else if (key === LETTER_R) responseAt = itemAt;
     else if (key === LETTER_E) errorAt = itemAt;
     else if (next >= 0 && key === LETTER_Y) kind = letterAt(bytes, itemAt, end);
-    else if (next >= 0 && key === LETTER_Q) methodBytes = next - contentOfString(bytes, itemAt, end);
-    if (next === CUT) {
-      isCut = true;
-      break;
-    }
-  }
-  if (isCut) {
-    const idHolderAt = argumentsAt >= 0 ? argumentsAt : responseAt;
-    return idHolderAt >= 0 && hasNodeId(bytes, idHolderAt, end) ? CUT_MESSAGE : NO;
+    if (next === CUT) return cutMessage(bytes, end, argumentsAt, responseAt);
   }
   if (next !== end) return NO;
   switch (kind) {
     case LETTER_Q:
-      if (methodBytes < 1 || methodBytes > MAX_METHOD_BYTES) return NO;
       return argumentsAt >= 0 && hasNodeId(bytes, argumentsAt, end) ? QUERY : NO;
     case LETTER_R:
       return responseAt >= 0 && hasNodeId(bytes, responseAt, end) ? RESPONSE : NO;
@@ -122,6 +130,12 @@ function inspect({ bytes, start, end }: Inspection): Finding {
     default:
       return NO;
   }
+}
+
+/** What the part that arrived of a cut datagram shows. */
+function cutMessage(bytes: Uint8Array, end: number, argumentsAt: number, responseAt: number): Finding {
+  const idHolderAt = argumentsAt >= 0 ? argumentsAt : responseAt;
+  return idHolderAt >= 0 && hasNodeId(bytes, idHolderAt, end) ? CUT_MESSAGE : NO;
 }
 
 /** `values`: a list of strings, each one compact peer (BEP 5, get_peers). */
@@ -137,20 +151,39 @@ function tellValues(bytes: Uint8Array, listAt: number, end: number, sink: PeerSi
   }
 }
 
+/** Nodes and peers of a response: one pass over its keys. */
+function tellResponse(bytes: Uint8Array, dictionaryAt: number, end: number, sink: PeerSink): void {
+  if (dictionaryAt >= end || u8(bytes, dictionaryAt) !== LETTER_D) return;
+  for (let next = dictionaryAt + 1; next < end; ) {
+    const itemAt = endOfString(bytes, next, end);
+    if (itemAt < 0) return;
+    // The length prefix of these keys has one digit.
+    if (hasAt(bytes, next, itemAt, NODES) && itemAt === next + NODES.length)
+      tellCompactString(bytes, itemAt, end, 4, ID_BYTES, sink);
+    else if (hasAt(bytes, next, itemAt, NODES6)) tellCompactString(bytes, itemAt, end, 16, ID_BYTES, sink);
+    else if (hasAt(bytes, next, itemAt, VALUES)) tellValues(bytes, itemAt, end, sink);
+    next = endOfValue(bytes, itemAt, end);
+    if (next < 0) return;
+  }
+}
+
 function harvest({ bytes, start, end }: Inspection, sink: PeerSink): boolean {
   if (start >= end || u8(bytes, start) !== LETTER_D) return true;
-  const responseAt = valueAt(bytes, start, end, KEY_R);
-  if (responseAt >= 0) {
-    tellCompactString(bytes, valueAt(bytes, responseAt, end, NODES), end, 4, ID_BYTES, sink);
-    tellCompactString(bytes, valueAt(bytes, responseAt, end, NODES6), end, 16, ID_BYTES, sink);
-    tellValues(bytes, valueAt(bytes, responseAt, end, VALUES), end, sink);
-    return true;
-  }
-  const argumentsAt = valueAt(bytes, start, end, KEY_A);
-  if (argumentsAt >= 0) {
-    // announce_peer: the sender takes connections on this port.
-    const portAt = valueAt(bytes, argumentsAt, end, PORT);
-    tellListeningPort(integerAt(bytes, portAt, end), sink);
+  for (let next = start + 1; next < end; ) {
+    const itemAt = endOfString(bytes, next, end);
+    if (itemAt < 0) return true;
+    const key = itemAt - next === 3 ? u8(bytes, next + 2) : 0;
+    if (key === LETTER_R) {
+      tellResponse(bytes, itemAt, end, sink);
+      return true;
+    }
+    if (key === LETTER_A) {
+      // announce_peer: the sender takes connections on this port.
+      tellListeningPort(integerAt(bytes, valueAt(bytes, itemAt, end, PORT), end), sink);
+      return true;
+    }
+    next = endOfValue(bytes, itemAt, end);
+    if (next < 0) return true;
   }
   return true;
 }

@@ -8,6 +8,9 @@ import { u8 } from '../../../base/bytes.js';
 /** Below this the tests say little: a bin of the histogram would expect fewer than four. */
 export const MIN_RANDOM_BYTES = 64;
 
+/** Bytes looked at: more do not sharpen the tests much. */
+const MAX_TESTED_BYTES = 256;
+
 /** Chi-square with 15 degrees of freedom: exceeded by random bytes once in 12,000. */
 const MAX_CHI_SQUARE = 44;
 /** Standard deviations allowed for the share of printable bytes and for repeated pairs. */
@@ -15,8 +18,9 @@ const MAX_DEVIATIONS = 5;
 /** Share of ASCII 0x20..0x7e among all byte values. */
 const PRINTABLE_SHARE = 95 / 256;
 
-/** Whether [start, end) looks random. At least MIN_RANDOM_BYTES are needed: fewer are refused. */
-export function looksRandom(bytes: Uint8Array, start: number, end: number): boolean {
+/** Whether [start, wholeEnd) looks random. At least MIN_RANDOM_BYTES are needed: fewer are refused. */
+export function looksRandom(bytes: Uint8Array, start: number, wholeEnd: number): boolean {
+  const end = Math.min(wholeEnd, start + MAX_TESTED_BYTES);
   const count = end - start;
   if (count < MIN_RANDOM_BYTES) return false;
   let printable = 0;
@@ -34,23 +38,25 @@ export function looksRandom(bytes: Uint8Array, start: number, end: number): bool
 function hasFlatHistogram(bytes: Uint8Array, start: number, end: number): boolean {
   const count = end - start;
   const values = new Uint16Array(256);
-  const high = new Uint16Array(16);
-  const low = new Uint16Array(16);
   let pairs = 0;
   for (let at = start; at < end; at++) {
     const byte = u8(bytes, at);
-    pairs += values[byte]!++;
-    high[byte >>> 4]!++;
-    low[byte & 0x0f]!++;
+    const before = values[byte]!;
+    pairs += before;
+    values[byte] = before + 1;
   }
   const expectedPairs = (count * (count - 1)) / 512;
   if (pairs > expectedPairs + MAX_DEVIATIONS * Math.sqrt(expectedPairs)) return false;
-  return chiSquare(high, count) <= MAX_CHI_SQUARE && chiSquare(low, count) <= MAX_CHI_SQUARE;
+  return chiSquare(values, 16, 1, count) <= MAX_CHI_SQUARE && chiSquare(values, 1, 16, count) <= MAX_CHI_SQUARE;
 }
 
-/** Pearson's statistic of 16 bins against an even spread. */
-function chiSquare(bins: Uint16Array, count: number): number {
+/** Pearson's statistic of 16 bins against an even spread: bin i sums 16 values that begin at `i * first` and lie `step` apart. */
+function chiSquare(values: Uint16Array, first: number, step: number, count: number): number {
   let squares = 0;
-  for (const bin of bins) squares += bin * bin;
+  for (let bin = 0; bin < 16; bin++) {
+    let sum = 0;
+    for (let i = 0; i < 16; i++) sum += values[bin * first + i * step]!;
+    squares += sum * sum;
+  }
   return (16 * squares) / count - count;
 }
