@@ -6,6 +6,7 @@ import type { Protocol } from './detector.js';
 import { ares } from './protocols/ares.js';
 import { bitcoin } from './protocols/bitcoin.js';
 import { bittorrent } from './protocols/bittorrent.js';
+import { directconnect } from './protocols/directconnect.js';
 import { edonkey } from './protocols/edonkey.js';
 import { ethereum } from './protocols/ethereum.js';
 import { fasttrack } from './protocols/fasttrack.js';
@@ -29,6 +30,7 @@ export const PROTOCOLS: readonly Protocol[] = [
   ares,
   bitcoin,
   bittorrent,
+  directconnect,
   edonkey,
   ethereum,
   fasttrack,

@@ -1,0 +1,89 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { ascii, concat, fromHex } from '../../../base/bytes.js';
+import { findingName, inspectSample, type Turn } from '../../sample.js';
+import { harvested, only, type Sample, sampleProblems } from '../../sample-table.js';
+import { datagrams, dht, handshake, lines } from './adc.js';
+
+const CID = 'OL5JUNC22JHISU36D2ND5YVSSLORTNK47N54JYA';
+const TTH = 'RY4AVZT64B3SN7D2SERN3ACQYBCGWIKEM7GW4CA';
+
+const handshakes: readonly [string, string, Sample['expected']][] = [
+  ['client to hub', 'HSUP ADBAS0 ADBASE ADTIGR ADUCM0\n', 'certain'],
+  ['hub to client', 'ISUP ADBASE ADTIGR ADPING\n', 'certain'],
+  ['client to client', 'CSUP ADBASE\n', 'certain'],
+  ['feature removed', 'HSUP RMTIGR ADBASE\n', 'certain'],
+  ['a word of its own', 'HSUP ADVENTURE GAME\n', 'no'],
+  ['no feature', 'HSUP hello world\n', 'no'],
+];
+
+for (const [name, text, expected] of handshakes) {
+  test(`ADC handshake: ${name}`, () => assert.deepEqual(sampleProblems(handshake, { name, turns: only(ascii(text)), expected }), []));
+}
+
+const commands: readonly [string, string, Sample['expected']][] = [
+  ['information', `BINF AAAB ID${CID} NIlab2 SL3 I4192.0.2.1 U43034\n`, 'certain'],
+  ['search', 'BSCH AAAC TO600397730 ANpayload\n', 'certain'],
+  ['feature-cast search', 'FSCH AAAC +TCP4 TO600397730 ANpayload\n', 'certain'],
+  ['connect to me', 'DCTM AAAB AAAC ADC/1.0 3034 123\n', 'certain'],
+  ['session id', 'ISID AAAB\n', 'certain'],
+  ['status', 'ISTA 000 Powered\\sby\\suhub\n', 'certain'],
+  ['hub information', 'IINF CT32 VEuhub/0.4.1 NIlab\n', 'certain'],
+  ['quit', 'IQUI AAAB\n', 'certain'],
+  ['client information', `CINF ID${CID} TO123\n`, 'certain'],
+  ['file request', `CGET file TTH/${TTH} 0 65536 ZL1\n`, 'certain'],
+  ['file answer', 'CSND file files.xml.bz2 0 380 ZL1\n', 'certain'],
+  ['password challenge', 'IGPA 3QKUUL2LNSYW4BTJGA2TIMJS\n', 'certain'],
+  ['information with a bad session id', 'BINF aaab NIlab2\n', 'no'],
+  ['information without session id', 'BINF is a word\n', 'no'],
+  ['status without number', 'ISTA okay then\n', 'no'],
+  ['request for something else', 'CGET what is this\n', 'no'],
+];
+
+for (const [name, text, expected] of commands) {
+  test(`ADC line: ${name}`, () => assert.deepEqual(sampleProblems(lines, { name, turns: only(ascii(text)), expected }), []));
+}
+
+const samples: readonly Sample[] = [
+  { name: 'search result', turns: only(ascii(`URES ${CID} SI200000 SL3 FN/s/song.bin TR${TTH}\n`)), expected: 'certain', isOpenEnded: true },
+  { name: 'extension of a client', turns: only(ascii(`UPBD ${CID} HI198.51.100.30:1511\n`)), expected: 'certain', isOpenEnded: true },
+  { name: 'client id of 38 characters', turns: only(ascii(`URES ${CID.slice(1)} SI200000 SL3\n`)), expected: 'no' },
+  { name: 'client id of 40 characters', turns: only(ascii(`URES ${CID}A SI200000\n`)), expected: 'no' },
+  { name: 'lower case', turns: only(ascii(`URES ${CID.toLowerCase()} SI200000\n`)), expected: 'no' },
+  { name: 'a sentence', turns: only(ascii('UDP is a protocol with datagrams and nothing else to speak of')), expected: 'no' },
+];
+
+for (const sample of samples) test(`ADC datagram: ${sample.name}`, () => assert.deepEqual(sampleProblems(datagrams, sample), []));
+
+test('a packed DHT datagram is likely, other bytes behind C1 are not', () => {
+  const packed = concat(fromHex('c1 78da'), new Uint8Array(30).fill(7));
+  assert.equal(findingName(inspectSample(dht, only(packed))), 'likely');
+  assert.equal(findingName(inspectSample(dht, only(packed.subarray(0, 15)))), 'no');
+  assert.equal(findingName(inspectSample(dht, only(concat(fromHex('c1 7800'), new Uint8Array(30))))), 'no');
+});
+
+test('connect requests and information tell ports, with the address of the session', () => {
+  const own = ascii(`BINF AAAB ID${CID} I4192.0.2.1 U43034\nDCTM AAAB AAAC ADC/1.0 3035 1\n`);
+  assert.deepEqual(harvested(lines, only(own)), ['listens:3034', '192.0.2.1:3034', 'listens:3035', '192.0.2.1:3035']);
+  const relayed: readonly Turn[] = [
+    { from: 0, bytes: ascii('HSUP ADBASE\n') },
+    { from: 1, bytes: ascii(`BINF AAAC NIx I4198.51.100.9 SL3 U44000\nBINF AAAD NIy I40.0.0.0 U44000\nDCTM AAAC AAAB ADCS/0.10 4001 7\nDCTM AAAD AAAB ADC/1.0 4002 8\n`) },
+  ];
+  assert.deepEqual(harvested(handshake, relayed), ['198.51.100.9:4000', '198.51.100.9:4001']);
+});
+
+test('streams and datagrams of any bytes never throw, nor match at random', () => {
+  fc.assert(
+    fc.property(fc.uint8Array({ minLength: 1, maxLength: 100 }), (tail) => {
+      for (const [feature, head] of [
+        [handshake, 'HSUP '],
+        [lines, 'BINF '],
+        [datagrams, 'U'],
+      ] as const) {
+        assert.notEqual(findingName(inspectSample(feature, only(concat(ascii(head), tail)))), 'certain');
+      }
+    }),
+    { numRuns: 200, seed: 1 },
+  );
+});

@@ -1,0 +1,221 @@
+/**
+ * ADC, the second Direct Connect protocol: lines of a type letter, a command and
+ * parameters, between clients and hubs, between clients, and over UDP.
+ *
+ *   HSUP ADBASE ADTIGR                     handshake, either side
+ *   BINF AAAB ID... NI...                  type B, D, E, F: session id of four base32 characters
+ *   URES <client id, 39 base32> TR...      UDP
+ *
+ * Advanced Direct Connect 1.0.3 and its extensions. Not recognised: encrypted UDP (SUDP) and
+ * what follows `ZON` or `CSND`.
+ */
+import { ascii, hasAt, indexOf, indexOfByte, u8 } from '../../../base/bytes.js';
+import { type Feature, type Finding, type Inspection, MAX_PREFIX_BYTES, match, MORE, NO, type PeerSink, TCP, UDP } from '../../detector.js';
+
+/** Odds: 7 literal bytes at the start of the stream, then four capitals or digits and a separator. */
+const HANDSHAKE = match('certain', 'ADC handshake: SUP with features');
+/** Odds: type, command and blank (5 of about 40 literals) and a session id or parameters of the command (2^-13 or less), up to a line end. */
+const LINE = match('certain', 'ADC command with its session id or parameters');
+/** Odds: 3 capitals behind U and 39 base32 characters between blanks: 2^-120. */
+const DATAGRAM = match('certain', 'ADC datagram with a client id');
+
+const LF = 0x0a;
+const BLANK = 0x20;
+const CLIENT_ID_CHARACTERS = 39;
+const SESSION_ID_CHARACTERS = 4;
+
+function isBase32(bytes: Uint8Array, at: number, end: number, count: number): boolean {
+  if (at + count > end) return false;
+  for (let i = at; i < at + count; i++) {
+    const byte = u8(bytes, i);
+    if (!(byte >= 0x41 && byte <= 0x5a) && !(byte >= 0x32 && byte <= 0x37)) return false;
+  }
+  return true;
+}
+
+function isCapitalOrDigit(byte: number): boolean {
+  return (byte >= 0x41 && byte <= 0x5a) || (byte >= 0x30 && byte <= 0x39);
+}
+
+const SUP = ['HSUP ', 'ISUP ', 'CSUP '].map(ascii);
+/** `ADBASE`: add, and a name of four. */
+const FEATURE_CHARACTERS = 6;
+
+function inspectHandshake(input: Inspection): Finding {
+  const { bytes, start, end } = input;
+  const at = start + 5;
+  for (let i = 0; i < FEATURE_CHARACTERS; i++) {
+    if (at + i >= end) return MORE;
+    const byte = u8(bytes, at + i);
+    // AD adds a feature, RM removes one.
+    const isFit = i === 0 ? byte === 0x41 || byte === 0x52 : i === 1 ? byte === 0x44 || byte === 0x4d : isCapitalOrDigit(byte);
+    if (!isFit) return NO;
+  }
+  const behindAt = at + FEATURE_CHARACTERS;
+  if (behindAt >= end) return MORE;
+  return u8(bytes, behindAt) === BLANK || u8(bytes, behindAt) === LF ? HANDSHAKE : NO;
+}
+
+/** Commands with a session id behind them: broadcast, direct, echo, feature-cast. */
+const WITH_SESSION = 'BINF BMSG BSCH BSTA BRES DMSG DCTM DRCM DRES DSCH DINF DSTA DNAT DRNT EMSG ECTM ERCM ERES FSCH FINF FMSG'.split(' ').map(ascii);
+/** Commands without one, and what must stand behind the blank. */
+const WITHOUT_SESSION: readonly [Uint8Array, RegExp][] = [
+  [ascii('ISID'), /^[A-Z2-7]{4}\n/],
+  [ascii('IINF'), /^([A-Z]{2}[^ \n]* )*[A-Z]{2}[^ \n]*\n/],
+  [ascii('IQUI'), /^[A-Z2-7]{4}[ \n]/],
+  [ascii('ISTA'), /^[0-2]\d\d[ \n]/],
+  [ascii('CSTA'), /^[0-2]\d\d[ \n]/],
+  [ascii('IGPA'), /^[A-Z2-7]{20,}\n/],
+  [ascii('HPAS'), /^[A-Z2-7]{39}\n/],
+  [ascii('CINF'), /^ID[A-Z2-7]{39}[ \n]/],
+  [ascii('CGET'), /^(file|tthl|list|blom) [^\n]+ \d+ -?\d+/],
+  [ascii('CGFI'), /^file [^\n]+\n/],
+  [ascii('CSND'), /^(file|tthl|list|blom) [^\n]+ \d+ -?\d+/],
+];
+const PARAMETER_BYTES = 500;
+
+function inspectLine(input: Inspection): Finding {
+  const { bytes, start, end } = input;
+  const at = start + 5;
+  if (at > end) return MORE;
+  if (u8(bytes, start + 4) !== BLANK) return NO;
+  const lineEnd = indexOfByte(bytes, at, end, LF);
+  for (const word of WITH_SESSION) {
+    if (!hasAt(bytes, start, end, word)) continue;
+    if (end - at < SESSION_ID_CHARACTERS + 1) return MORE;
+    const behind = u8(bytes, at + SESSION_ID_CHARACTERS);
+    if (!isBase32(bytes, at, end, SESSION_ID_CHARACTERS) || (behind !== BLANK && behind !== LF)) return NO;
+    return lineEnd >= 0 ? LINE : end - start < MAX_PREFIX_BYTES ? MORE : NO;
+  }
+  for (const [word, parameters] of WITHOUT_SESSION) {
+    if (!hasAt(bytes, start, end, word)) continue;
+    const last = Math.min(lineEnd < 0 ? end : lineEnd + 1, at + PARAMETER_BYTES);
+    let text = '';
+    for (let i = at; i < last; i++) text += String.fromCharCode(u8(bytes, i));
+    if (parameters.test(text)) return LINE;
+    return lineEnd < 0 && end - start < MAX_PREFIX_BYTES ? MORE : NO;
+  }
+  return NO;
+}
+
+export const handshake: Feature = {
+  feature: 'adc',
+  transport: TCP,
+  trigger: { kind: 'anchors', anchors: SUP.map((bytes) => ({ at: 0, bytes })) },
+  inspect: inspectHandshake,
+  harvest: harvestLines,
+};
+
+export const lines: Feature = {
+  feature: 'adc-line',
+  transport: TCP,
+  trigger: {
+    kind: 'anchors',
+    anchors: [...WITH_SESSION, ...WITHOUT_SESSION.map(([word]) => word)].map((bytes) => ({ at: 0, bytes })),
+  },
+  inspect: inspectLine,
+  harvest: harvestLines,
+};
+
+const CONNECT_WORDS = ['DCTM ', 'ECTM '].map(ascii);
+const INFORMATION = ascii('BINF ');
+const ADDRESS = ascii(' I4');
+const UDP_PORT = ascii(' U4');
+
+/** Number in decimal at `at`, ended by a blank or line feed; 0 when there is none. */
+function numberAt(bytes: Uint8Array, at: number, end: number): number {
+  let value = 0;
+  let next = at;
+  while (next < end && next - at < 5 && u8(bytes, next) >= 0x30 && u8(bytes, next) <= 0x39) value = value * 10 + u8(bytes, next++) - 0x30;
+  const isEnded = next < end && (u8(bytes, next) === BLANK || u8(bytes, next) === LF);
+  return isEnded && value <= 65535 ? value : 0;
+}
+
+/** Dotted quad in [at, end) into `address`; false when it is none or 0.0.0.0. */
+function readAddress(bytes: Uint8Array, at: number, end: number, address: Uint8Array): boolean {
+  let next = at;
+  for (let part = 0; part < 4; part++) {
+    let value = 0;
+    const partAt = next;
+    while (next < end && next - partAt < 3 && u8(bytes, next) >= 0x30 && u8(bytes, next) <= 0x39) value = value * 10 + u8(bytes, next++) - 0x30;
+    if (next === partAt || value > 255) return false;
+    address[part] = value;
+    if (part < 3 && (next >= end || u8(bytes, next++) !== 0x2e)) return false;
+  }
+  return u8(address, 0) !== 0;
+}
+
+/** The address that the client with this session id gave (`BINF`, I4) in what has been seen. */
+function addressOf(bytes: Uint8Array, start: number, end: number, sessionAt: number, address: Uint8Array): boolean {
+  const session = bytes.subarray(sessionAt, sessionAt + SESSION_ID_CHARACTERS);
+  for (let at = indexOf(bytes, start, end, INFORMATION); at >= 0; at = indexOf(bytes, at + 1, end, INFORMATION)) {
+    if (!hasAt(bytes, at + INFORMATION.length, end, session)) continue;
+    const lineEnd = indexOfByte(bytes, at, end, LF);
+    const fieldAt = indexOf(bytes, at, lineEnd < 0 ? end : lineEnd, ADDRESS);
+    if (fieldAt >= 0 && readAddress(bytes, fieldAt + ADDRESS.length, end, address)) return true;
+  }
+  return false;
+}
+
+/** `BINF ... I4 U4`: a UDP endpoint. `DCTM sender target protocol port token`: the sender waits on that TCP port. */
+function harvestLines(input: Inspection, sink: PeerSink): boolean {
+  const { bytes, start, end } = input;
+  const address = new Uint8Array(4);
+  for (let at = start; at < end; ) {
+    const lineEnd = indexOfByte(bytes, at, end, LF);
+    if (lineEnd < 0) break;
+    if (hasAt(bytes, at, lineEnd, INFORMATION)) harvestInformation(bytes, at, lineEnd + 1, address, input, sink);
+    else if (CONNECT_WORDS.some((word) => hasAt(bytes, at, lineEnd, word))) {
+      // Two session ids, then the protocol up to a blank, then the port.
+      const protocolAt = at + 5 + 2 * (SESSION_ID_CHARACTERS + 1);
+      const blankAt = indexOfByte(bytes, Math.min(protocolAt, lineEnd), lineEnd, BLANK);
+      const port = blankAt < 0 ? 0 : numberAt(bytes, blankAt + 1, lineEnd + 1);
+      if (port > 0 && input.direction === 0) sink.listensOn(port);
+      if (port > 0 && addressOf(bytes, start, end, at + 5, address)) sink.toldIpv4(address, 0, port);
+    }
+    at = lineEnd + 1;
+  }
+  return end - start < MAX_PREFIX_BYTES;
+}
+
+function harvestInformation(bytes: Uint8Array, at: number, end: number, address: Uint8Array, input: Inspection, sink: PeerSink): void {
+  const portAt = indexOf(bytes, at, end, UDP_PORT);
+  const port = portAt < 0 ? 0 : numberAt(bytes, portAt + UDP_PORT.length, end);
+  if (port === 0) return;
+  if (input.direction === 0) sink.listensOn(port);
+  const addressAt = indexOf(bytes, at, end, ADDRESS);
+  if (addressAt >= 0 && readAddress(bytes, addressAt + ADDRESS.length, end, address)) sink.toldIpv4(address, 0, port);
+}
+
+/** `URES <CID> ...`, `USCH`, `UINF`, `UPSR` and others of extensions. */
+function inspectDatagram(input: Inspection): Finding {
+  const { bytes, start, end } = input;
+  if (end - start < 6 + CLIENT_ID_CHARACTERS) return NO;
+  for (let at = start + 1; at < start + 4; at++) if (!isCapitalOrDigit(u8(bytes, at))) return NO;
+  const behindAt = start + 5 + CLIENT_ID_CHARACTERS;
+  if (u8(bytes, start + 4) !== BLANK || !isBase32(bytes, start + 5, end, CLIENT_ID_CHARACTERS)) return NO;
+  return u8(bytes, behindAt) === BLANK || u8(bytes, behindAt) === LF ? DATAGRAM : NO;
+}
+
+export const datagrams: Feature = {
+  feature: 'adc-udp',
+  transport: UDP,
+  trigger: { kind: 'anchors', anchors: [{ at: 0, bytes: ascii('U') }] },
+  inspect: inspectDatagram,
+};
+
+/** Odds: marker and zlib header, 2^-21; several protocols pack with zlib, few behind this byte. */
+const DHT = match('likely', 'Direct Connect DHT (StrongDC++): zlib-packed ADC datagram');
+const DHT_PACKED = 0xc1;
+
+/** StrongDC++ and EiskaltDC++: the DHT packs its ADC lines. */
+export const dht: Feature = {
+  feature: 'dht',
+  transport: UDP,
+  trigger: {
+    kind: 'anchors',
+    // RFC 1950: deflate with a window of 32 KiB, in the three levels whose check bits zlib writes.
+    anchors: [0x5e, 0x9c, 0xda].map((flags) => ({ at: 0, bytes: Uint8Array.of(DHT_PACKED, 0x78, flags) })),
+  },
+  inspect: (input) => (input.end - input.start >= 20 ? DHT : NO),
+};

@@ -1,0 +1,67 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { ascii } from '../../../base/bytes.js';
+import type { Turn } from '../../sample.js';
+import { harvested, only, type Sample, sampleProblems } from '../../sample-table.js';
+import { nmdc, nmdcUdp } from './nmdc.js';
+
+const LOCK = '$Lock EXTENDEDPROTOCOL_hub Pk=hub1|';
+const KEY = '$Key t\xc0\xb0A\x11\xd1|';
+
+const streams: readonly [string, string, Sample['expected']][] = [
+  ['lock of a hub', `${LOCK}$HubName my hub|`, 'certain'],
+  ['opening of a client', '$MyNick somebody|$Lock EXTENDEDPROTOCOLABC Pk=DCPLUSPLUS2.4|', 'certain'],
+  ['supports and key', `$Supports UserCommand NoGetINFO TTHSearch ZPipe0 |${KEY}$ValidateNick somebody|`, 'certain'],
+  ['key and nick', `${KEY}$ValidateNick somebody|`, 'certain'],
+  ['own information', '$MyINFO $ALL somebody <++ V:0.8,M:A,H:1/0/0,S:3>$ $LAN(T3)\x01$$0$|', 'certain'],
+  ['search', '$Search 192.0.2.1:4000 F?T?0?1?some$words|', 'certain'],
+  ['search of a passive client', '$Search Hub:somebody T?T?500?1?words|', 'certain'],
+  ['connect to me', '$ConnectToMe somebody 192.0.2.1:4000|', 'certain'],
+  ['connect to me over TLS', '$ConnectToMe somebody 192.0.2.1:4000S|', 'certain'],
+  ['direction', '$Direction Download 11808|', 'certain'],
+  ['file request', '$ADCGET file TTH/RY4AVZT64B3SN7D2SERN3ACQYBCGWIKEM7GW4CA 0 65536 ZL1|', 'certain'],
+  ['file answer', '$ADCSND file files.xml.bz2 0 310 ZL1|', 'certain'],
+  ['old file request and answer', '$Get path\\name$1|$Send|', 'certain'],
+  ['one command', '$Hello somebody|', 'likely'],
+  ['lock without Pk', '$Lock something|', 'likely'],
+  ['full hub', '$HubIsFull|', 'likely'],
+  // Near misses
+  ['Redis', '$5\r\nhello\r\n', 'no'],
+  ['a shell prompt', '$ ls -l | more', 'no'],
+  ['an unknown command', '$Greet somebody|', 'no'],
+  ['a long word', '$AVeryLongVariableName = 1|', 'no'],
+  ['a PHP variable', '$Search = array(1);', 'more'],
+];
+
+for (const [name, text, expected] of streams) {
+  test(`NMDC: ${name}`, () => {
+    const problems = sampleProblems(nmdc, { name, turns: only(ascii(text)), expected });
+    assert.deepEqual(problems, []);
+  });
+}
+
+const datagrams: readonly Sample[] = [
+  { name: 'file', turns: only(ascii('$SR somebody path\\file.bin\x053000000 3/3\x05my hub (198.51.100.30:411)|')), expected: 'certain' },
+  { name: 'file by its tree hash', turns: only(ascii('$SR a b\x051 3/3\x05TTH:RY4AVZT64B3SN7D2 (198.51.100.30)|')), expected: 'certain' },
+  { name: 'search', turns: only(ascii('$Search 192.0.2.1:4000 F?T?0?9?TTH:RY4A|')), expected: 'certain', isOpenEnded: true },
+  { name: 'without separator', turns: only(ascii('$SR somebody (something)|')), expected: 'no' },
+  { name: 'without hub', turns: only(ascii('$SR somebody file\x051 3/3|')), expected: 'no' },
+];
+
+for (const sample of datagrams) {
+  test(`NMDC datagram: ${sample.name}`, () => {
+    // The bar at the end is optional.
+    const problems = sampleProblems(nmdcUdp, sample).filter((problem) => !problem.includes(`cut to ${(sample.turns[0]?.bytes.length ?? 0) - 1} bytes`));
+    assert.deepEqual(problems, []);
+  });
+}
+
+test('clients tell their ports to the hub, the hub tells clients to each other', () => {
+  const commands = ascii('$Search 192.0.2.1:4000 F?T?0?1?x|$ConnectToMe other 192.0.2.1:4001|');
+  assert.deepEqual(harvested(nmdc, only(commands)), ['192.0.2.1:4001', 'listens:4001', '192.0.2.1:4000', 'listens:4000']);
+  const relayed: readonly Turn[] = [
+    { from: 0, bytes: ascii('$Supports x|') },
+    { from: 1, bytes: ascii(`${LOCK}$ConnectToMe me 198.51.100.9:3000S|`) },
+  ];
+  assert.deepEqual(harvested(nmdc, relayed), ['198.51.100.9:3000']);
+});

@@ -1,0 +1,162 @@
+/**
+ * NMDC, the first Direct Connect protocol: `$Command parameters|` between clients and
+ * hubs and between clients, over TCP, and search results over UDP.
+ *
+ * Not recognised: data behind a transfer's opening; chat that a hub sends before its `$Lock`.
+ * "NMDC Protocol" 1.3 (nmdc.sourceforge.net).
+ */
+import { ascii, hasAt, indexOf, indexOfByte, u8 } from '../../../base/bytes.js';
+import { scanIpv4Endpoints } from '../../../base/endpoint-text.js';
+import { type Feature, type Finding, type Inspection, MAX_PREFIX_BYTES, match, MORE, NO, TCP, UDP } from '../../detector.js';
+
+/** Odds: 6 literal bytes at the start of the stream and ` Pk=` before the bar. */
+const LOCK = match('certain', 'NMDC: $Lock with Pk, the opening of hub or client');
+/** Odds: 8 literal bytes, and 6 behind the first bar. */
+const NICK = match('certain', 'NMDC: $MyNick and $Lock, the opening of a client');
+/** Odds: two commands of a list of 60, with dollar, blank or bar where they belong: at least 8 literal bytes. */
+const COMMANDS = match('certain', 'NMDC commands, each ended by a bar');
+/** Odds: a command word of 5 letters or more and parameters that only it has. */
+const STRONG = match('certain', 'NMDC command with its parameters');
+/** One command; prompts and templates of other programs begin with a dollar and a word, too, but do not end in a bar. */
+const COMMAND = match('likely', 'NMDC command ended by a bar');
+
+const DOLLAR = 0x24;
+const BAR = 0x7c;
+const BLANK = 0x20;
+/** Longest command word: ValidateDenide, MultiConnectToMe. */
+const MAX_WORD_BYTES = 16;
+
+/** Commands of the specification and its extensions. */
+const WORDS: ReadonlySet<string> = new Set(
+  (
+    'ADCGET ADCSND BadPass BotINFO BotList Cancel Canceled Close ConnectToMe Direction Error Failed FailOver FileLength ForceMove Get ' +
+    'GetCID GetHubURL GetINFO GetListLen GetNetInfo GetNickList GetPass GetTopic GetZBlock Hello HubINFO HubIsFull HubName HubTopic Key Kick ' +
+    'ListLen Lock LogedIn MaxedOut MCTo MultiConnectToMe MultiSearch MyCID MyHubURL MyINFO MyNick MyPass NickChange NickList OpForceMove ' +
+    'OpList Ping Quit RevConnectToMe SA SP SR Search Send Sending SetTopic Supports To: UGetBlock UGetZBlock UserCommand UserIP ' +
+    'ValidateDenide ValidateNick Version ZOn'
+  ).split(' '),
+);
+
+/** Commands whose parameters are unmistakable, with what must stand behind the word. */
+const STRONG_WORDS: readonly [Uint8Array, RegExp][] = [
+  [ascii('$Supports '), /^[A-Za-z0-9]+( [A-Za-z0-9]+)* ?\|/],
+  [ascii('$MyINFO '), /^\$ALL [^ |]+ [^|]*\$/],
+  [ascii('$ADCGET '), /^(file|tthl|list|tthf) [^|]+ \d+ -?\d+/],
+  [ascii('$ADCSND '), /^(file|tthl|list|tthf) [^|]+ \d+ -?\d+/],
+  [ascii('$Direction '), /^(Upload|Download) \d+\|/],
+  [ascii('$ConnectToMe '), /^[^ |]+ \d+\.\d+\.\d+\.\d+:\d+[A-Z]*[ |]/],
+  [ascii('$Search '), /^(Hub:[^ |]+|\d+\.\d+\.\d+\.\d+:\d+) [FT]\?[FT]\?\d+\?\d\?/],
+];
+
+/** End of the command at `at` (position of its bar), -1 when it is none, 0 when cut. */
+function commandEnd(bytes: Uint8Array, at: number, end: number): number {
+  if (at >= end) return 0;
+  if (u8(bytes, at) !== DOLLAR) return -1;
+  let next = at + 1;
+  let word = '';
+  while (next < end && u8(bytes, next) !== BLANK && u8(bytes, next) !== BAR) {
+    if (word.length === MAX_WORD_BYTES) return -1;
+    word += String.fromCharCode(u8(bytes, next++));
+  }
+  if (next >= end) return canGrow(word) ? 0 : -1;
+  if (!WORDS.has(word)) return -1;
+  const barAt = indexOfByte(bytes, next, end, BAR);
+  return Math.max(barAt, 0);
+}
+
+function canGrow(beginning: string): boolean {
+  for (const word of WORDS) if (word.startsWith(beginning)) return true;
+  return false;
+}
+
+const LOCK_WORD = ascii('$Lock ');
+const NICK_WORD = ascii('$MyNick ');
+const PUBLIC_KEY = ascii(' Pk=');
+const STRONG_PARAMETER_BYTES = 400;
+
+function inspectStream(input: Inspection): Finding {
+  const { bytes, start, end } = input;
+  const more = end - start < MAX_PREFIX_BYTES ? MORE : NO;
+  const barAt = commandEnd(bytes, start, end);
+  if (barAt < 0) return NO;
+  const strong = strongFinding(bytes, start, end);
+  if (strong !== NO) return strong;
+  if (barAt === 0) return more;
+  if (hasAt(bytes, start, end, LOCK_WORD)) return indexOf(bytes, start, barAt, PUBLIC_KEY) >= 0 ? LOCK : COMMAND;
+  if (hasAt(bytes, start, end, NICK_WORD) && hasAt(bytes, barAt + 1, end, LOCK_WORD)) return NICK;
+  const secondBarAt = commandEnd(bytes, barAt + 1, end);
+  return secondBarAt > 0 ? COMMANDS : COMMAND;
+}
+
+/** A command whose parameters show before its bar has come: logins with long shares lists may take several segments. */
+function strongFinding(bytes: Uint8Array, start: number, end: number): Finding {
+  for (const [word, parameters] of STRONG_WORDS) {
+    if (!hasAt(bytes, start, end, word)) continue;
+    const from = start + word.length;
+    let text = '';
+    for (let at = from; at < Math.min(end, from + STRONG_PARAMETER_BYTES); at++) text += String.fromCharCode(u8(bytes, at));
+    return parameters.test(text) ? STRONG : NO;
+  }
+  return NO;
+}
+
+const CONNECT_WORD = ascii('$ConnectToMe ');
+const SEARCH_WORD = ascii('$Search ');
+/** A nick of 64 bytes, an address, a port. */
+const ENDPOINT_BYTES = 96;
+
+export const nmdc: Feature = {
+  feature: 'nmdc',
+  transport: TCP,
+  trigger: { kind: 'anchors', anchors: [{ at: 0, bytes: Uint8Array.of(DOLLAR) }] },
+  inspect: inspectStream,
+  harvest(input, sink) {
+    const { bytes, start, end } = input;
+    for (const word of [CONNECT_WORD, SEARCH_WORD]) {
+      for (let at = indexOf(bytes, start, end, word); at >= 0; at = indexOf(bytes, at + 1, end, word)) {
+        const barAt = indexOfByte(bytes, at, Math.min(end, at + ENDPOINT_BYTES), BAR);
+        const last = barAt < 0 ? Math.min(end, at + ENDPOINT_BYTES) : barAt + 1;
+        scanIpv4Endpoints(bytes, at + word.length, last, (address, addressAt, port) => {
+          sink.toldIpv4(address, addressAt, port);
+          // A client names its own port to the hub.
+          if (input.direction === 0) sink.listensOn(port);
+        });
+      }
+    }
+    return end - start < MAX_PREFIX_BYTES;
+  },
+};
+
+/** Odds: 4 literal bytes, a separator 05, and an address in parentheses or a hub name at the end. */
+const RESULT = match('certain', 'NMDC search result over UDP: $SR with slots and hub');
+const QUERY = match('certain', 'NMDC search over UDP: $Search or a short TTH search');
+
+const RESULT_WORD = ascii('$SR ');
+const SEPARATOR = 0x05;
+const OPEN = 0x28;
+const CLOSE = 0x29;
+
+/** `$SR nick path<05>size free/all<05>hub (address:port)|`; a directory has no size. */
+function inspectDatagram(input: Inspection): Finding {
+  const { bytes, start, end } = input;
+  if (hasAt(bytes, start, end, RESULT_WORD)) {
+    const separatorAt = indexOfByte(bytes, start, end, SEPARATOR);
+    if (separatorAt < 0) return NO;
+    const openAt = indexOfByte(bytes, separatorAt, end, OPEN);
+    return openAt >= 0 && indexOfByte(bytes, openAt, end, CLOSE) >= 0 ? RESULT : NO;
+  }
+  return strongFinding(bytes, start, end) === NO ? NO : QUERY;
+}
+
+export const nmdcUdp: Feature = {
+  feature: 'nmdc-udp',
+  transport: UDP,
+  trigger: {
+    kind: 'anchors',
+    anchors: [
+      { at: 0, bytes: RESULT_WORD },
+      { at: 0, bytes: SEARCH_WORD },
+    ],
+  },
+  inspect: inspectDatagram,
+};
