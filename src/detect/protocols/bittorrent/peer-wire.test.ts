@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { concat, fromHex } from '../../../base/bytes.js';
+import { ascii, concat, fromHex } from '../../../base/bytes.js';
 import { findingName, inspectSample } from '../../sample.js';
 import { answer, ask, checkSamples } from '../../../../test/support/detector-table.js';
 import { peerWire } from './peer-wire.js';
@@ -16,6 +16,8 @@ const CANCEL = fromHex('0000000d 08 00000029 00008000 00004000');
 const REJECT = fromHex('0000000d 10 00000029 00008000 00004000');
 const PIECE = concat(fromHex('00004009 07 00000029 00008000'), new Uint8Array(500).fill(0x77));
 const HAVE = fromHex('00000005 04 00000102');
+/** extended: length 27, id 20, number 6, dictionary. */
+const METADATA = concat(fromHex('0000001b 14 06'), ascii('d8:msg_typei0e5:piecei0ee'));
 const INTERESTED = fromHex('00000001 02');
 const KEEP_ALIVE = fromHex('00000000');
 const UNALIGNED = new Uint8Array(700).fill(0x5a);
@@ -31,6 +33,8 @@ test('messages at the beginning of a segment are recognised', () => {
     { name: 'request after part of a block', turns: [ask(UNALIGNED), answer(REQUEST)], expected: 'certain', options: MIDDLE },
     { name: 'second segment of a side', turns: [ask(UNALIGNED), ask(REQUEST)], expected: 'certain', options: MIDDLE },
     { name: 'three haves', turns: [ask(concat(HAVE, HAVE, HAVE))], expected: 'likely', options: MIDDLE },
+    { name: 'port, upload_only, interested', turns: [ask(concat(fromHex('00000003 09 9fff 00000003 14 0300'), INTERESTED))], expected: 'likely', options: MIDDLE },
+    { name: 'unchoke and a metadata request', turns: [ask(concat(fromHex('00000001 01'), METADATA))], expected: 'certain', options: MIDDLE },
     { name: 'request and half of another', turns: [ask(concat(REQUEST, REQUEST.subarray(0, 9)))], expected: 'certain', options: MIDDLE },
   ]);
 });
@@ -48,7 +52,9 @@ test('other length-prefixed messages are not named', () => {
         ['interested alone', INTERESTED],
         ['keep-alives', concat(KEEP_ALIVE, KEEP_ALIVE, KEEP_ALIVE)],
         ['zeros', new Uint8Array(64)],
-        ['begin that is no multiple of 16 KiB', fromHex('0000000d 06 00000029 00008001 00004000')],
+        ['extension with another length', concat(fromHex('0000001c 14 06'), ascii('d8:msg_typei0e5:piecei0ee '))],
+    ['port and interested', concat(fromHex('00000003 09 9fff'), INTERESTED)],
+    ['begin that is no multiple of 16 KiB', fromHex('0000000d 06 00000029 00008001 00004000')],
         ['block of 1 MiB', fromHex('0000000d 06 00000029 00008000 00100000')],
         ['block of 0', fromHex('0000000d 06 00000029 00008000 00000000')],
         ['index beyond 2^24', fromHex('0000000d 06 01000029 00008000 00004000')],

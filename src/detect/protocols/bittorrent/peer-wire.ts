@@ -11,6 +11,7 @@
  */
 import { u32, u8 } from '../../../base/bytes.js';
 import { type Feature, type Finding, type Inspection, MORE, NO, TCP, match } from '../../detector.js';
+import { endOfValue } from './bencode.js';
 
 const HAVE = 4;
 const BITFIELD = 5;
@@ -33,15 +34,24 @@ const EXTENDED = 20;
 const ASKS = match('certain', 'BitTorrent message that requests, cancels or rejects a block');
 /* Odds: id, block length 16 KiB (40 bits), begin a multiple of it below 64 MiB (20 bits), piece index below 2^24 (8 bits). */
 const BLOCK = match('certain', 'BitTorrent piece message with a block of 16 KiB');
-/* Heuristic: three and more announcements of pieces. False positives: length-prefixed messages of 5 bytes whose type is 4. */
-const HAVES = match('likely', 'row of BitTorrent have messages');
+/* Odds: length and id (40 bits), and a bencoded dictionary that ends where the length says (32 bits and its grammar). */
+const EXTENSION = match(
+  'certain',
+  'BitTorrent extension message: bencoded dictionary of the announced length',
+);
+/* Heuristic: three messages in a row, two of them with an exact length. False positives: length-prefixed messages with the same few types and lengths. */
+const ROW = match('likely', 'row of BitTorrent messages with the lengths of their types');
 
 const BLOCK_BYTES = 0x4000;
 const MAX_BLOCK_BYTES = 0x2_0000;
 const MAX_BEGIN = 0x400_0000;
 const MAX_INDEX = 0x100_0000;
-/** Haves in a row that count as a sign. */
-const MIN_HAVES = 3;
+/** Messages in a row that count as a sign, and how many of them must have a type of one length (have, port, a switched extension). */
+const MIN_MESSAGES = 3;
+const MIN_EXACT = 2;
+/** Extension that is a switch (`upload_only`): id, number, one byte. */
+const SWITCH_BYTES = 3;
+const LETTER_D = 0x64;
 /** Bitfields of a million pieces; more is no message. */
 const MAX_BITFIELD_BYTES = 0x2_0000;
 /** Segments looked at in each direction: clear streams show a message soon. */
@@ -57,8 +67,10 @@ function inspect(input: Inspection): Finding {
   if (input.fromStart) return NO;
   const { bytes, segmentAt, end } = input;
   let next = segmentAt;
-  let haves = 0;
+  let messages = 0;
+  let exact = 0;
   let asks = 0;
+  let dictionaries = 0;
   while (next + 5 <= end) {
     const lengthBytes = u32(bytes, next);
     const after = next + 4 + lengthBytes;
@@ -69,24 +81,30 @@ function inspect(input: Inspection): Finding {
     const id = u8(bytes, next + 4);
     if (id === PIECE) {
       if (next + 13 > end || !namesBlock(bytes, next + 5)) return answer(input);
-      if (lengthBytes === BLOCK_BYTES + 9 || asks + haves > 0) return BLOCK;
-      return answer(input);
+      return lengthBytes === BLOCK_BYTES + 9 || asks > 0 || exact > 0 ? BLOCK : answer(input);
     }
     if (!isWellFormed(id, lengthBytes)) return answer(input);
     if (after > end) break;
-    if (id === HAVE) {
-      if (u32(bytes, next + 5) >= MAX_INDEX) return answer(input);
-      haves++;
-    } else if (id === REQUEST || id === CANCEL || id === REJECT) {
+    messages++;
+    if (id === HAVE && u32(bytes, next + 5) >= MAX_INDEX) return answer(input);
+    if (id === REQUEST || id === CANCEL || id === REJECT) {
       const blockBytes = u32(bytes, next + 13);
       if (!namesBlock(bytes, next + 5) || blockBytes === 0 || blockBytes > MAX_BLOCK_BYTES)
         return answer(input);
       asks++;
     }
+    if (id === EXTENDED && isDictionary(bytes, next + 6, after)) dictionaries++;
+    if (id === HAVE || id === PORT || (id === EXTENDED && lengthBytes === SWITCH_BYTES)) exact++;
     next = after;
   }
   if (asks > 0) return ASKS;
-  return haves >= MIN_HAVES ? HAVES : answer(input);
+  if (dictionaries > 0) return EXTENSION;
+  return messages >= MIN_MESSAGES && exact >= MIN_EXACT ? ROW : answer(input);
+}
+
+/** One bencoded dictionary with a key fills [at, end). */
+function isDictionary(bytes: Uint8Array, at: number, end: number): boolean {
+  return end - at > 4 && u8(bytes, at) === LETTER_D && endOfValue(bytes, at, end) === end;
 }
 
 /** The segment showed no message: wait for another, within bounds. */
