@@ -50,18 +50,17 @@ interface CaptureResult {
 async function identifyCapture(capture: string, options: IdentifyOptions, output: Output): Promise<CaptureResult> {
   const summary = new CaptureSummary(options.json === true ? 0 : options.flows);
   const isListing = options.json === true;
-  const isListingAll = options.all === true;
+  const isListingAll = isListing && options.all === true;
   const identifier: Identifier = new Identifier({
     protocols: PROTOCOLS,
     flows: { maxFlows: options.maxFlows },
     onFlowEnd: (flow, finding) => {
-      if (finding === null && !(isListing && isListingAll)) {
-        summary.addOrdinary();
-        return;
-      }
+      if (finding === null) summary.addOrdinary();
+      else summary.addP2p(identifier.table, flow, finding);
+      if (finding === null ? !isListingAll : !isListing && !summary.canList) return;
       const record = flowRecord(identifier.table, flow, finding, capture);
-      summary.add(record);
       if (isListing) output.line(JSON.stringify(record));
+      else summary.listed.push(record);
     },
   });
   const replay = new Replay(identifier);

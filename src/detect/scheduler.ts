@@ -30,14 +30,18 @@ export class Scheduler {
   /** After `search` over a stream: candidates that want more bytes; valid in [0, keptCount). */
   readonly kept: Candidate[] = [];
   keptCount = 0;
+  #absentFacet: Candidate['facet'] = null;
 
   /** Asks the candidates. A certain match ends the search; otherwise the strongest wins, ties go to the protocol id that sorts first. */
   search(candidates: readonly Candidate[], count: number, input: LiveInspection): void {
     this.match = null;
     this.matched = null;
     this.keptCount = 0;
+    this.#absentFacet = null;
     for (let i = 0; i < count; i++) {
       const candidate = candidates[i]!;
+      // One failed parse answers for all features that read the facet (bench/identify.ts).
+      if (candidate.facet !== null && candidate.facet === this.#absentFacet) continue;
       const finding = this.#ask(candidate, input);
       if (this.#onAnswer !== undefined) this.#onAnswer(candidate, finding);
       if (finding === NO) continue;
@@ -59,7 +63,9 @@ export class Scheduler {
       if (state === ANCHOR_ABSENT) return NO;
       if (state === ANCHOR_PENDING) return isStream ? MORE : NO;
     } else if (candidate.facet !== null && input[candidate.facet]() === null) {
-      return isStream && input.end - input.start < FACET_PATIENCE_BYTES ? MORE : NO;
+      if (isStream && input.end - input.start < FACET_PATIENCE_BYTES) return MORE;
+      this.#absentFacet = candidate.facet;
+      return NO;
     }
     input.protocolIndex = candidate.protocolIndex;
     return candidate.feature.inspect(input);

@@ -103,9 +103,12 @@ export class Endpoints implements PeerSink {
 
   /** What is known of a flow's endpoints for one protocol. */
   known(flow: number, protocolIndex: number, timeMs: number): Known {
-    const ends = [this.#knownFor(flow, 1, protocolIndex, timeMs), this.#knownFor(flow, 0, protocolIndex, timeMs)];
-    for (const answer of ['endpoint', 'told', 'host'] as const) if (ends.includes(answer)) return answer;
-    return 'none';
+    const responder = this.#knownFor(flow, 1, protocolIndex, timeMs);
+    if (responder === 'endpoint') return responder;
+    const initiator = this.#knownFor(flow, 0, protocolIndex, timeMs);
+    if (initiator === 'endpoint') return initiator;
+    if (responder === 'told' || initiator === 'told') return 'told';
+    return responder === 'host' ? responder : initiator;
   }
 
   #knownFor(flow: number, end: 0 | 1, protocolIndex: number, timeMs: number): Known {

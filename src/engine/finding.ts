@@ -22,7 +22,7 @@ export class FindingTable {
     likely: new WeakMap(),
     suspected: new WeakMap(),
   };
-  readonly #knownPeers = new Map<string, FlowFinding>();
+  readonly #knownPeers: FlowFinding[][] = [];
 
   /** The finding for a feature's match at a confidence that may have been raised; `reason` is appended when it was. */
   of(candidate: Candidate, match: Match, confidence: Confidence, reason: string): FlowFinding {
@@ -44,11 +44,14 @@ export class FindingTable {
   }
 
   knownPeer(protocol: Protocol, protocolIndex: number, confidence: Confidence, why: string): FlowFinding {
-    const key = `${protocolIndex} ${confidence} ${why}`;
-    const known = this.#knownPeers.get(key);
-    if (known) return known;
+    // A handful for each protocol: a scan is faster than a key (bench/identify.ts).
+    const known = (this.#knownPeers[protocolIndex] ??= []);
+    for (let i = 0; i < known.length; i++) {
+      const finding = known[i]!;
+      if (finding.confidence === confidence && finding.why === why) return finding;
+    }
     const finding: FlowFinding = { protocol, protocolIndex, feature: KNOWN_PEER, confidence, why };
-    this.#knownPeers.set(key, finding);
+    known.push(finding);
     return finding;
   }
 }

@@ -6,7 +6,7 @@
 import { MAX_PREFIX_BYTES } from '../detect/detector.js';
 import { TURN_LIMITS } from '../detect/live-inspection.js';
 import type { Candidate } from '../detect/trigger-index.js';
-import { type BufferPart, StreamPrefix } from '../flow/stream-prefix.js';
+import { type BufferPart, GrownBuffers, StreamPrefix } from '../flow/stream-prefix.js';
 import { TurnSlab, Turns } from '../flow/turns.js';
 
 /** Room for a prefix before it gets a buffer of its own: most openings are smaller. */
@@ -23,8 +23,8 @@ export class StreamState {
   /** First bytes were inspected: `waiting` is meaningful. */
   hasBegun = false;
 
-  constructor(first: BufferPart) {
-    this.prefix = new StreamPrefix(MAX_PREFIX_BYTES, first);
+  constructor(first: BufferPart, grown: GrownBuffers) {
+    this.prefix = new StreamPrefix(first, grown);
   }
 
   reset(): void {
@@ -46,6 +46,8 @@ interface Slab {
   readonly turns: TurnSlab;
   /** Two parts of FIRST_PREFIX_BYTES for each state; allocated when the first stream needs one. */
   prefixes: Uint8Array | null;
+  /** Shared by all states of a pool. */
+  readonly grown: GrownBuffers;
 }
 
 export class FlowState {
@@ -71,7 +73,7 @@ export class FlowState {
     if (existing) return existing;
     this.#slab.prefixes ??= new Uint8Array(STATES_PER_SLAB * 2 * FIRST_PREFIX_BYTES);
     const at = (this.#index * 2 + direction) * FIRST_PREFIX_BYTES;
-    const made = new StreamState({ bytes: this.#slab.prefixes, at, sizeBytes: FIRST_PREFIX_BYTES });
+    const made = new StreamState({ bytes: this.#slab.prefixes, at, sizeBytes: FIRST_PREFIX_BYTES }, this.#slab.grown);
     this.streams[direction] = made;
     return made;
   }
@@ -79,8 +81,6 @@ export class FlowState {
   reset(flow: number): void {
     this.flow = flow;
     this.turns.reset();
-    this.streams[0]?.reset();
-    this.streams[1]?.reset();
   }
 }
 
@@ -89,6 +89,7 @@ export class FlowStatePool {
   readonly #limit: number;
   readonly #onEvict: (flow: number) => void;
   readonly #spare: FlowState[] = [];
+  readonly #grown = new GrownBuffers(MAX_PREFIX_BYTES);
   #slab: Slab | null = null;
   #made = 0;
   #oldest: FlowState | null = null;
@@ -125,7 +126,7 @@ export class FlowStatePool {
   #make(): FlowState {
     const index = this.#made++ % STATES_PER_SLAB;
     if (index === 0 || this.#slab === null) {
-      this.#slab = { turns: new TurnSlab(TURN_LIMITS, STATES_PER_SLAB), prefixes: null };
+      this.#slab = { turns: new TurnSlab(TURN_LIMITS, STATES_PER_SLAB), prefixes: null, grown: this.#grown };
     }
     return new FlowState(this.#slab, index);
   }
@@ -139,6 +140,9 @@ export class FlowStatePool {
     state.older = null;
     state.newer = null;
     this.#inUse--;
+    // Grown buffers go back at once: spare states must not sit on them.
+    state.streams[0]?.reset();
+    state.streams[1]?.reset();
     this.#spare.push(state);
   }
 }

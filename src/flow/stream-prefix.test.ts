@@ -2,13 +2,13 @@ import { test } from 'node:test';
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { ascii, latin1 } from '../base/bytes.js';
-import { StreamPrefix } from './stream-prefix.js';
+import { GrownBuffers, StreamPrefix } from './stream-prefix.js';
 
 const LIMIT = 64;
 
 /** A prefix whose first place is 16 bytes in the middle of a larger buffer. */
 function prefixOf(limitBytes: number): StreamPrefix {
-  return new StreamPrefix(limitBytes, { bytes: new Uint8Array(64).fill(0xee), at: 24, sizeBytes: 16 });
+  return new StreamPrefix({ bytes: new Uint8Array(64).fill(0xee), at: 24, sizeBytes: Math.min(16, limitBytes) }, new GrownBuffers(limitBytes));
 }
 
 function text(prefix: StreamPrefix): string {
@@ -61,12 +61,12 @@ test('bytes beyond the limit are dropped', () => {
   assert.equal(prefix.isFull, true);
   assert.equal(add(prefix, 'x', 8), 0);
   assert.equal(add(prefix, 'x', 1_000_000_000), 0);
-  assert.equal(prefix.sizeBytes, 16, 'eight bytes need no growth');
+  assert.equal(prefix.sizeBytes, 8, 'eight bytes need no growth');
 });
 
 test('a prefix stays inside its part of a shared buffer, and returns to it', () => {
   const shared = new Uint8Array(48).fill(0xee);
-  const prefix = new StreamPrefix(LIMIT, { bytes: shared, at: 16, sizeBytes: 16 });
+  const prefix = new StreamPrefix({ bytes: shared, at: 16, sizeBytes: 16 }, new GrownBuffers(LIMIT));
   prefix.add(new Uint8Array(16).fill(1), 0, 16, 0);
   prefix.add(new Uint8Array(30).fill(2), 0, 30, 16);
   assert.deepEqual(shared, Uint8Array.from({ length: 48 }, (_, i) => (i >= 16 && i < 32 ? 1 : 0xee)));

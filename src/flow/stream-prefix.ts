@@ -19,6 +19,22 @@ export interface BufferPart {
   readonly sizeBytes: number;
 }
 
+/** Buffers for prefixes that outgrew their first place, kept for the next one that does. All of one size. */
+export class GrownBuffers {
+  readonly sizeBytes: number;
+  readonly #spare: Uint8Array[] = [];
+
+  constructor(sizeBytes: number) {
+    this.sizeBytes = sizeBytes;
+  }
+  take(): Uint8Array {
+    return this.#spare.pop() ?? new Uint8Array(this.sizeBytes);
+  }
+  give(bytes: Uint8Array): void {
+    this.#spare.push(bytes);
+  }
+}
+
 export class StreamPrefix {
   /** The contiguous bytes from the stream's start are `bytes[at, at + length)`. Replaced when they outgrow their place. */
   bytes: Uint8Array;
@@ -26,14 +42,16 @@ export class StreamPrefix {
   length = 0;
   readonly #limitBytes: number;
   readonly #first: BufferPart;
+  readonly #grown: GrownBuffers;
   #sizeBytes: number;
   /** Pieces beyond a hole: [from, to) pairs, disjoint, sorted. Allocated with the first hole. */
   #pieces: Int32Array = NO_PIECES;
   #pieceCount = 0;
 
-  /** At most `limitBytes` are kept: in `first` while they fit there, then in a buffer of their own. */
-  constructor(limitBytes: number, first: BufferPart) {
-    this.#limitBytes = limitBytes;
+  /** Keeps as many bytes as a grown buffer holds: in `first` while they fit there. */
+  constructor(first: BufferPart, grown: GrownBuffers) {
+    this.#limitBytes = grown.sizeBytes;
+    this.#grown = grown;
     this.#first = first;
     this.bytes = first.bytes;
     this.at = first.at;
@@ -42,6 +60,7 @@ export class StreamPrefix {
 
   /** Forget everything, and go back to the first place. */
   reset(): void {
+    if (this.bytes !== this.#first.bytes) this.#grown.give(this.bytes);
     this.bytes = this.#first.bytes;
     this.at = this.#first.at;
     this.#sizeBytes = this.#first.sizeBytes;
@@ -103,9 +122,7 @@ export class StreamPrefix {
 
   #reserve(sizeBytes: number): void {
     if (sizeBytes <= this.#sizeBytes) return;
-    let grown = Math.max(64, this.#sizeBytes);
-    while (grown < sizeBytes) grown *= 2;
-    const bytes = new Uint8Array(Math.min(grown, this.#limitBytes));
+    const bytes = this.#grown.take();
     bytes.set(this.bytes.subarray(this.at, this.at + this.#sizeBytes));
     this.bytes = bytes;
     this.at = 0;

@@ -3,7 +3,9 @@
  * Bounded: clients are counted exactly up to a limit, listed flows are capped.
  */
 import type { Confidence } from '../events/confidence.js';
-import type { FlowRecord } from './flow-record.js';
+import type { FlowFinding } from '../engine/finding.js';
+import type { FlowTable } from '../flow/flow-table.js';
+import { type FlowRecord, endText } from './flow-record.js';
 
 /** Distinct client addresses remembered for each protocol; more are reported as "at least". */
 const MAX_CLIENTS = 100_000;
@@ -15,7 +17,8 @@ export interface ProtocolTotals {
   packets: number;
   lengthBytes: number;
   readonly byConfidence: Record<Confidence, number>;
-  readonly clients: Set<string>;
+  /** Addresses of initiators: IPv4 as a number, IPv6 as text. */
+  readonly clients: Set<number | string>;
 }
 
 export class CaptureSummary {
@@ -35,18 +38,23 @@ export class CaptureSummary {
     this.flows++;
   }
 
-  /** A flow with a finding. */
-  add(record: FlowRecord): void {
+  /** A flow with a finding. Makes no text of it (bench/identify.ts): `list` does, for the few that are shown. */
+  addP2p(table: FlowTable, flow: number, finding: FlowFinding): void {
     this.flows++;
-    if (record.p2p === null) return;
     this.p2pFlows++;
-    const totals = this.#of(record.p2p.protocol, record.p2p.category);
+    const totals = this.#of(finding.protocol.id, finding.protocol.category);
     totals.flows++;
-    totals.packets += record.packets;
-    totals.lengthBytes += record.bytes;
-    totals.byConfidence[record.p2p.confidence]++;
-    if (totals.clients.size < MAX_CLIENTS) totals.clients.add(record.src_ip);
-    if (this.listed.length < this.#maxListed) this.listed.push(record);
+    totals.packets += table.packets(flow, 0) + table.packets(flow, 1);
+    totals.lengthBytes += table.lengthBytes(flow, 0) + table.lengthBytes(flow, 1);
+    totals.byConfidence[finding.confidence]++;
+    if (totals.clients.size < MAX_CLIENTS) {
+      totals.clients.add(table.ipVersion(flow) === 4 ? table.addressWord(flow, 0, 3) : endText(table, flow, 0));
+    }
+  }
+
+  /** Room for one more flow in the listing. */
+  get canList(): boolean {
+    return this.listed.length < this.#maxListed;
   }
 
   #of(protocol: string, category: string): ProtocolTotals {

@@ -36,7 +36,8 @@ export interface P2pRecord {
 
 const scratch = new Uint8Array(16);
 
-function endText(table: FlowTable, flow: number, end: 0 | 1): string {
+/** Address of an end of a flow as text. */
+export function endText(table: FlowTable, flow: number, end: 0 | 1): string {
   const lengthBytes = table.writeAddress(flow, end, scratch, 0);
   return addressText(scratch, 0, lengthBytes);
 }
