@@ -113,10 +113,34 @@ export function ascii(text: string): Uint8Array {
   return out;
 }
 
-/** Latin-1 text of [start, end): one character for each byte, never throws. */
+/**
+ * Latin-1 text of [start, end): one character for each byte, never throws.
+ * Sixteen at a time: joining single characters is eight times slower (bench/identify.ts, HTTP fields).
+ */
 export function latin1(bytes: Uint8Array, start: number, end: number): string {
   let out = '';
-  for (let at = start; at < end; at++) out += String.fromCharCode(bytes[at]!);
+  let at = start;
+  for (; at + 16 <= end; at += 16) {
+    out += String.fromCharCode(
+      bytes[at]!,
+      bytes[at + 1]!,
+      bytes[at + 2]!,
+      bytes[at + 3]!,
+      bytes[at + 4]!,
+      bytes[at + 5]!,
+      bytes[at + 6]!,
+      bytes[at + 7]!,
+      bytes[at + 8]!,
+      bytes[at + 9]!,
+      bytes[at + 10]!,
+      bytes[at + 11]!,
+      bytes[at + 12]!,
+      bytes[at + 13]!,
+      bytes[at + 14]!,
+      bytes[at + 15]!,
+    );
+  }
+  for (; at < end; at++) out += String.fromCharCode(bytes[at]!);
   return out;
 }
 
