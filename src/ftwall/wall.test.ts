@@ -70,7 +70,7 @@ test('U: the first ping is dropped and answered, peer and client are noted, the 
   const scene = new Scene();
   const actions = scene.ping();
   assert.deepEqual(kinds(actions), [
-    'verdict', 'log', 'send-as-peer', 'block', 'store', 'log', 'create-client-file', 'log', 'lock',
+    'verdict', 'log', 'block', 'store', 'log', 'create-client-file', 'log', 'lock', 'send-as-peer',
   ]);
   assert.equal(textOf(actions[0]), 'drop ping');
   const pong = find(actions, 'send-as-peer');
@@ -87,7 +87,7 @@ test('U: a repeated ping is only dropped and answered', () => {
   const scene = new Scene();
   scene.ping();
   assert.deepEqual(kinds(scene.ping()), ['verdict', 'log', 'send-as-peer']);
-  assert.deepEqual(kinds(scene.ping(CLIENT, '198.51.100.8')), ['verdict', 'log', 'send-as-peer', 'block', 'store', 'log']);
+  assert.deepEqual(kinds(scene.ping(CLIENT, '198.51.100.8')), ['verdict', 'log', 'block', 'store', 'log', 'send-as-peer']);
 });
 
 test('U: other UDP passes untouched', () => {

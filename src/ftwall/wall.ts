@@ -101,12 +101,11 @@ export class Wall {
     }
     const observes = this.#options.observesUdp === true;
     if (observes) this.#verdict('accept', 'ping-observed', 'U', client, address, port);
-    else {
-      this.#verdict('drop', 'ping', 'u', client, address, port);
-      this.#forgePong(ping, client, clientPort, address, port);
-    }
+    else this.#verdict('drop', 'ping', 'u', client, address, port);
+    // Stored before it is answered: whoever sees the answer can rely on the rest.
     this.#reveal(client, address, port);
     this.#hear(client, clientPort, ping);
+    if (!observes) this.#forgePong(ping, client, clientPort, address, port);
   }
 
   /** UDP from outside to an inside host: a pong confirms the peer that was pinged. */

@@ -1,0 +1,233 @@
+/**
+ * ftwall as a running program: queue, machine and effects joined, with rules, timers and an orderly end.
+ *
+ * The machine's clock is the monotonic one, so that setting the time of day neither releases nor prolongs a lock.
+ * Rules are installed last and removed first; with `--queue-bypass` traffic flows whenever the program does not.
+ */
+import { readFileSync } from 'node:fs';
+import { networkInterfaces } from 'node:os';
+import { isInNetwork, parseAddress, parseNetwork, type Network } from '../base/address.js';
+import { restoreRules, runTool, type ToolFailure } from '../enforce/apply-rules.js';
+import { type FtwallRuleOptions, rulesRemoval, rulesText, setsRemovalText, setsText } from '../enforce/ftwall-rules.js';
+import type { Action } from '../ftwall/actions.js';
+import { Gate, type Place } from '../ftwall/gate.js';
+import { parseStoreFile } from '../ftwall/store-file.js';
+import { Wall, type WallOptions } from '../ftwall/wall.js';
+import { PacketQueue } from '../kernel/nfqueue.js';
+import { NF_ACCEPT, NF_DROP, type QueuedPacket } from '../netlink/nfqueue.js';
+import { decodeIp } from '../wire/decode.js';
+import { PacketView } from '../wire/packet-view.js';
+import { FtwallEffects } from './ftwall-effects.js';
+import type { FtwallLog } from './ftwall-log.js';
+
+export interface FtwallSettings extends FtwallRuleOptions {
+  readonly wall: Omit<WallOptions, 'isProtected'>;
+  readonly maxPeers: number;
+  readonly storeFile: string | null;
+  readonly clientFolder: string | null;
+  readonly receiveBufferBytes: number | null;
+  readonly installsRules: boolean;
+}
+
+/** NF_INET_* hooks at which the rules queue. */
+const HOOK_LOCAL_IN = 1;
+const HOOK_FORWARD = 2;
+/** Enough for headers and a transfer head in one segment. */
+const COPY_RANGE_BYTES = 1600;
+/** Never peers, whatever a client pings: this host, the link, groups. */
+const ALWAYS_PROTECTED = ['0.0.0.0/8', '127.0.0.0/8', '169.254.0.0/16', '224.0.0.0/3', '::1', 'fe80::/10', 'ff00::/8'];
+
+/** A set-up step failed: what, and what to do. */
+export class FtwallStartError extends Error {
+  readonly hint: string;
+  constructor(message: string, hint: string) {
+    super(message);
+    this.name = 'FtwallStartError';
+    this.hint = hint;
+  }
+}
+
+export class FtwallDaemon {
+  readonly wall: Wall;
+  readonly #settings: FtwallSettings;
+  readonly #log: FtwallLog;
+  readonly #gate: Gate;
+  readonly #effects: FtwallEffects;
+  readonly #queue: PacketQueue;
+  readonly #view = new PacketView();
+  readonly #actions: Action[] = [];
+  readonly #places = new Map<number, boolean>();
+  #timer: NodeJS.Timeout | null = null;
+  #isStopped = false;
+
+  /** Starts everything; throws FtwallStartError or SystemError, and leaves nothing behind then. */
+  constructor(settings: FtwallSettings, log: FtwallLog) {
+    this.#settings = settings;
+    this.#log = log;
+    const isProtected = protection(settings.protectedNetworks);
+    this.wall = new Wall({ ...settings.wall, maxPeers: settings.maxPeers, isProtected });
+    this.#gate = new Gate(this.wall);
+    const stored = settings.storeFile === null ? '' : readStore(settings.storeFile);
+    if (settings.installsRules) this.#installSets();
+    this.#effects = new FtwallEffects(settings, log);
+    try {
+      this.#restore(stored);
+      this.#queue = new PacketQueue({
+        queues: [settings.queue],
+        copyRangeBytes: COPY_RANGE_BYTES,
+        ...(settings.receiveBufferBytes === null ? {} : { receiveBufferBytes: settings.receiveBufferBytes }),
+      });
+    } catch (error) {
+      this.#effects.close();
+      if (settings.installsRules) removeRules(settings.interfaces);
+      throw error;
+    }
+    this.#queue.start((packets, count) => this.#batch(packets, count), { onRefused: (errno) => log.debug('q', `a verdict was refused: ${errno}`) });
+    if (settings.installsRules) this.#installRules();
+    this.#schedule();
+  }
+
+  get counters() {
+    return { ...this.#queue.counters, ...this.#effects.counters, peers: this.wall.peers.size, clients: this.wall.clients.size };
+  }
+
+  /** Removes rules and sets, closes everything. Client files of clients that are still there are removed too. Safe to call twice. */
+  stop(): void {
+    if (this.#isStopped) return;
+    this.#isStopped = true;
+    if (this.#timer) clearTimeout(this.#timer);
+    if (this.#settings.installsRules) removeChains(this.#settings.interfaces);
+    this.#queue.close();
+    for (const client of this.wall.clients.clients()) this.#effects.run({ kind: 'remove-client-file', client: client.address }, '');
+    this.#effects.close();
+    if (this.#settings.installsRules) removeSets();
+  }
+
+  #installSets(): void {
+    removeRules(this.#settings.interfaces);
+    mustSucceed(runTool('ipset', ['restore', '-exist'], setsText(this.#settings.maxPeers)), 'create the sets');
+  }
+
+  #installRules(): void {
+    for (const family of [4, 6] as const) {
+      const failure = restoreRules(family, rulesText(family, this.#settings));
+      if (!failure) continue;
+      this.stop();
+      mustSucceed(failure, `install the IPv${family} rules`);
+    }
+  }
+
+  #restore(text: string): void {
+    const { peers, problems } = parseStoreFile(text);
+    for (const { line, problem } of problems) this.#log.trouble(`store file line ${line}: ${problem}; skipped`);
+    const nowMs = performance.now();
+    const nowS = Date.now() / 1000;
+    const actions: Action[] = [];
+    for (const peer of peers) {
+      const ageMs = peer.seenAtS === null ? 0 : Math.max(0, nowS - peer.seenAtS) * 1000;
+      this.wall.restore(nowMs, peer.client, peer.address, peer.port, ageMs, actions);
+    }
+    for (const action of actions) this.#effects.run(action, '');
+    this.#effects.flush();
+    if (peers.length > 0) this.#log.debug('p', `${this.wall.peers.size} peers known from the store file`);
+  }
+
+  #batch(packets: readonly QueuedPacket[], count: number): void {
+    const nowMs = performance.now();
+    for (let i = 0; i < count; i++) {
+      const packet = packets[i];
+      if (packet) this.#packet(packet, nowMs);
+    }
+  }
+
+  #packet(packet: QueuedPacket, nowMs: number): void {
+    const view = this.#view;
+    if (decodeIp(view, packet.bytes, packet.payloadAt, packet.payloadEnd) !== 'ok') return;
+    const actions = this.#actions;
+    actions.length = 0;
+    this.#gate.packet(nowMs, view, this.#place(packet), actions);
+    const verdict = actions[0];
+    packet.verdict = verdict?.kind === 'verdict' && verdict.verdict === 'drop' ? NF_DROP : NF_ACCEPT;
+    if (actions.length === 1) return;
+    const mac = packet.hwAddressLength === 6 ? macText(packet.bytes, packet.hwAddressAt) : '';
+    for (const action of actions) this.#effects.run(action, mac);
+  }
+
+  #place(packet: QueuedPacket): Place {
+    if (packet.hook === HOOK_LOCAL_IN) return 'to-wall';
+    if (packet.hook !== HOOK_FORWARD) return 'from-wall';
+    return this.#isInside(packet.inInterface) ? 'from-inside' : 'to-inside';
+  }
+
+  /** Interface numbers change when interfaces come and go, so unknown ones are looked up again. */
+  #isInside(index: number): boolean {
+    let isInside = this.#places.get(index);
+    if (isInside === undefined) {
+      isInside = this.#settings.interfaces.some((name) => interfaceIndex(name) === index);
+      this.#places.set(index, isInside);
+    }
+    return isInside;
+  }
+
+  #schedule(): void {
+    const untilDueMs = this.wall.nextDueMs() - performance.now();
+    this.#timer = setTimeout(() => this.#tick(), Math.min(1000, Math.max(10, untilDueMs)));
+  }
+
+  #tick(): void {
+    const actions: Action[] = [];
+    this.wall.tick(performance.now(), actions);
+    for (const action of actions) this.#effects.run(action, '');
+    if (!this.#isStopped) this.#schedule();
+  }
+}
+
+function mustSucceed(failure: ToolFailure | null, doing: string): void {
+  if (failure) throw new FtwallStartError(`cannot ${doing}: ${failure.tool}: ${failure.message}`, failure.hint);
+}
+
+/** Removes rules that this program or a killed predecessor left. Absent ones are no failure. */
+function removeChains(interfaces: readonly string[]): void {
+  for (const tool of ['iptables', 'ip6tables']) for (const args of rulesRemoval(interfaces)) runTool(tool, ['-w', ...args]);
+}
+
+function removeSets(): void {
+  for (const line of setsRemovalText().trim().split('\n')) runTool('ipset', line.split(' '));
+}
+
+export function removeRules(interfaces: readonly string[]): void {
+  removeChains(interfaces);
+  removeSets();
+}
+
+function readStore(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    // A file that is not there yet is made when it is opened for appending.
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return '';
+    throw new FtwallStartError(`cannot read the store file: ${error instanceof Error ? error.message : String(error)}`, 'look at its permissions');
+  }
+}
+
+function interfaceIndex(name: string): number {
+  try {
+    return Number(readFileSync(`/sys/class/net/${name}/ifindex`, 'utf8'));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return -1;
+    throw error;
+  }
+}
+
+function protection(networks: readonly string[]): (address: string) => boolean {
+  const own = Object.values(networkInterfaces()).flatMap((list) => (list ?? []).map((entry) => entry.address.replace(/%.*$/, '')));
+  const parsed = [...ALWAYS_PROTECTED, ...own, ...networks].map((text) => parseNetwork(text)).filter((network): network is Network => network !== null);
+  return (address) => {
+    const bytes = parseAddress(address);
+    return bytes === null || parsed.some((network) => isInNetwork(network, bytes, 0, bytes.length));
+  };
+}
+
+function macText(bytes: Uint8Array, at: number): string {
+  return [...bytes.subarray(at, at + 6)].map((byte) => byte.toString(16).padStart(2, '0')).join(':');
+}

@@ -1,0 +1,176 @@
+/**
+ * ftwall against simulated Kazaa clients and supernodes, WinMX caches and a web server. Needs root (network namespaces,
+ * queues, raw sockets) and the programs ip, iptables and ipset. Safe: everything happens in namespaces that the test made.
+ */
+import { test } from 'node:test';
+import assert from 'node:assert/strict';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { spawnSync } from 'node:child_process';
+import { labUnavailable } from '../../src/lab/namespaces.js';
+import { buildPing } from '../../src/fasttrack/udp.js';
+import { FILE_BYTES, FtwallLab, NODE_PORT, sleep, SUPERNODES, WEB } from './support/ftwall-lab.js';
+
+const reason = labUnavailable() ?? (spawnSync('ipset', ['-v']).error ? 'needs the program ipset (Debian package ipset)' : null);
+const options = { skip: reason ?? false, timeout: 60_000 };
+
+async function inLab(run: (lab: FtwallLab, folder: string) => Promise<void>): Promise<void> {
+  const lab = new FtwallLab();
+  const folder = mkdtempSync(join(tmpdir(), 'ftwall-'));
+  try {
+    await run(lab, folder);
+  } finally {
+    lab.close();
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+test('without ftwall the client joins and downloads', options, () =>
+  inLab(async (lab) => {
+    await lab.startSupernodes();
+    const kazaa = await lab.startKazaa();
+    assert.ok(await kazaa.until('downloaded'), JSON.stringify(kazaa.reports));
+    const done = kazaa.reports.find((report) => report.kind === 'downloaded');
+    assert.ok(done?.kind === 'downloaded' && done.bytes > FILE_BYTES);
+    await kazaa.stop();
+  }));
+
+test('with ftwall it stays with UDP: answered in its peers names, no connection, and the neighbour surfs', options, () =>
+  inLab(async (lab, folder) => {
+    await lab.startSupernodes();
+    const web = await lab.startVisitor(lab.net);
+    await web({ serve: WEB });
+    const clientVisits = await lab.startVisitor(lab.client);
+    const neighbourVisits = await lab.startVisitor(lab.neighbour);
+    const wall = await lab.startWall('-c', folder, '-t', '4', '-L', 'pc');
+    assert.equal(await clientVisits({ visit: WEB }), true);
+
+    const kazaa = await lab.startKazaa();
+    assert.ok(await kazaa.until('pong'));
+    await sleep(2500);
+    assert.deepEqual(kazaa.styles(), [1], 'it never leaves the UDP phase');
+    assert.equal(kazaa.count('attempt') + kazaa.count('connected'), 0);
+    assert.deepEqual(lab.seen.filter((report) => report.kind !== 'ready'), [], 'nothing reached the network');
+    assert.equal(new Set(kazaa.reports.flatMap((report) => (report.kind === 'pong' ? [report.from] : []))).size, SUPERNODES.length);
+    assert.deepEqual(readdirSync(folder), ['10.77.1.2']);
+    assert.equal(await clientVisits({ visit: WEB }), false, 'the time-lock');
+    assert.equal(await neighbourVisits({ visit: WEB }), true, 'the neighbour loses nothing');
+    assert.match(wall.text, /client 10\.77\.1\.2: client identified/);
+    assert.match(wall.text, /peer 10\.77\.1\.2 -> 198\.51\.100\.1:3128: peer identified/);
+
+    await kazaa.stop();
+    await sleep(5200);
+    assert.deepEqual(readdirSync(folder), []);
+    assert.equal(await clientVisits({ visit: WEB }), true, 'back within the lock time');
+    assert.equal(await clientVisits({ visit: { host: SUPERNODES[0] ?? '', port: NODE_PORT } }), false, 'peers stay closed');
+    assert.equal(await wall.end(), 0);
+    assert.equal(await clientVisits({ visit: { host: WEB.host, port: WEB.port } }), true);
+    assert.doesNotMatch(lab.wall.must('iptables-save'), /FTWALL|NFQUEUE/);
+    assert.equal(lab.wall.must('ipset', ['list', '-n']).trim(), '', 'sets are gone');
+  }));
+
+test('driven through all three styles it never completes a connection; a silent client is kept by probes', options, () =>
+  inLab(async (lab) => {
+    await lab.startSupernodes();
+    const wall = await lab.startWall('--reply', 'none', '-t', '4');
+    // One supernode is never pinged: only the time-lock can stop it.
+    const kazaa = await lab.startKazaa({ patienceMs: 700 });
+    await sleep(8000);
+    assert.deepEqual([...new Set(kazaa.styles())], [1, 2, 3], JSON.stringify(kazaa.styles()));
+    assert.ok(kazaa.count('attempt') > 12);
+    assert.equal(kazaa.count('connected'), 0);
+    assert.equal(lab.seen.filter((report) => report.kind === 'connection').length, 0);
+    assert.ok(kazaa.count('probed') >= 1, 'ftwall asked whether it still runs');
+
+    const before = lab.queuedPackets();
+    const attempts = kazaa.count('attempt');
+    await sleep(1500);
+    assert.ok(kazaa.count('attempt') > attempts);
+    assert.ok(lab.queuedPackets() - before <= 3, 'refused connections never reach the program; probes may');
+    await kazaa.stop();
+    await wall.end();
+  }));
+
+test('a download without any ping is stopped at its first bytes', options, () =>
+  inLab(async (lab) => {
+    await lab.startSupernodes();
+    const wall = await lab.startWall('-L', 'p');
+    const kazaa = await lab.startKazaa({ downloadsOnly: true });
+    assert.ok(await kazaa.until('connected'));
+    await wall.sees(/peer identified/);
+    await sleep(1500);
+    assert.equal(kazaa.count('downloaded'), 0);
+    assert.equal(lab.seen.filter((report) => report.kind === 'transfer').length, 0);
+    const visits = await lab.startVisitor(lab.client);
+    assert.equal(await visits({ visit: { host: SUPERNODES[0] ?? '', port: NODE_PORT } }), false);
+    await kazaa.stop();
+    await wall.end();
+  }));
+
+test('killed and started again with -f, it knows the peers', options, () =>
+  inLab(async (lab, folder) => {
+    await lab.startSupernodes();
+    const store = join(folder, 'peers');
+    writeFileSync(store, '198.51.100.250:1214\nnonsense\n');
+    const first = await lab.startWall('-f', store, '-t', '1');
+    await first.sees(/store file line 2: not address:port/);
+    const visits = await lab.startVisitor(lab.client);
+    await visits({ send: { host: SUPERNODES[0] ?? '', port: NODE_PORT, fromPort: 1214, bytes: buildPing('KaZaA') } });
+    await first.end('SIGKILL');
+    await sleep(200);
+    assert.match(readFileSync(store, 'utf8'), /^198\.51\.100\.250:1214\nnonsense\n198\.51\.100\.1:3128 client=10\.77\.1\.2 seen=\d+\n$/);
+    const second = await lab.startWall('-f', store, '-t', '1');
+    assert.equal(await visits({ visit: { host: SUPERNODES[0] ?? '', port: NODE_PORT } }), false);
+    assert.equal(await visits({ visit: { host: SUPERNODES[1] ?? '', port: NODE_PORT } }), true, 'others are not');
+    await second.end();
+  }));
+
+test('WinMX by name: caches are closed to the client that asked, over UDP and TCP, through aliases', options, () =>
+  inLab(async (lab) => {
+    await lab.startNameServer({
+      'c3310.z1301.winmx.com': { alias: 'cache.example.net', ttlS: 60 },
+      'cache.example.net': { addresses: ['192.0.2.33'], ttlS: 60 },
+      'www.example.net': { addresses: [WEB.host], ttlS: 60 },
+    });
+    const web = await lab.startVisitor(lab.net);
+    await web({ serve: WEB });
+    await web({ serve: { host: '192.0.2.33', port: 7950 } });
+    const cache = { host: '192.0.2.33', port: 7950 };
+    const client = await lab.startVisitor(lab.client);
+    const neighbour = await lab.startVisitor(lab.neighbour);
+    const wall = await lab.startWall('--block-name', '*.winmx.com', '-L', 'p');
+    assert.equal(await client({ visit: cache }), true);
+    assert.ok(Number(await client({ ask: { server: '192.0.2.53', name: 'c3310.z1301.winmx.com' } })) > 40);
+    assert.ok(Number(await client({ ask: { server: '192.0.2.53', name: 'www.example.net' } })) > 40);
+    await wall.sees(/192\.0\.2\.33: cache\.example\.net belongs to a blocked name/);
+    assert.equal(await client({ visit: cache }), false);
+    assert.equal(await client({ visit: WEB }), true);
+    assert.equal(await neighbour({ visit: cache }), true);
+    assert.ok(Number(await neighbour({ ask: { server: '192.0.2.53', name: 'c3310.z1301.winmx.com', tcp: true } })) > 40);
+    await sleep(100);
+    assert.equal(await neighbour({ visit: cache }), false);
+    await wall.end();
+  }));
+
+test('an old command line starts a daemon, which says when it cannot', options, () =>
+  inLab(async (lab, folder) => {
+    const bin = new URL('../../../bin/ftwall', import.meta.url).pathname;
+    const run = (...args: string[]) => lab.wall.run(process.execPath, [bin, ...args]);
+    const started = run('-l', 'pc', '-f', join(folder, 'store'), '-c', folder, '-t', '120', '-b', '32k');
+    assert.equal(started.status, 0, started.stderr);
+    assert.match(lab.wall.must('iptables-save', ['-t', 'mangle']), /-i inside -j FTWALL/, 'it found the inside by itself');
+    const busy = run('-s');
+    assert.equal(busy.status, 1, busy.stderr);
+    assert.match(busy.stderr, /queue 27/);
+    const pids = spawnSync('ip', ['netns', 'pids', lab.wall.namespace], { encoding: 'utf8' }).stdout.trim().split('\n').map(Number);
+    for (const pid of pids) process.kill(pid, 'SIGTERM');
+    await sleep(1500);
+    assert.doesNotMatch(lab.wall.must('iptables-save'), /FTWALL/);
+
+    const unwritable = run('-s', '-f', '/proc/nowhere/store');
+    assert.equal(unwritable.status, 1);
+    assert.match(unwritable.stderr, /store/);
+    assert.equal(run('-l', 'z').status, 2);
+    assert.equal(run('--protect', '10.0.0.1/8').status, 2);
+  }));
