@@ -8,7 +8,7 @@
 import { addressText } from '../base/address.js';
 import { u16 } from '../base/bytes.js';
 import { MAX_HEAD_BYTES } from '../fasttrack/transfer.js';
-import { StreamPrefix } from '../flow/stream-prefix.js';
+import { GrownBuffers, StreamPrefix } from '../flow/stream-prefix.js';
 import { IPPROTO_TCP, IPPROTO_UDP, TCP_ACK, TCP_SYN } from '../wire/constants.js';
 import type { PacketView } from '../wire/packet-view.js';
 import type { Action } from './actions.js';
@@ -42,6 +42,7 @@ export class Gate {
   readonly #wall: Wall;
   /** Oldest first. */
   readonly #streams = new Map<string, Stream>();
+  readonly #grown = new GrownBuffers(MAX_HEAD_BYTES);
 
   constructor(wall: Wall) {
     this.#wall = wall;
@@ -102,7 +103,7 @@ export class Gate {
     own.startSeq ??= view.seq;
     // What is acknowledged before the other side sent anything is where it starts.
     other.startSeq ??= view.ack;
-    own.prefix ??= newPrefix();
+    own.prefix ??= new StreamPrefix({ bytes: new Uint8Array(FIRST_BUFFER_BYTES), at: 0, sizeBytes: FIRST_BUFFER_BYTES }, this.#grown);
     const { prefix } = own;
     prefix.add(view.bytes, view.payloadAt, view.end, (view.seq - own.startSeq) | 0);
     if (port === DNS_PORT && !isFromInside) {
@@ -116,6 +117,7 @@ export class Gate {
     if (verdict?.kind === 'verdict' && verdict.verdict === 'drop') stream.verdict = 'drop';
     else if (found === 'done' || prefix.isFull) {
       own.isDone = true;
+      prefix.reset();
       own.prefix = null;
       if (other.isDone) stream.verdict = 'accept';
     }
@@ -142,10 +144,6 @@ export class Gate {
     this.#streams.set(key, stream);
     return stream;
   }
-}
-
-function newPrefix(): StreamPrefix {
-  return new StreamPrefix(MAX_HEAD_BYTES, { bytes: new Uint8Array(FIRST_BUFFER_BYTES), at: 0, sizeBytes: FIRST_BUFFER_BYTES });
 }
 
 function streamKey(client: string, clientPort: number, address: string, port: number): string {
