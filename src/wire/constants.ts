@@ -45,6 +45,15 @@ export const ETHERTYPE_PPP = 0x880b;
 export const ETHERTYPE_MPLS = 0x8847;
 export const ETHERTYPE_MPLS_MULTICAST = 0x8848;
 export const ETHERTYPE_PPPOE_SESSION = 0x8864;
+/** Provider backbone bridging, IEEE 802.1ah: a service tag, then a whole Ethernet frame. */
+export const ETHERTYPE_PBB = 0x88e7;
+/** Cisco FabricPath: a forwarding tag, then a whole Ethernet frame. */
+export const ETHERTYPE_FABRICPATH = 0x8903;
+/** Mirrored Ethernet frames inside GRE: ERSPAN types I and II, and III. */
+export const ETHERTYPE_ERSPAN = 0x88be;
+export const ETHERTYPE_ERSPAN_III = 0x22eb;
+/** Ethernet over IP of MikroTik routers, inside GRE. */
+export const ETHERTYPE_EOIP = 0x6400;
 
 // PPP protocol field, IANA "PPP DLL Protocol Numbers".
 export const PPP_IPV4 = 0x0021;

@@ -231,6 +231,15 @@ test('the bounds on tags, labels and attributes are reached, not passed', () => 
   }
 });
 
+test('tags and LLC headers in each other do not exhaust the stack', () => {
+  const macs = fromHex('02 00 00 00 00 02 02 00 00 00 00 01');
+  const nest = fromHex('81 00 00 05 00 00 aa aa 03 00 00 00');
+  const frame = new Uint8Array(4 << 20);
+  frame.set(macs);
+  for (let at = 12; at + nest.length <= frame.length; at += nest.length) frame.set(nest, at);
+  assert.equal(decodeFrame(new PacketView(), 1, frame, 0, frame.length), 'malformed');
+});
+
 test('Teredo trailers are counted: eight pass, nine do not', () => {
   for (const [count, depth] of [[8, 1], [9, 0]] as const) {
     const payload = concat(teredoInner, ...Array.from({ length: count }, () => fromHex('01 02 00 00')));
@@ -248,6 +257,7 @@ test('frames without IP are unsupported and name no packet', () => {
     ['a protected 802.11 frame', 105, `08 41 00 00 ${macs} 02 00 00 00 00 03 10 00 aa aa 03 00 00 00 08 00 45`],
     ['an 802.11 beacon', 105, `80 00 00 00 ${macs} 02 00 00 00 00 03 10 00 00 00 00 00`],
     ['an 802.11 fragment', 105, `08 01 00 00 ${macs} 02 00 00 00 00 03 11 00 aa aa 03 00 00 00 08 00 45`],
+    ['a frame captured from a CAN bus', 113, '00 01 01 18 00 00 00 00 00 00 00 00 00 00 00 0c 45 00 00 14'],
     ['MPLS pseudowire', 1, `${macs} 88 47 00 01 01 40 00 00 00 00 02 00`],
     ['an unknown link type', 147, '45 00 00 14'],
   ];
@@ -264,6 +274,7 @@ test('link headers that contradict the packet are malformed', () => {
   const cases: readonly [string, number, string][] = [
     ['EtherType of IPv4 before IPv6', 1, `${macs} 08 00 60`],
     ['five VLAN tags', 1, `${macs} 81 00 00 01 81 00 00 01 81 00 00 01 81 00 00 01 81 00 00 01 08 00 45`],
+    ['SNAP with a length for a type', 1, `${macs} 00 10 aa aa 03 00 00 00 00 10 45`],
     ['raw IP of version 9', 101, '90 00 00 00'],
     ['radiotap shorter than itself', 127, '00 00 04 00 00 00 00 00'],
     ['PPI in PPI', 192, '00 00 08 00 c0 00 00 00 00 00 08 00 01 00 00 00'],

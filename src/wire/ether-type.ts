@@ -1,16 +1,18 @@
 /**
  * From an EtherType, a PPP protocol number or an LLC header to the IP header.
  *
- * Follows VLAN tags, PPPoE sessions and MPLS label stacks; they nest, so the walk is
+ * Follows VLAN and backbone tags, PPPoE sessions and MPLS label stacks; they nest, so the walk is
  * bounded. Does not guess at what MPLS pseudowires carry (RFC 4448): only payloads
  * that begin like IP are taken.
  */
 import { u16, u24, u8 } from '../base/bytes.js';
 import {
+  ETHERTYPE_FABRICPATH,
   ETHERTYPE_IPV4,
   ETHERTYPE_IPV6,
   ETHERTYPE_MPLS,
   ETHERTYPE_MPLS_MULTICAST,
+  ETHERTYPE_PBB,
   ETHERTYPE_PPPOE_SESSION,
   ETHERTYPE_QINQ,
   ETHERTYPE_QINQ_OLD,
@@ -25,7 +27,7 @@ import { MALFORMED, TRUNCATED, UNSUPPORTED, anyIpAt, ipAt } from './locate.js';
 
 export const ETHERNET_HEADER_BYTES = 14;
 /** Tags of 802.1Q and relatives in one frame; two are usual, providers use three. */
-export const MAX_VLAN_TAGS = 4;
+export const MAX_TAGS = 4;
 /** Labels of one MPLS stack; real ones have up to about five. */
 export const MAX_MPLS_LABELS = 8;
 /** IEEE 802.3 section 3.2.6: smaller values of the type field are the length of an LLC frame. */
@@ -34,14 +36,35 @@ const MIN_ETHERTYPE = 0x0600;
 /** Locator for an Ethernet frame (destination 6, source 6, type 2) at `at`. */
 export function locateInEthernet(bytes: Uint8Array, at: number, end: number): number {
   if (end - at < ETHERNET_HEADER_BYTES) return TRUNCATED;
-  const type = u16(bytes, at + 12);
-  if (type < MIN_ETHERTYPE) return locateInLlc(bytes, at + ETHERNET_HEADER_BYTES, end);
-  return locateByEtherType(type, bytes, at + ETHERNET_HEADER_BYTES, end);
+  return locateByEtherType(u16(bytes, at + 12), bytes, at + ETHERNET_HEADER_BYTES, end);
 }
 
-/** Locator for what follows an EtherType; `at` is the byte after it. */
+/** Locator for an LLC header (IEEE 802.2), as a length in the place of the EtherType announces it. */
+export function locateInLlc(bytes: Uint8Array, at: number, end: number): number {
+  return locateByEtherType(0, bytes, at, end);
+}
+
+/**
+ * Locator for what follows an EtherType; `at` is the byte after it. A loop with a budget, not a
+ * recursion: tags and LLC headers may contain each other, as deep as a packet likes.
+ */
 export function locateByEtherType(type: number, bytes: Uint8Array, at: number, end: number): number {
-  for (let tags = 0; tags <= MAX_VLAN_TAGS; tags++) {
+  for (let tags = 0; tags <= MAX_TAGS; tags++) {
+    if (type < MIN_ETHERTYPE) {
+      // DSAP, SSAP, control: SNAP (RFC 1042) with an EtherType, or the SAP 0x06 that was once assigned to IP itself.
+      if (end - at < 3) return TRUNCATED;
+      const llc = u24(bytes, at);
+      if (llc === 0x06_06_03) return ipAt(bytes, at + 3, end, 4);
+      if (llc !== 0xaa_aa_03) return UNSUPPORTED;
+      if (end - at < 8) return TRUNCATED;
+      const organisation = u24(bytes, at + 3);
+      // RFC 1042: organisation 0 holds EtherTypes; 0x0000f8 is IEEE 802.1H's for bridged ones.
+      if (organisation !== 0 && organisation !== 0x00_00_f8) return UNSUPPORTED;
+      type = u16(bytes, at + 6);
+      if (type < MIN_ETHERTYPE) return MALFORMED;
+      at += 8;
+    }
+    let tagBytes = 0;
     switch (type) {
       case ETHERTYPE_IPV4:
         return ipAt(bytes, at, end, 4);
@@ -52,10 +75,15 @@ export function locateByEtherType(type: number, bytes: Uint8Array, at: number, e
       case ETHERTYPE_QINQ_OLD:
       case ETHERTYPE_QINQ_OLDER:
         // IEEE 802.1Q section 9.3: priority and VLAN id (2 bytes), then the next type.
-        if (end - at < 4) return TRUNCATED;
-        type = u16(bytes, at + 2);
-        at += 4;
-        if (type < MIN_ETHERTYPE) return locateInLlc(bytes, at, end);
+        tagBytes = 2;
+        break;
+      case ETHERTYPE_PBB:
+        // Flags and service id 4, destination 6, source 6, then the type of the inner frame.
+        tagBytes = 16;
+        break;
+      case ETHERTYPE_FABRICPATH:
+        // Tree and time to live 2, destination 6, source 6, then the type of the inner frame.
+        tagBytes = 14;
         break;
       case ETHERTYPE_PPPOE_SESSION:
         return locateInPppoe(bytes, at, end);
@@ -65,24 +93,11 @@ export function locateByEtherType(type: number, bytes: Uint8Array, at: number, e
       default:
         return UNSUPPORTED;
     }
+    if (end - at < tagBytes + 2) return TRUNCATED;
+    type = u16(bytes, at + tagBytes);
+    at += tagBytes + 2;
   }
   return MALFORMED;
-}
-
-/**
- * Locator for an LLC header (IEEE 802.2), DSAP, SSAP and control: SNAP (RFC 1042) with an
- * EtherType, or the SAP 0x06 that was once assigned to IP itself.
- */
-export function locateInLlc(bytes: Uint8Array, at: number, end: number): number {
-  if (end - at < 3) return TRUNCATED;
-  const llc = u24(bytes, at);
-  if (llc === 0x06_06_03) return ipAt(bytes, at + 3, end, 4);
-  if (llc !== 0xaa_aa_03) return UNSUPPORTED;
-  if (end - at < 8) return TRUNCATED;
-  const organisation = u24(bytes, at + 3);
-  // RFC 1042: organisation 0 holds EtherTypes; 0x0000f8 is IEEE 802.1H's for bridged ones.
-  if (organisation !== 0 && organisation !== 0x00_00_f8) return UNSUPPORTED;
-  return locateByEtherType(u16(bytes, at + 6), bytes, at + 8, end);
 }
 
 /** Locator for a PPPoE session header (RFC 2516 section 4): version and type 1, code 0, session, length. */

@@ -61,6 +61,7 @@ export function locateIp(linkType: number, bytes: Uint8Array, start: number, end
     case linkTypes.LINKTYPE_C_HDLC:
       return locateInCiscoHdlc(bytes, start, end);
     case linkTypes.LINKTYPE_FDDI:
+      if (end - start < FDDI_HEADER_BYTES) return TRUNCATED;
       return locateInLlc(bytes, start + FDDI_HEADER_BYTES, end);
     case linkTypes.LINKTYPE_IEEE802_11:
       return locateInWifi(bytes, start, end);
@@ -75,9 +76,9 @@ export function locateIp(linkType: number, bytes: Uint8Array, start: number, end
   }
 }
 
-/** Linux cooked protocol: an EtherType, or 1 and 4 for frames that begin with LLC. */
+/** Linux cooked protocol: an EtherType, or ETH_P_802_2 (4) of include/uapi/linux/if_ether.h before LLC. Other small numbers are no frames of networks. */
 function locateByCookedProtocol(protocol: number, bytes: Uint8Array, at: number, end: number): number {
-  if (protocol === 4) return locateInLlc(bytes, at, end);
+  if (protocol < 0x0600 && protocol !== 4) return UNSUPPORTED;
   return locateByEtherType(protocol, bytes, at, end);
 }
 
@@ -97,7 +98,8 @@ function locateInLoopback(bytes: Uint8Array, start: number, end: number): number
     case 30:
       return ipAt(bytes, start + 4, end, 6);
     default:
-      return UNSUPPORTED;
+      // Some writers put an EtherType there.
+      return family >= 0x0600 ? locateByEtherType(family, bytes, start + 4, end) : UNSUPPORTED;
   }
 }
 

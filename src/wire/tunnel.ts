@@ -6,6 +6,9 @@
  */
 import { u16, u32, u8 } from '../base/bytes.js';
 import {
+  ETHERTYPE_EOIP,
+  ETHERTYPE_ERSPAN,
+  ETHERTYPE_ERSPAN_III,
   ETHERTYPE_PPP,
   ETHERTYPE_TEB,
   IPPROTO_GRE,
@@ -70,12 +73,26 @@ function locateInGre(bytes: Uint8Array, at: number, end: number): number {
   if ((flags & 0x2000) !== 0) headerBytes += 4;
   if ((flags & 0x1000) !== 0) headerBytes += 4;
   if (version === 1) {
+    // Not in an RFC: the key field holds length and tunnel, as RFC 2637 has it; then a frame.
+    if (type === ETHERTYPE_EOIP && flags === 0x2001) return locateInEthernet(bytes, at + headerBytes, end);
     if (type !== ETHERTYPE_PPP || (flags & 0x2000) === 0) return MALFORMED;
     if ((flags & 0x0080) !== 0) headerBytes += 4;
     return locateInPpp(bytes, at + headerBytes, end);
   }
-  if (type === ETHERTYPE_TEB) return locateInEthernet(bytes, at + headerBytes, end);
-  return locateByEtherType(type, bytes, at + headerBytes, end);
+  at += headerBytes;
+  switch (type) {
+    case ETHERTYPE_TEB:
+      return locateInEthernet(bytes, at, end);
+    case ETHERTYPE_ERSPAN:
+      // draft-foschiano-erspan section 4: type II has a sequence number and a header of 8 bytes, type I neither.
+      return locateInEthernet(bytes, (flags & 0x1000) !== 0 ? at + 8 : at, end);
+    case ETHERTYPE_ERSPAN_III:
+      // 12 bytes, the last bit of which announces 8 more.
+      if (end - at < 12) return TRUNCATED;
+      return locateInEthernet(bytes, at + ((u8(bytes, at + 11) & 1) !== 0 ? 20 : 12), end);
+    default:
+      return locateByEtherType(type, bytes, at, end);
+  }
 }
 
 /**
