@@ -33,7 +33,7 @@ export interface Compiled {
 export function compile(source: string, options: CompileOptions = {}): Compiled {
   const parseDiagnostics: Diagnostic[] = [];
   const program = parse(source, (diagnostic) => parseDiagnostics.push(diagnostic), options);
-  const lowered = lower(program, options);
+  const lowered = lower(program, { ...options, isIncomplete: hasErrors(parseDiagnostics) });
   const diagnostics = tidy([...parseDiagnostics, ...lowered.diagnostics]);
   const isValid = !hasErrors(diagnostics);
   return {

@@ -26,6 +26,8 @@ export interface LowerOptions {
   readonly limits?: Limits;
   /** Values pushed by the rule, lowest first. Absent: number and types are inferred, and there is no slot form unless the program takes none. */
   readonly args?: readonly Argument[];
+  /** Parts of the source could not be parsed: what is missing must not cause complaints. */
+  readonly isIncomplete?: boolean;
 }
 
 export interface Lowered {
@@ -43,7 +45,7 @@ export function lower(program: Program, options: LowerOptions = {}): Lowered {
   for (;;) {
     const l = new Lowering(program, options.limits ?? DEFAULT_LIMITS, inferred, runSteps);
     try {
-      return lowerOnce(l, options.args);
+      return lowerOnce(l, options);
     } catch (thrown) {
       if (thrown instanceof TooLarge) {
         l.at = 0;
@@ -55,7 +57,7 @@ export function lower(program: Program, options: LowerOptions = {}): Lowered {
   }
 }
 
-function lowerOnce(l: Lowering, args: readonly Argument[] | undefined): Lowered {
+function lowerOnce(l: Lowering, { args, isIncomplete }: LowerOptions): Lowered {
   const given = (args ?? []).map((arg): Value => (arg.type === 'int' ? { type: 'int', int: constant(arg.value | 0) } : l.literal(arg.bytes)));
   const stack = args === undefined ? placeholders(l) : given;
   if (l.state !== null) l.state.stack.push(...stack);
@@ -70,7 +72,7 @@ function lowerOnce(l: Lowering, args: readonly Argument[] | undefined): Lowered 
     }
     l.runBlock(l.program.main);
   });
-  reportUnreached(l);
+  reportUnreached(l, isIncomplete === true);
   reportNeverWritten(l);
   const diagnostics = tidy(l.diagnostics);
   const isStatic = l.isStatic && !hasErrors(diagnostics);
@@ -166,8 +168,10 @@ function runWord(l: Lowering, word: WordName, count: number, inBracket: number |
       args.unshift(takeOperand(l, item, operandKind(info, i), word));
     }
     const known = args.filter((arg) => arg !== null);
-    if (known.length < args.length) pushResults(l, word);
-    else {
+    if (known.length < args.length) {
+      noteFailedWrite(l, word, args.at(-1) ?? null);
+      pushResults(l, word);
+    } else {
       resolveArguments(l, info.takes, known);
       lowerWord(l, word, known);
     }
@@ -187,6 +191,15 @@ function underflow(l: Lowering, word: WordName, count: number, found: number, it
     const hint = inBracket === null && l.depth === 1 ? 'push the operands first; arguments of the rule must be stored first: `$a put`' : `${wordInfo(word).effect}`;
     l.error('underflow', `${needs}, but the stack holds ${found === 0 ? 'none' : `only ${found}`}`, hint);
   }
+}
+
+/** A write that could not be lowered is still one: no follow-up complaint that the register is never written. */
+function noteFailedWrite(l: Lowering, word: WordName, target: Value | null): void {
+  if (word !== 'put' && word !== 'inc' && word !== 'dec') return;
+  if (target?.type === 'ref' && target.ref.kind === 'user') {
+    l.written.add(target.ref.name);
+    l.state?.registers.set(target.ref.name, { type: 'unknown', because: '' });
+  } else l.usesComputedRegisters = true;
 }
 
 /** Arguments of unknown type where an integer or a string will do: the other operand decides, otherwise integer. */
@@ -210,12 +223,12 @@ function pushResults(l: Lowering, word: WordName): void {
   for (const result of results.split(' ')) if (result !== '') l.push(unknown);
 }
 
-function reportUnreached(l: Lowering): void {
+function reportUnreached(l: Lowering, isIncomplete: boolean): void {
   for (const step of l.skipped) {
     if (l.visited.has(step)) continue;
     l.report('warning', 'unreachable', 'this is never reached: all paths have ended before', 'remove it, or make the verdict before it conditional: `{ yes } if`', step.at);
   }
-  if (!l.isStatic || hasErrors(l.diagnostics)) return;
+  if (isIncomplete || !l.isStatic || hasErrors(l.diagnostics)) return;
   const check = (steps: readonly Step[]): void => {
     for (const step of steps) {
       if (step.kind === 'call') check(step.args);

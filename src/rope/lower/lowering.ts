@@ -65,6 +65,7 @@ export class Lowering {
   endings = 0;
   depth = 0;
   #steps = 0;
+  #isStackFull = false;
   readonly #literalIndex = new Map<string, number>();
 
   readonly #runSteps: StepRunner;
@@ -210,8 +211,8 @@ export class Lowering {
   push(value: Value): void {
     if (this.state === null) return;
     if (this.state.stack.length >= this.limits.stackItems) {
-      this.error('stack-full', `more than ${this.limits.stackItems} items on the stack`, 'store values in registers: `$x put`');
-      return;
+      if (!this.#isStackFull) this.error('stack-full', `more than ${this.limits.stackItems} items on the stack`, 'store values in registers: `$x put`');
+      this.#isStackFull = true;
     }
     this.state.stack.push(value);
   }

@@ -9,6 +9,7 @@ import { type Value, typeName } from './value.js';
 /** Reads references where the kind asks for it, and checks the type. null: reported, or unknown. */
 export function takeOperand(l: Lowering, item: Value, kind: OperandKind, word: WordName): Value | null {
   l.pin(item);
+  if (item.type === 'unknown' && kind === 'a') return item;
   if (item.type === 'unknown' && kind !== 'x') {
     if (item.because !== '') l.dynamic(`the operand of '${word}' is not known when the script is compiled: ${item.because}`, 'leave the same kind of value on all paths', true);
     return null;
@@ -23,6 +24,7 @@ export function takeOperand(l: Lowering, item: Value, kind: OperandKind, word: W
   if (item.type === 'ref') {
     value = readRegister(l, item.ref);
     l.pin(value);
+    if (value.type === 'unknown' && kind === 'a') return value;
     if (value.type === 'unknown') {
       if (value.because !== '') {
         const name = item.ref.kind === 'user' ? `$${item.ref.name}` : 'the register';

@@ -20,6 +20,10 @@ export function put(l: Lowering, value: Value, target: StaticRef): void {
     return;
   }
   if (value.type === 'argument') bindArgument(l, value.index, 'int');
+  if (value.type === 'unknown') {
+    if (value.because !== '') l.dynamic(`the value for 'put' is not known when the script is compiled: ${value.because}`, 'leave the same kind of value on all paths', true);
+    return;
+  }
   if (value.type !== 'int') {
     const what = target.kind === 'offset' ? '$offset' : target.kind === 'global' ? 'a global register' : `$${target.name}`;
     l.error('wrong-type', `${what} holds integers only`, 'user registers ($a ...) hold any value');
