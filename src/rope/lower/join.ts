@@ -3,6 +3,7 @@
  */
 import type { Op } from '../ir.js';
 import type { BareOp, Lowering } from './lowering.js';
+import { readRegister } from './registers.js';
 import { type IntValue, type State, type StrValue, type Value, joinStr, mixed, sameValue, slot } from './value.js';
 import { joinRegisters } from './registers.js';
 
@@ -28,8 +29,10 @@ export function joinInto(l: Lowering, aOps: Op[], a: State | null, bOps: Op[], b
   return { stack, isOpen: false, registers };
 }
 
-function joinValue(l: Lowering, aOps: Op[], a: Value, bOps: Op[], b: Value): Value {
-  if (sameValue(a, b)) return a;
+function joinValue(l: Lowering, aOps: Op[], aItem: Value, bOps: Op[], bItem: Value): Value {
+  if (sameValue(aItem, bItem)) return aItem;
+  const a = fieldValue(l, aOps, aItem);
+  const b = fieldValue(l, bOps, bItem);
   if (a.type === 'int' && b.type === 'int') {
     const dst = l.pinnedInt();
     append(l, aOps, { op: 'int', dst, value: a.int });
@@ -45,6 +48,17 @@ function joinValue(l: Lowering, aOps: Op[], a: Value, bOps: Op[], b: Value): Val
     return { ...joined, str: slot(dst) };
   }
   return mixed(a, b);
+}
+
+/** A reference to a register of the packet always reads the same: its value will do. Other registers may change before they are read. */
+function fieldValue(l: Lowering, ops: Op[], item: Value): Value {
+  if (item.type !== 'ref' || (item.ref.kind !== 'int-field' && item.ref.kind !== 'str-field')) return item;
+  const { ref } = item;
+  let value: Value = item;
+  ops.push(...l.collect(() => {
+    value = readRegister(l, ref);
+  }));
+  return value;
 }
 
 function append(l: Lowering, ops: Op[], op: BareOp): void {

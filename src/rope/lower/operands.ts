@@ -11,7 +11,7 @@ export function takeOperand(l: Lowering, item: Value, kind: OperandKind, word: W
   l.pin(item);
   if (item.type === 'unknown' && kind === 'a') return item;
   if (item.type === 'unknown' && kind !== 'x') {
-    if (item.because !== '') l.dynamic(`the operand of '${word}' is not known when the script is compiled: ${item.because}`, 'leave the same kind of value on all paths', true);
+    if (item.because !== '') l.dynamic(`the operand of '${word}' is not known when the script is compiled: ${item.because}`, item.because.includes('reference') ? '`get` reads a register at once: `{ $a get } { 0 } ifelse`' : 'leave the same kind of value on all paths', true);
     return null;
   }
   if (kind === 'x') return item;
