@@ -33,6 +33,15 @@ export interface Compiled {
 export function compile(source: string, options: CompileOptions = {}): Compiled {
   const parseDiagnostics: Diagnostic[] = [];
   const program = parse(source, (diagnostic) => parseDiagnostics.push(diagnostic), options);
+  return check(program, parseDiagnostics, options);
+}
+
+/** Checks a program that was parsed before, or read from a container. */
+export function compileProgram(program: Program, options: CompileOptions = {}): Compiled {
+  return check(program, [], options);
+}
+
+function check(program: Program, parseDiagnostics: readonly Diagnostic[], options: CompileOptions): Compiled {
   const lowered = lower(program, { ...options, isIncomplete: hasErrors(parseDiagnostics) });
   const diagnostics = tidy([...parseDiagnostics, ...lowered.diagnostics]);
   const isValid = !hasErrors(diagnostics);
