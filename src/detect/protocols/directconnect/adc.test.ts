@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { deflateSync } from 'node:zlib';
 import fc from 'fast-check';
 import { ascii, concat, fromHex } from '../../../base/bytes.js';
 import { findingName, inspectSample, type Turn } from '../../sample.js';
@@ -56,12 +57,18 @@ const samples: readonly Sample[] = [
 
 for (const sample of samples) test(`ADC datagram: ${sample.name}`, () => assert.deepEqual(sampleProblems(datagrams, sample), []));
 
-test('a packed DHT datagram is likely, other bytes behind C1 are not', () => {
-  const packed = concat(fromHex('c1 78da'), new Uint8Array(30).fill(7));
-  assert.equal(findingName(inspectSample(dht, only(packed))), 'likely');
-  assert.equal(findingName(inspectSample(dht, only(packed.subarray(0, 15)))), 'no');
-  assert.equal(findingName(inspectSample(dht, only(concat(fromHex('c1 7800'), new Uint8Array(30))))), 'no');
-});
+/** Zlib's output for an ADC line, level 9: fixed codes. */
+const PACKED_LINE = deflateSync(Buffer.from(`UPNG ${CID} I4192.0.2.1 U44000\n`), { level: 9 });
+
+const packed: readonly Sample[] = [
+  { name: 'ping', turns: only(concat(fromHex('c1'), PACKED_LINE)), expected: 'certain', isOpenEnded: true },
+  { name: 'codes of its own', turns: only(concat(fromHex('c1 789c 05'), new Uint8Array(30))), expected: 'suspected' },
+  { name: 'another first letter', turns: only(concat(fromHex('c1'), deflateSync(Buffer.from('hello, this is text'), { level: 9 }))), expected: 'no' },
+  { name: 'no zlib header', turns: only(concat(fromHex('c1 7800'), new Uint8Array(30))), expected: 'no' },
+  { name: 'too short', turns: only(fromHex('c1 789c 0b05')), expected: 'no' },
+];
+
+for (const sample of packed) test(`Direct Connect DHT: ${sample.name}`, () => assert.deepEqual(sampleProblems(dht, sample), []));
 
 test('connect requests and information tell ports, with the address of the session', () => {
   const own = ascii(`BINF AAAB ID${CID} I4192.0.2.1 U43034\nDCTM AAAB AAAC ADC/1.0 3035 1\n`);

@@ -204,9 +204,24 @@ export const datagrams: Feature = {
   inspect: inspectDatagram,
 };
 
-/** Odds: marker and zlib header, 2^-21; several protocols pack with zlib, few behind this byte. */
-const DHT = match('likely', 'Direct Connect DHT (StrongDC++): zlib-packed ADC datagram');
+/** Odds: marker and zlib header (2^-22), block type and first letter (2^-11). */
+const DHT_FIXED = match('certain', 'Direct Connect DHT (StrongDC++): zlib-packed ADC datagram that begins with U');
+/** Marker and zlib header only. */
+const DHT_DYNAMIC = match('suspected', 'Direct Connect DHT (StrongDC++): zlib-packed ADC datagram');
 const DHT_PACKED = 0xc1;
+const DHT_LEAST_BYTES = 20;
+
+/**
+ * RFC 1951: bit 0 last block, bits 1-2 its type; with fixed codes (type 1) the letter U is 10000101, most
+ * significant bit first: together 0B and three bits 101 of the next byte. Codes of type 2 are the block's own.
+ */
+function inspectDht(input: Inspection): Finding {
+  const { bytes, start, end } = input;
+  if (end - start < DHT_LEAST_BYTES) return NO;
+  const block = u8(bytes, start + 3);
+  if (block === 0x0b && (u8(bytes, start + 4) & 7) === 5) return DHT_FIXED;
+  return (block & 7) === 5 ? DHT_DYNAMIC : NO;
+}
 
 /** StrongDC++ and EiskaltDC++: the DHT packs its ADC lines. */
 export const dht: Feature = {
@@ -217,5 +232,5 @@ export const dht: Feature = {
     // RFC 1950: deflate with a window of 32 KiB, in the three levels whose check bits zlib writes.
     anchors: [0x5e, 0x9c, 0xda].map((flags) => ({ at: 0, bytes: Uint8Array.of(DHT_PACKED, 0x78, flags) })),
   },
-  inspect: (input) => (input.end - input.start >= 20 ? DHT : NO),
+  inspect: inspectDht,
 };

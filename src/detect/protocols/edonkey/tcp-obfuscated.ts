@@ -28,10 +28,9 @@ const SHAPE = match('suspected', 'random opening with the sizes of an obfuscated
 const OPENING = match('suspected', 'random opening with the sizes of an obfuscated eMule handshake, at a host that speaks eDonkey');
 const TOLD = match('suspected', 'random opening of an obfuscated eMule stream to an endpoint named by a peer or server');
 /**
- * Heuristic: the shape above and a segment of exactly 11 bytes (identification state), or of 34 (a 23-byte
- * eMule info and it). AEAD tunnels (Shadowsocks, TLS, RLPx) cannot send 11 bytes, which is less than
- * their tags; MSE can, but its sides do not greet each other with messages of nearly equal size. No case in
- * the captures at hand.
+ * Heuristic: the shape above and a segment of exactly 11 bytes (identification state). AEAD tunnels
+ * (Shadowsocks, TLS, RLPx) cannot send 11 bytes, which is less than their tags; MSE can, but its
+ * sides do not greet each other with messages of nearly equal size. No case in the captures at hand.
  */
 const IDENTIFICATION = match('likely', 'obfuscated eMule handshake, hellos and identification, by their sizes');
 const SERVER = match('suspected', 'random opening with the sizes of an obfuscated connection to an eDonkey server');
@@ -48,7 +47,6 @@ const HELLO_DIFFERENCE_BYTES = 60;
 /** eMule info, identification state and a public key may come in the same turn as the hello answer. */
 const BEHIND_HELLO_BYTES = 60 + 11 + 83;
 const IDENTIFICATION_BYTES = 11;
-const INFO_AND_IDENTIFICATION_BYTES = 34;
 
 const DH_BYTES = 96;
 const SERVER_PADDING_BYTES = 15;
@@ -79,13 +77,14 @@ function hasClientShape(input: Inspection): boolean {
   );
 }
 
-/** Clear sizes of what follows hellos: accept 6, queue rank 18, one file hash 22, signature 55 or 56, public key 83, info 23. */
+/** Clear sizes of what follows hellos: accept 6, queue rank 18, one file hash 22, signature 55 or 56, public key 83, info 23, info and identification 34. */
 function isFurtherMessage(lengthBytes: number): boolean {
   switch (lengthBytes) {
     case 6:
     case 18:
     case 22:
     case 23:
+    case 34:
     case 55:
     case 56:
     case 83:
@@ -131,7 +130,7 @@ function inspectStream(input: Inspection): Finding {
   if (!hasClientShape(input)) return hasServerShape(input) ? SERVER : NO;
   const segmentBytes = input.end - input.segmentAt;
   // The hellos' own segments are longer; what is this short came behind them.
-  if (segmentBytes === IDENTIFICATION_BYTES || segmentBytes === INFO_AND_IDENTIFICATION_BYTES) return IDENTIFICATION;
+  if (segmentBytes === IDENTIFICATION_BYTES) return IDENTIFICATION;
   if (isFurtherMessage(segmentBytes) && turns.count > 4) return SHAPE;
   return input.known() === 'none' ? MORE : OPENING;
 }

@@ -44,7 +44,8 @@ const DHT_MAX_OPCODE = 0x0a;
 function inspectMessage(input: Inspection): Finding {
   const { bytes, start, end } = input;
   const lengthBytes = end - start - HEADER_BYTES;
-  if (lengthBytes < 0 || u32le(bytes, start + 19) !== lengthBytes) return NO;
+  // Nearly all datagrams end here: the first byte of the length differs.
+  if (lengthBytes < 0 || u8(bytes, start + 19) !== (lengthBytes & 0xff) || u32le(bytes, start + 19) !== lengthBytes) return NO;
   const type = u8(bytes, start + TYPE_AT);
   if (type === DHT) return isDht(bytes, start, end) ? MOJITO : NO;
   if (type === RUDP) return isReliable(bytes, start, lengthBytes) ? RELIABLE : NO;
