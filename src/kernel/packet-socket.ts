@@ -109,9 +109,12 @@ export class PacketReceiver {
     return total;
   }
 
-  /** Visits packets from the event loop as they arrive. */
-  start(visit: PacketVisitor): void {
-    this.watch = this.libc.watchReadable(this.fd, () => this.read(visit));
+  /** Visits packets from the event loop as they arrive; `onPause` follows each group of packets. */
+  start(visit: PacketVisitor, onPause: () => void = () => undefined): void {
+    this.watch = this.libc.watchReadable(this.fd, () => {
+      this.read(visit);
+      onPause();
+    });
   }
 
   close(): void {

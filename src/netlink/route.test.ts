@@ -74,11 +74,13 @@ test('neighbours: usable, being asked for, failed', () => {
 });
 
 test('links and addresses', () => {
-  const link = fromHex(hex('4c000000 1000 0200 06000000 00000000', '00 00 0100 02000000 43100100 00000000', '0b00 0300 696e7369646500 00', '0800 0400 dc050000', '0800 0a00 07000000', '0a00 0100 568eeb98783b 0000'));
+  const link = fromHex(hex('5c000000 1000 0200 06000000 00000000', '00 00 0100 02000000 43100100 00000000', '1000 1200 0900 0100 7665746800 000000', '0b00 0300 696e7369646500 00', '0800 0400 dc050000', '0800 0a00 07000000', '0a00 0100 568eeb98783b 0000'));
   assert.deepEqual(decoder.link(link, 0, link.length), {
     index: 2,
     type: 1,
     isUp: true,
+    hasNeighbours: true,
+    kind: 'veth',
     name: 'inside',
     linkAddress: fromHex('568eeb98783b'),
     mtuBytes: 1500,

@@ -7,7 +7,18 @@
  * Specification: RFC 3549 section 3; include/uapi/linux/rtnetlink.h, neighbour.h, if_link.h, if_addr.h.
  */
 import { u16le, u32le } from '../base/bytes.js';
-import { AttributeIndex, NLMSG_HEADER_BYTES, NLM_F_ACK, NLM_F_CREATE, NLM_F_DUMP, NLM_F_REQUEST, messageType, zeroTerminated } from './message.js';
+import {
+  AttributeIndex,
+  NLA_HEADER_BYTES,
+  NLMSG_HEADER_BYTES,
+  NLM_F_ACK,
+  NLM_F_CREATE,
+  NLM_F_DUMP,
+  NLM_F_REQUEST,
+  forEachAttribute,
+  messageType,
+  zeroTerminated,
+} from './message.js';
 import type { MessageWriter } from './message-writer.js';
 
 export const AF_INET = 2;
@@ -52,6 +63,11 @@ const IFLA_ADDRESS = 1;
 const IFLA_IFNAME = 3;
 const IFLA_MTU = 4;
 const IFLA_MASTER = 10;
+const IFLA_LINKINFO = 18;
+const IFLA_INFO_KIND = 1;
+// net_device_flags
+const IFF_UP = 1;
+const IFF_NOARP = 0x80;
 const IFA_ADDRESS = 1;
 const IFA_LOCAL = 2;
 /** if_arp.h: Ethernet-like links need a link-layer address in front of a packet. */
@@ -98,7 +114,7 @@ export interface Route {
 
 /** Decodes routes, neighbours, links and addresses; owns the scratch space for it. */
 export class RouteDecoder {
-  private readonly index = new AttributeIndex(RTA_VIA);
+  private readonly index = new AttributeIndex(IFLA_LINKINFO);
 
   route(bytes: Uint8Array, at: number, end: number): Route | null {
     const bodyAt = this.body(bytes, at, end, RTM_NEWROUTE, RTMSG_BYTES);
@@ -134,10 +150,13 @@ export class RouteDecoder {
     const nameAt = index.at(IFLA_IFNAME, 1);
     const mtuAt = index.at(IFLA_MTU, 4);
     const masterAt = index.at(IFLA_MASTER, 4);
+    const flags = u32le(bytes, bodyAt + 8);
     return {
       index: u32le(bytes, bodyAt + 4),
       type: u16le(bytes, bodyAt + 2),
-      isUp: (u32le(bytes, bodyAt + 8) & 1) !== 0,
+      isUp: (flags & IFF_UP) !== 0,
+      hasNeighbours: (flags & IFF_NOARP) === 0,
+      kind: this.kind(bytes),
       name: nameAt === 0 ? '' : zeroTerminated(bytes, nameAt, index.end(IFLA_IFNAME)),
       linkAddress: this.value(bytes, IFLA_ADDRESS),
       mtuBytes: mtuAt === 0 ? 0 : u32le(bytes, mtuAt),
@@ -159,6 +178,16 @@ export class RouteDecoder {
     const bodyAt = at + NLMSG_HEADER_BYTES;
     if (end - bodyAt < headerBytes || messageType(bytes, at) !== type) return 0;
     return this.index.read(bytes, bodyAt + headerBytes, end) ? bodyAt : 0;
+  }
+
+  private kind(bytes: Uint8Array): string {
+    const infoAt = this.index.at(IFLA_LINKINFO, NLA_HEADER_BYTES);
+    let kind = '';
+    if (infoAt === 0) return kind;
+    forEachAttribute(bytes, infoAt, this.index.end(IFLA_LINKINFO), (type, at, end) => {
+      if (type === IFLA_INFO_KIND) kind = zeroTerminated(bytes, at, end);
+    });
+    return kind;
   }
 
   private value(bytes: Uint8Array, type: number): Uint8Array | null {
@@ -208,6 +237,10 @@ export interface Link {
   /** ARPHRD_*. */
   readonly type: number;
   readonly isUp: boolean;
+  /** False for links without address resolution (loopback, tun, PPP). */
+  readonly hasNeighbours: boolean;
+  /** `veth`, `vrf`, `bridge`...; '' for hardware. */
+  readonly kind: string;
   readonly linkAddress: Uint8Array | null;
   readonly mtuBytes: number;
   /** Index of the bridge, bond or VRF it belongs to, 0 if none. */

@@ -1,0 +1,272 @@
+/**
+ * Cuts connections at both ends: the door of this folder, used by `cutter`, by
+ * `p2pwall cut` and `p2pwall block`, and by the wall when it rejects an established flow.
+ *
+ * TCP legs to other machines get an exact RST (`cut-session.ts`), sockets of this machine are destroyed, entries
+ * of connection tracking deleted. Other protocols have no way to be ended at their ends: their entries are
+ * deleted, which is only useful together with a hold. Nothing is left behind, however this process ends.
+ */
+import { addressText } from '../../base/address.js';
+import { type Connection, type Endpoint, legSocketKey, legsOf, socketKey } from '../../cutter/connection.js';
+import type { LegIndex, LegOutcome, Method } from '../../cutter/cut-machine.js';
+import type { ConntrackEntry } from '../../netlink/conntrack.js';
+import type { LocalSocket } from '../../netlink/sock-diag.js';
+import { IPPROTO_TCP } from '../../wire/constants.js';
+import { ConntrackTable } from '../conntrack.js';
+import { ENOENT, errnoMeaning, errnoName } from '../errno.js';
+import { NextHops } from '../next-hop.js';
+import { SocketTable } from '../socket-table.js';
+import { SystemError } from '../system-error.js';
+import { type CutJob, type InjectedLeg, runCuts } from './cut-session.js';
+import { CutTable, holdConnections } from './cut-table.js';
+import { WindowReader } from './window-reader.js';
+
+export interface CutRequest {
+  readonly connections: readonly Connection[];
+  /** `auto`: the window where the kernel can tell it, else the challenge. */
+  readonly method: Method | 'auto';
+  readonly timeoutMs: number;
+  /** Refuse the same client and service for so long; 0: do not. */
+  readonly holdSeconds: number;
+  readonly onProgress?: (done: number, total: number) => void;
+}
+
+/** How one end was dealt with. */
+export interface LegResult {
+  readonly to: Endpoint;
+  /** `destroyed`: a socket of this machine; `failed`: nothing could be done, see `reason`. */
+  readonly outcome: LegOutcome | 'destroyed' | 'failed';
+  /** What was sent to it: `socket` for SOCK_DESTROY. */
+  readonly method: Method | 'socket' | null;
+  readonly interfaceName: string;
+  readonly tries: number;
+  readonly ms: number;
+  readonly isClosed: boolean;
+  /** '' when it is closed. */
+  readonly reason: string;
+}
+
+export interface ConnectionResult {
+  readonly connection: Connection;
+  readonly legs: readonly LegResult[];
+  /** Both ends are dead; for other protocols than TCP: the entry is gone. */
+  readonly isCut: boolean;
+}
+
+export interface CutReport {
+  readonly results: readonly ConnectionResult[];
+  /** Getting ready: programs, rules, routes, neighbours. */
+  readonly prepareMs: number;
+  /** From the first segment to the last answer. */
+  readonly cutMs: number;
+  /** What went otherwise than asked, for the administrator. */
+  readonly warnings: readonly string[];
+}
+
+/** Cuts all connections concurrently. Throws SystemError when the machine cannot do it at all. */
+export async function cutConnections(request: CutRequest): Promise<CutReport> {
+  const cut = new Cut(request);
+  try {
+    return await cut.run();
+  } finally {
+    cut.close();
+  }
+}
+
+interface Plan {
+  readonly connection: Connection;
+  /** What is known of the legs before anything is sent: results of local and unreachable ones. */
+  readonly settled: Map<LegIndex, LegResult>;
+  readonly injected: InjectedLeg[];
+  method: Method;
+}
+
+class Cut {
+  private readonly request: CutRequest;
+  private readonly warnings: string[] = [];
+  private readonly hops = new NextHops();
+  private windows: WindowReader | null = null;
+  private stallTable: CutTable | null = null;
+  private rejectTable: CutTable | null = null;
+  private canStall = true;
+
+  constructor(request: CutRequest) {
+    this.request = request;
+  }
+
+  async run(): Promise<CutReport> {
+    const { request } = this;
+    const startedMs = performance.now();
+    const tcp = request.connections.filter(({ protocol }) => protocol === IPPROTO_TCP);
+    const method = tcp.length === 0 ? 'challenge' : this.openMethod();
+    const plans = await Promise.all(tcp.map((connection) => this.plan(connection, method)));
+    if (request.holdSeconds > 0) holdConnections(request.connections, request.holdSeconds);
+    this.rejectTable?.add(tcp);
+    const jobs = plans.map((plan) => this.job(plan));
+    const readyMs = performance.now();
+    this.destroySockets(plans);
+    const total = request.connections.length;
+    const { machines, sendErrors } = await runCuts(jobs, request.timeoutMs, (done) => request.onProgress?.(done, total));
+    const doneMs = performance.now();
+    for (const [errno, count] of sendErrors) {
+      this.warnings.push(`${count} segments could not be sent: ${errnoMeaning(errno) ?? errnoName(errno)}`);
+    }
+    const results = plans.map((plan, i) => this.result(plan, machines[i]));
+    return {
+      results: this.deleteEntries(results),
+      prepareMs: readyMs - startedMs,
+      cutMs: doneMs - readyMs,
+      warnings: this.warnings,
+    };
+  }
+
+  close(): void {
+    this.hops.close();
+    this.windows?.close();
+    this.stallTable?.close();
+    this.rejectTable?.close();
+  }
+
+  /** Opens what the method needs; with `auto` the best that this machine allows. */
+  private openMethod(): Method {
+    const { method } = this.request;
+    if (method === 'challenge') return method;
+    if (method === 'reject') {
+      this.rejectTable = new CutTable('reject');
+      return method;
+    }
+    try {
+      this.windows = new WindowReader();
+      return 'window';
+    } catch (error) {
+      if (method === 'window' || !(error instanceof SystemError)) throw error;
+      return 'challenge';
+    }
+  }
+
+  private async plan(connection: Connection, method: Method): Promise<Plan> {
+    const settled = new Map<LegIndex, LegResult>();
+    const injected: InjectedLeg[] = [];
+    const legs = legsOf(connection);
+    for (const index of [0, 1] as const) {
+      const leg = legs[index];
+      const socket = localSocket(connection, index);
+      const hop = socket ? null : await this.hops.resolve(leg.to.address, leg.routedFrom, connection.mark);
+      if (hop?.kind === 'link') injected.push({ index, leg, interfaceIndex: hop.interfaceIndex, linkAddress: hop.linkAddress });
+      else if (hop?.kind === 'unreachable') settled.set(index, legResult(leg.to, 'failed', null, hop.reason));
+      // Without a socket there is nothing left to close at an end on this machine.
+      else settled.set(index, legResult(leg.to, socket ? 'destroyed' : 'closed', 'socket', ''));
+    }
+    return { connection, settled, injected, method };
+  }
+
+  private job(plan: Plan): CutJob {
+    const { connection } = plan;
+    const expected = this.windows?.read(connection) ?? null;
+    if (plan.method === 'window' && !expected) plan.method = 'challenge';
+    return {
+      legs: plan.injected,
+      options: {
+        method: plan.method,
+        ...(expected ? { expected } : {}),
+        // Any number will do: it is in the window by accident only (at worst one in four, usually one in 65,536).
+        probeSeq: (connection.original.sourcePort * 0x9e3779b1) >>> 0,
+      },
+      stall: () => this.stall(connection),
+    };
+  }
+
+  private stall(connection: Connection): void {
+    if (!this.canStall) return;
+    try {
+      this.stallTable ??= new CutTable('drop');
+      this.stallTable.add([connection]);
+    } catch (error) {
+      if (!(error instanceof SystemError)) throw error;
+      this.canStall = false;
+      this.warnings.push(`busy connections may survive: ${error.message}`);
+    }
+  }
+
+  private destroySockets(plans: readonly Plan[]): void {
+    if (plans.every(({ connection }) => connection.sockets.length === 0)) return;
+    const table = new SocketTable();
+    try {
+      for (const { connection, settled } of plans) {
+        for (const index of [0, 1] as const) {
+          const socket = localSocket(connection, index);
+          if (!socket) continue;
+          const errno = table.destroy(socket);
+          if (errno === 0 || errno === ENOENT) continue;
+          const reason = `its socket on this machine cannot be destroyed: ${errnoMeaning(errno) ?? errnoName(errno)}`;
+          settled.set(index, legResult(legsOf(connection)[index].to, 'failed', 'socket', reason));
+        }
+      }
+    } finally {
+      table.close();
+    }
+  }
+
+  private result(plan: Plan, machine: { report(index: LegIndex): { outcome: LegOutcome | null; tries: number; ms: number } } | undefined): ConnectionResult {
+    const legs = ([0, 1] as const).map((index) => {
+      const settled = plan.settled.get(index);
+      if (settled) return settled;
+      const { to } = legsOf(plan.connection)[index];
+      const { outcome, tries, ms } = machine?.report(index) ?? { outcome: null, tries: 0, ms: 0 };
+      const interfaceIndex = plan.injected.find((leg) => leg.index === index)?.interfaceIndex ?? 0;
+      return {
+        ...legResult(to, outcome ?? 'unanswered', plan.method, ''),
+        interfaceName: this.hops.interfaceName(interfaceIndex),
+        tries,
+        ms,
+      };
+    });
+    return { connection: plan.connection, legs, isCut: legs.every(({ isClosed }) => isClosed) };
+  }
+
+  /** Removes the entries of what was cut at one end at least, and of other protocols than TCP. Results are in the order of the request. */
+  private deleteEntries(tcpResults: readonly ConnectionResult[]): ConnectionResult[] {
+    const byConnection = new Map(tcpResults.map((result) => [result.connection, result]));
+    const entries = this.request.connections.flatMap((connection) => {
+      const result = byConnection.get(connection);
+      return connection.entry && (!result || result.legs.some(({ isClosed }) => isClosed)) ? [connection.entry] : [];
+    });
+    const errnos = entries.length === 0 ? [] : deleteAll(entries);
+    for (const errno of errnos) {
+      this.warnings.push(`entries of connection tracking stay: ${errnoMeaning(errno) ?? errnoName(errno)}`);
+    }
+    return this.request.connections.map(
+      (connection) => byConnection.get(connection) ?? { connection, legs: [], isCut: errnos.length === 0 },
+    );
+  }
+}
+
+/** Errnos of entries that could not be deleted; those that were gone already are none. */
+function deleteAll(entries: readonly ConntrackEntry[]): number[] {
+  const table = new ConntrackTable();
+  try {
+    return [...table.delete(entries).failed.keys()];
+  } finally {
+    table.close();
+  }
+}
+
+/** The socket of this machine at the far end of a leg, if there is one. */
+function localSocket(connection: Connection, index: LegIndex): LocalSocket | undefined {
+  const key = legSocketKey(connection.protocol, legsOf(connection)[index]);
+  return connection.sockets.find((socket) => socketKey(socket) === key);
+}
+
+const REASONS: Readonly<Record<LegOutcome, (host: string) => string>> = {
+  closed: () => '',
+  silent: () => '',
+  unanswered: (host) => `${host} does not answer: its host is gone, or a firewall on the way is silent`,
+  alive: (host) => `${host} stays alive: data keeps moving faster than it can be followed`,
+};
+
+function legResult(to: Endpoint, outcome: LegResult['outcome'], method: LegResult['method'], reason: string): LegResult {
+  const host = addressText(to.address, 0, to.address.length);
+  const isClosed = outcome === 'closed' || outcome === 'silent' || outcome === 'destroyed';
+  const why = outcome === 'failed' || outcome === 'destroyed' ? reason : REASONS[outcome](host);
+  return { to, outcome, method, interfaceName: '', tries: 0, ms: 0, isClosed, reason: why };
+}

@@ -1,0 +1,163 @@
+/**
+ * Where a packet must be sent so that it arrives: interface and link-layer address
+ * of the next hop, as the forwarding path would choose them.
+ *
+ * Policy routing by source, mark and input interface is followed; so are several uplinks, gateways of
+ * the other family, VRFs, and links without link-layer addresses (tun, PPP). A cold neighbour
+ * cache is warmed: the kernel is made to ask, and the answer awaited.
+ */
+import { addressText } from '../base/address.js';
+import {
+  ARPHRD_LOOPBACK,
+  type Link,
+  type Neighbour,
+  RTN_LOCAL,
+  RTN_UNICAST,
+  type Route,
+  RouteDecoder,
+  type RouteQuery,
+  dumpLinks,
+  getNeighbour,
+  lookupRoute,
+  solicitNeighbour,
+} from '../netlink/route.js';
+import { ENETUNREACH, ENOENT, errnoMeaning, errnoName } from './errno.js';
+import type { Libc } from './libc.js';
+import { NETLINK_ROUTE, NetlinkSocket } from './netlink-socket.js';
+
+export type NextHop =
+  | { readonly kind: 'link'; readonly interfaceIndex: number; readonly linkAddress: Uint8Array | null }
+  /** The destination is this machine. */
+  | { readonly kind: 'local' }
+  | { readonly kind: 'unreachable'; readonly reason: string };
+
+// The kernel itself gives up after three requests a second apart (mcast_solicit, retrans_time).
+const NEIGHBOUR_WAIT_MS = 3200;
+const NEIGHBOUR_POLL_MS = 5;
+
+const text = (address: Uint8Array): string => addressText(address, 0, address.length);
+
+export class NextHops {
+  private readonly socket: NetlinkSocket;
+  private readonly decoder = new RouteDecoder();
+  private readonly links = new Map<number, Link>();
+  private readonly found = new Map<string, Promise<NextHop>>();
+
+  /** Reads the list of links; later changes of links are not followed. Throws SystemError. */
+  constructor(libc?: Libc) {
+    this.socket = NetlinkSocket.open(NETLINK_ROUTE, libc ? { libc } : {});
+    const { socket, decoder } = this;
+    socket.writer.reset();
+    dumpLinks(socket.writer, socket.nextSequence());
+    socket.dump(socket.writer, 'list the network interfaces', (bytes, at, end) => {
+      const link = decoder.link(bytes, at, end);
+      if (link) this.links.set(link.index, link);
+    });
+  }
+
+  /** Name of an interface, '' if unknown. */
+  interfaceName(index: number): string {
+    return this.links.get(index)?.name ?? '';
+  }
+
+  /** Index of an interface, or undefined. */
+  interfaceIndex(name: string): number | undefined {
+    for (const link of this.links.values()) if (link.name === name) return link.index;
+    return undefined;
+  }
+
+  /** Route of a packet from `source` (which need not be ours) to `destination`; a positive errno when there is none. */
+  route(destination: Uint8Array, source: Uint8Array, mark: number): Route | number {
+    const arrival = this.lookup({ destination: source, mark });
+    if (typeof arrival !== 'number' && arrival.type === RTN_UNICAST) {
+      // As forwarded. Refused (EINVAL) where reverse path filtering would drop such a packet.
+      const forwarded = this.lookup({ destination, source, mark, inputInterface: arrival.outputInterface });
+      if (typeof forwarded !== 'number') return forwarded;
+    }
+    const sent = this.lookup({ destination, mark });
+    if (typeof sent !== 'number') return sent;
+    return this.lookupInVrfs(destination, mark) ?? sent;
+  }
+
+  /** Resolves once for each destination, source and mark; waits for the neighbour if need be. */
+  resolve(destination: Uint8Array, source: Uint8Array, mark: number): Promise<NextHop> {
+    const key = `${text(destination)} ${text(source)} ${mark}`;
+    let hop = this.found.get(key);
+    if (!hop) this.found.set(key, (hop = this.find(destination, source, mark)));
+    return hop;
+  }
+
+  close(): void {
+    this.socket.close();
+  }
+
+  private async find(destination: Uint8Array, source: Uint8Array, mark: number): Promise<NextHop> {
+    const route = this.route(destination, source, mark);
+    if (typeof route === 'number') {
+      return { kind: 'unreachable', reason: `no route to ${text(destination)}: ${errnoMeaning(route) ?? errnoName(route)}` };
+    }
+    if (route.type === RTN_LOCAL) return { kind: 'local' };
+    if (route.type !== RTN_UNICAST) return { kind: 'unreachable', reason: `the route to ${text(destination)} is a dead end` };
+    const link = this.links.get(route.outputInterface);
+    if (!link) return { kind: 'unreachable', reason: `interface ${route.outputInterface} is gone` };
+    if (link.type === ARPHRD_LOOPBACK) return { kind: 'local' };
+    if (!link.hasNeighbours || !link.linkAddress) return { kind: 'link', interfaceIndex: link.index, linkAddress: null };
+    return this.findNeighbour(link, route.gateway ?? destination);
+  }
+
+  private async findNeighbour(link: Link, address: Uint8Array): Promise<NextHop> {
+    const giveUpMs = performance.now() + NEIGHBOUR_WAIT_MS;
+    let hasAsked = false;
+    for (;;) {
+      const neighbour = this.neighbour(link.index, address);
+      if (neighbour?.isUsable && neighbour.linkAddress) {
+        return { kind: 'link', interfaceIndex: link.index, linkAddress: neighbour.linkAddress };
+      }
+      // A failure from before we asked says nothing.
+      if ((hasAsked && neighbour?.hasFailed) || performance.now() >= giveUpMs) {
+        return { kind: 'unreachable', reason: `${text(address)} does not answer on ${link.name} (no link-layer address)` };
+      }
+      if (!hasAsked) this.ask(link.index, address);
+      hasAsked = true;
+      await new Promise((resolve) => setTimeout(resolve, NEIGHBOUR_POLL_MS));
+    }
+  }
+
+  private neighbour(interfaceIndex: number, address: Uint8Array): Neighbour | null {
+    const { socket, decoder } = this;
+    let found: Neighbour | null = null;
+    socket.writer.reset();
+    getNeighbour(socket.writer, interfaceIndex, address, socket.nextSequence());
+    socket.request(socket.writer, (bytes, at, end) => {
+      found = decoder.neighbour(bytes, at, end);
+    });
+    return found;
+  }
+
+  private ask(interfaceIndex: number, address: Uint8Array): void {
+    const { socket } = this;
+    socket.writer.reset();
+    solicitNeighbour(socket.writer, interfaceIndex, address, socket.nextSequence());
+    socket.request(socket.writer);
+  }
+
+  private lookupInVrfs(destination: Uint8Array, mark: number): Route | undefined {
+    for (const link of this.links.values()) {
+      if (link.kind !== 'vrf') continue;
+      const route = this.lookup({ destination, mark, outputInterface: link.index });
+      if (typeof route !== 'number' && route.type === RTN_UNICAST) return route;
+    }
+    return undefined;
+  }
+
+  private lookup(query: RouteQuery): Route | number {
+    const { socket, decoder } = this;
+    let route: Route | null = null;
+    socket.writer.reset();
+    lookupRoute(socket.writer, query, socket.nextSequence());
+    const errno = socket.request(socket.writer, (bytes, at, end) => {
+      route = decoder.route(bytes, at, end);
+    });
+    return route ?? (errno === 0 || errno === ENOENT ? ENETUNREACH : errno);
+  }
+}

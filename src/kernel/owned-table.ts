@@ -1,0 +1,88 @@
+/**
+ * An nf_tables table that belongs to this process: the kernel removes it when the
+ * socket behind it is closed, also by SIGKILL. Requires Linux 5.12.
+ *
+ * `keepFor` hands the socket to a small sleeping process, so that the table outlives us by a fixed
+ * time and then vanishes. Messages are encoded in `netlink/nftables.ts`.
+ */
+import { spawn } from 'node:child_process';
+import { MessageWriter } from '../netlink/message-writer.js';
+import { addElements, addOwnedTable, beginBatch, endBatch } from '../netlink/nftables.js';
+import { EINVAL, ENOSPC, EOPNOTSUPP } from './errno.js';
+import type { Libc } from './libc.js';
+import { NETLINK_NETFILTER, NetlinkSocket } from './netlink-socket.js';
+import { SystemError } from './system-error.js';
+
+/** Keeps one message below the 64 KiB that an attribute holds, for IPv6 keys too. */
+const ELEMENTS_PER_MESSAGE = 500;
+/** Keeps one transaction within the socket's send buffer. */
+const MESSAGES_PER_BATCH = 4;
+
+/** Writes one request of the transaction under its sequence number. */
+export type TablePart = (writer: MessageWriter, sequence: number) => void;
+
+export class OwnedTable {
+  readonly name: string;
+  private readonly socket: NetlinkSocket;
+  private readonly writer = new MessageWriter(65536);
+
+  /** Makes the table with its chains, sets and rules in one transaction. Throws SystemError (ERR_NOT_SUPPORTED without nf_tables or ownership). */
+  constructor(name: string, parts: readonly TablePart[], libc?: Libc) {
+    this.name = name;
+    this.socket = NetlinkSocket.open(NETLINK_NETFILTER, { receiveBufferBytes: 4 << 20, ...(libc ? { libc } : {}) });
+    try {
+      this.commit([(writer, sequence) => addOwnedTable(writer, name, sequence), ...parts]);
+    } catch (error) {
+      this.socket.close();
+      throw error;
+    }
+  }
+
+  /** Adds elements to a set of this table; `timeoutMs` 0 keeps them as long as the table. */
+  add(set: string, keys: readonly Uint8Array[], timeoutMs: number): void {
+    const parts: TablePart[] = [];
+    for (let from = 0; from < keys.length; from += ELEMENTS_PER_MESSAGE) {
+      const some = keys.slice(from, from + ELEMENTS_PER_MESSAGE);
+      parts.push((writer, sequence) => addElements(writer, this.name, set, some, timeoutMs, sequence));
+    }
+    for (let from = 0; from < parts.length; from += MESSAGES_PER_BATCH) this.commit(parts.slice(from, from + MESSAGES_PER_BATCH));
+  }
+
+  /** Leaves the table in place for `seconds`, also when this process ends, and closes our end. The process that keeps it is named `sleep`. */
+  keepFor(seconds: number): void {
+    // The descriptor becomes number 3 of the child; close-on-exec does not apply to a duplicated one.
+    const child = spawn('sleep', [String(seconds)], { detached: true, stdio: ['ignore', 'ignore', 'ignore', this.socket.fd] });
+    child.on('error', (error) => {
+      throw error;
+    });
+    child.unref();
+    this.socket.close();
+  }
+
+  /** Removes the table with all it holds. */
+  close(): void {
+    this.socket.close();
+  }
+
+  private commit(parts: readonly TablePart[]): void {
+    const { socket, writer } = this;
+    writer.reset();
+    beginBatch(writer, socket.nextSequence());
+    for (const part of parts) part(writer, socket.nextSequence());
+    endBatch(writer, socket.nextSequence());
+    let refusal = 0;
+    // Sequence numbers of the batch's two ends are never acknowledged.
+    socket.requestAll(writer, parts.length + 2, (_sequence, errno) => {
+      refusal ||= errno;
+    });
+    if (refusal === 0) return;
+    const isOld = refusal === EOPNOTSUPP || refusal === EINVAL;
+    throw new SystemError({
+      ...(isOld ? { code: 'ERR_NOT_SUPPORTED' as const } : {}),
+      syscall: 'NFNL_SUBSYS_NFTABLES',
+      errno: refusal,
+      doing: `set up the nf_tables table ${this.name}`,
+      hint: refusal === ENOSPC ? 'fewer connections at once' : 'Linux 5.12 or newer with nf_tables is needed',
+    });
+  }
+}

@@ -1,0 +1,43 @@
+/**
+ * The sockets of this machine: list the connected ones, end one.
+ * The program that owns it sees ECONNABORTED; its peer gets a RST. Messages: `netlink/sock-diag.ts`.
+ */
+import { type LocalSocket, destroySocket, dumpSockets, readSocket } from '../netlink/sock-diag.js';
+import type { Libc } from './libc.js';
+import { NETLINK_SOCK_DIAG, NetlinkSocket } from './netlink-socket.js';
+
+export class SocketTable {
+  private readonly socket: NetlinkSocket;
+
+  /** Throws SystemError; EPROTONOSUPPORT: a kernel without sock_diag. */
+  constructor(libc?: Libc) {
+    this.socket = NetlinkSocket.open(NETLINK_SOCK_DIAG, libc ? { libc } : {});
+  }
+
+  /** All sockets of one protocol (6 or 17) that are not listening, both families. */
+  list(protocol: number): LocalSocket[] {
+    const { socket } = this;
+    const out: LocalSocket[] = [];
+    for (const version of [4, 6] as const) {
+      socket.writer.reset();
+      dumpSockets(socket.writer, version, protocol, socket.nextSequence());
+      socket.dump(socket.writer, 'list the sockets of this machine', (bytes, at, end) => {
+        const found = readSocket(bytes, at, end, protocol);
+        if (found) out.push(found);
+      });
+    }
+    return out;
+  }
+
+  /** Ends one socket. Returns 0 or the errno: ENOENT it is gone, EOPNOTSUPP the kernel was built without CONFIG_INET_DIAG_DESTROY. */
+  destroy(target: LocalSocket): number {
+    const { socket } = this;
+    socket.writer.reset();
+    destroySocket(socket.writer, target, socket.nextSequence());
+    return socket.request(socket.writer);
+  }
+
+  close(): void {
+    this.socket.close();
+  }
+}
