@@ -4,7 +4,7 @@
  * The machine's clock is the monotonic one, so that setting the time of day neither releases nor prolongs a lock.
  * Rules are installed last and removed first; with `--queue-bypass` traffic flows whenever the program does not.
  */
-import { readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { networkInterfaces } from 'node:os';
 import { isInNetwork, parseAddress, parseNetwork, type Network } from '../base/address.js';
 import { restoreRules, runTool, type ToolFailure } from '../enforce/apply-rules.js';
@@ -34,6 +34,8 @@ const HOOK_LOCAL_IN = 1;
 const HOOK_FORWARD = 2;
 /** Enough for headers and a transfer head in one segment. */
 const COPY_RANGE_BYTES = 1600;
+/** A million lines of the longest kind. */
+const MAX_STORE_BYTES = 100 << 20;
 /** Never peers, whatever a client pings: this host, the link, groups. */
 const ALWAYS_PROTECTED = ['0.0.0.0/8', '127.0.0.0/8', '169.254.0.0/16', '224.0.0.0/3', '::1', 'fe80::/10', 'ff00::/8'];
 
@@ -148,8 +150,7 @@ export class FtwallDaemon {
     this.#gate.packet(nowMs, view, this.#place(packet), actions);
     const verdict = actions[0];
     packet.verdict = verdict?.kind === 'verdict' && verdict.verdict === 'drop' ? NF_DROP : NF_ACCEPT;
-    if (actions.length === 1) return;
-    const mac = packet.hwAddressLength === 6 ? macText(packet.bytes, packet.hwAddressAt) : '';
+    const mac = this.#log.wantsMac && packet.hwAddressLength === 6 ? macText(packet.bytes, packet.hwAddressAt) : '';
     for (const action of actions) this.#effects.run(action, mac);
   }
 
@@ -202,8 +203,12 @@ export function removeRules(interfaces: readonly string[]): void {
 
 function readStore(path: string): string {
   try {
-    return readFileSync(path, 'utf8');
+    const found = statSync(path);
+    if (found.size > MAX_STORE_BYTES) throw new FtwallStartError(`the store file has ${found.size} bytes`, 'shorten it: newer lines are at its end');
+    // Devices and pipes can be appended to, but have no end to read up to.
+    return found.isFile() ? readFileSync(path, 'utf8') : '';
   } catch (error) {
+    if (error instanceof FtwallStartError) throw error;
     // A file that is not there yet is made when it is opened for appending.
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return '';
     throw new FtwallStartError(`cannot read the store file: ${error instanceof Error ? error.message : String(error)}`, 'look at its permissions');

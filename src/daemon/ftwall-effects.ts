@@ -58,6 +58,7 @@ export class FtwallEffects {
   run(action: Action, mac: string): void {
     switch (action.kind) {
       case 'verdict':
+        if (action.reason === 'transfer' || action.reason === 'session-opening') this.#log.debug('h', `${action.reason} ${action.verdict === 'drop' ? 'dropped' : 'passed'}`);
         return;
       case 'send-as-peer':
         this.#forge(action);
@@ -70,6 +71,7 @@ export class FtwallEffects {
         });
         return;
       case 'block':
+        if (action.port === 0) this.#log.debug('aD', `${action.address} closed to ${action.client || 'all'} for ${Math.round(action.timeoutMs / 1000)} s`);
         this.#change(blockMember(action.client, action.address, action.port), action.timeoutMs);
         return;
       case 'unblock':

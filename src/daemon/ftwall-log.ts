@@ -77,10 +77,16 @@ export class FtwallLog {
     if (debug?.has('l') || debug?.has('A')) process.stdout.write(`ftwall: ${line}\n`);
   }
 
-  /** A line of debug output of that kind. */
-  debug(kind: string, text: string): void {
+  /** Whether any reader wants link-layer addresses. */
+  get wantsMac(): boolean {
+    const { json, syslog, stderr } = this.#wishes;
+    return json || syslog.has('m') || stderr.has('m');
+  }
+
+  /** A line of debug output, shown when any of these letters was given. */
+  debug(letters: string, text: string): void {
     const { debug } = this.#wishes;
-    if (debug?.has(kind) || debug?.has('A')) process.stdout.write(`ftwall: ${text}\n`);
+    if (debug !== null && (debug.has('A') || [...letters].some((letter) => debug.has(letter)))) process.stdout.write(`ftwall: ${text}\n`);
   }
 
   /** Something went wrong, and the wall goes on. */

@@ -174,3 +174,44 @@ test('an old command line starts a daemon, which says when it cannot', options, 
     assert.equal(run('-l', 'z').status, 2);
     assert.equal(run('--protect', '10.0.0.1/8').status, 2);
   }));
+
+test('a full disk and a missing folder are said once, and the wall goes on', options, () =>
+  inLab(async (lab) => {
+    await lab.startSupernodes();
+    const wall = await lab.startWall('-f', '/dev/full', '-c', '/proc/nowhere', '-t', '1');
+    const visits = await lab.startVisitor(lab.client);
+    for (const host of SUPERNODES.slice(0, 3)) {
+      assert.ok(Number(await visits({ send: { host, port: NODE_PORT, fromPort: 1214, bytes: buildPing('KaZaA') } })) > 0, 'answered');
+    }
+    await wall.sees(/cannot append to the store file: ENOSPC/);
+    await wall.sees(/client file \/proc\/nowhere/);
+    assert.equal(wall.text.split('ENOSPC').length, 2, 'once');
+    assert.equal(await visits({ visit: { host: SUPERNODES[0] ?? '', port: NODE_PORT } }), false);
+    assert.equal(await wall.end(), 0);
+  }));
+
+test('--no-rules prints what is needed and touches nothing; masquerading does not disturb', options, () =>
+  inLab(async (lab) => {
+    lab.wall.masquerade('outside');
+    const before = lab.wall.must('iptables-save', ['-t', 'mangle']).replace(/^#.*$|\[.*\]/gm, '');
+    const printing = await lab.startWall('--no-rules');
+    assert.match(printing.text, /create ftwall-peers hash:ip,port family inet/);
+    assert.match(printing.text, /-A FTWALL -p udp .* -j NFQUEUE --queue-num 27 --queue-bypass/);
+    assert.equal(lab.wall.must('iptables-save', ['-t', 'mangle']).replace(/^#.*$|\[.*\]/gm, ''), before);
+    await printing.end();
+
+    await lab.startSupernodes();
+    const wall = await lab.startWall('-L', 'm', '--json');
+    const kazaa = await lab.startKazaa();
+    assert.ok(await kazaa.until('pong'));
+    await sleep(1500);
+    assert.equal(kazaa.count('connected'), 0);
+    assert.deepEqual(lab.seen.filter((report) => report.kind !== 'ready'), []);
+    const events = wall.text.split('\n').filter((line) => line.startsWith('{')).map((line) => JSON.parse(line));
+    const client = events.find((event) => event.ftwall.event === 'client');
+    assert.equal(client.event_type, 'ftwall');
+    assert.equal(client.ftwall.client_ip, '10.77.1.2');
+    assert.match(client.ftwall.client_mac, /^([0-9a-f]{2}:){5}[0-9a-f]{2}$/);
+    await kazaa.stop();
+    await wall.end();
+  }));
