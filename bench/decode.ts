@@ -130,8 +130,8 @@ try {
   for (const chunkBytes of [64 << 10, 256 << 10, 1 << 20, 4 << 20]) {
     measure(`read pcap, chunks of ${chunkBytes >> 10} KiB`, count, fileBytes, () => readAll(pcap, chunkBytes, false));
   }
-  measure('read and decode pcap, chunks of 256 KiB', count, fileBytes, () => readAll(pcap, 256 << 10, true));
-  measure('read and decode pcapng, chunks of 256 KiB', count, fileBytes, () => readAll(pcapng, 256 << 10, true));
+  measure('read and decode pcap, chunks of 1 MiB', count, fileBytes, () => readAll(pcap, 1 << 20, true));
+  measure('read and decode pcapng, chunks of 1 MiB', count, fileBytes, () => readAll(pcapng, 1 << 20, true));
   const drain = (reader: CaptureReader): void => {
     while (reader.next() === 'packet') decodeFrame(view, reader.linkType, reader.bytes, reader.start, reader.end);
   };
