@@ -106,6 +106,7 @@ function resolve(
     return instruction;
   }
   const distance = at - next;
+  if (instruction.code === LD_IMM64) return { ...instruction, imm: BigInt.asUintN(32, BigInt(distance)) };
   const isLong =
     instruction.code === (BPF_JMP32 | BPF_JA) ||
     (instruction.code === (BPF_JMP | BPF_CALL) && instruction.src === BPF_PSEUDO_CALL);

@@ -9,6 +9,7 @@
  * struct bpf_prog_info). Host byte order, little-endian.
  */
 import { ascii, u32le, u64le } from '../base/bytes.js';
+import { FUNCTION_INFO_BYTES } from './function-info.js';
 import { MAP_TYPE_NUMBERS, type MapShape } from './maps.js';
 
 export const BPF_MAP_CREATE = 0;
@@ -22,6 +23,7 @@ export const BPF_OBJ_GET = 7;
 export const BPF_PROG_TEST_RUN = 10;
 export const BPF_MAP_GET_FD_BY_ID = 14;
 export const BPF_OBJ_GET_INFO_BY_FD = 15;
+export const BPF_BTF_LOAD = 18;
 export const BPF_BTF_GET_FD_BY_ID = 19;
 export const BPF_BTF_GET_NEXT_ID = 23;
 export const BPF_ENABLE_STATS = 32;
@@ -97,6 +99,8 @@ export interface ProgramLoadFields {
   readonly logLevel: number;
   readonly logAt: bigint;
   readonly logBytes: number;
+  /** Descriptor of the program's own BTF, with records of struct bpf_func_info. */
+  readonly types?: { readonly btfFd: number; readonly recordsAt: bigint; readonly records: number };
   /** Array of file descriptors for maps and module BTF by index, or 0. */
   readonly fdArrayAt?: bigint;
 }
@@ -115,10 +119,10 @@ export function programLoadAttr(fields: ProgramLoadFields): Uint8Array {
     .name(fields.name)
     .u32(0) // prog_ifindex
     .u32(0) // expected_attach_type
-    .u32(0) // prog_btf_fd
-    .u32(0) // func_info_rec_size
-    .u64(0n) // func_info
-    .u32(0) // func_info_cnt
+    .u32(fields.types?.btfFd ?? 0)
+    .u32(fields.types ? FUNCTION_INFO_BYTES : 0)
+    .u64(fields.types?.recordsAt ?? 0n)
+    .u32(fields.types?.records ?? 0)
     .u32(0) // line_info_rec_size
     .u64(0n) // line_info
     .u32(0) // line_info_cnt
@@ -200,6 +204,11 @@ export function readProgramInfo(info: Uint8Array): ProgramInfo {
     runTimeNs: u64le(info, 192),
     runCount: u64le(info, 200),
   };
+}
+
+/** BPF_BTF_LOAD without a log. */
+export function btfLoadAttr(btfAt: bigint, btfBytes: number): Uint8Array {
+  return new AttrWriter(28).u64(btfAt).u64(0n).u32(btfBytes).u32(0).u32(0).bytes;
 }
 
 export function enableStatsAttr(type: number): Uint8Array {

@@ -17,6 +17,8 @@ export const BPF_FUNC_tail_call = 12;
 export const BPF_FUNC_skb_load_bytes = 26;
 /** Nanoseconds since boot, suspended time included. Requires Linux 5.8. */
 export const BPF_FUNC_ktime_get_boot_ns = 125;
+/** Calls a local function up to r1 times, until it returns 1. Requires Linux 5.17. */
+export const BPF_FUNC_loop = 181;
 /** Compares a bounded string with a read-only one. Requires Linux 5.17. */
 export const BPF_FUNC_strncmp = 182;
 
@@ -32,6 +34,7 @@ export const HELPER_NAMES: ReadonlyMap<number, string> = new Map([
   [BPF_FUNC_tail_call, 'bpf_tail_call'],
   [BPF_FUNC_skb_load_bytes, 'bpf_skb_load_bytes'],
   [BPF_FUNC_ktime_get_boot_ns, 'bpf_ktime_get_boot_ns'],
+  [BPF_FUNC_loop, 'bpf_loop'],
   [BPF_FUNC_strncmp, 'bpf_strncmp'],
 ]);
 

@@ -16,7 +16,7 @@ import {
 } from './jump.js';
 import {
   atomicAdd, atomicAnd, atomicFetchAdd, atomicOr, atomicXor, compareExchange, exchange, load, loadImm64, loadMap,
-  loadMapValue, loadSigned, store, storeImm,
+  loadFunction, loadMapValue, loadSigned, store, storeImm,
 } from './load-store.js';
 import { validate } from './validate.js';
 
@@ -104,13 +104,14 @@ const LISTING: [Instruction, string, string][] = [
   [loadImm64(r1, -1n), '           18 01 0000 ffffffff 00 00 0000 ffffffff', 'r1 = 0xffffffffffffffff ll'],
   [loadMap(r1, 'state'), '         18 11 0000 07000000 00 00 0000 00000000', 'r1 = map[state]'],
   [loadMapValue(r1, 'state', 16), '18 21 0000 07000000 00 00 0000 10000000', 'r1 = map[state][0]+16'],
+  [loadFunction(r2, 'fn'), '       18 42 0000 02000000 00 00 0000 00000000', 'r2 = function[pc+2]'],
 ];
 
 const MAPS = new Map([['state', 7]]);
 
 for (const [instruction, hex, text] of LISTING) {
   test(`${text} is encoded, decoded and printed`, () => {
-    const filler = [mov.imm(r0, 0), mov.imm(r0, 0), label('to'), exit()];
+    const filler = [mov.imm(r0, 0), label('fn'), mov.imm(r0, 0), label('to'), exit()];
     const result = assemble([instruction, ...filler], MAPS);
     assert.ok(result.ok);
     const bytes = fromHex(hex);

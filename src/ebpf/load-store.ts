@@ -14,7 +14,7 @@
  */
 import {
   BPF_ADD, BPF_AND, BPF_ATOMIC, BPF_CMPXCHG, BPF_DW, BPF_FETCH, BPF_IMM, BPF_LD, BPF_LDX, BPF_MEM, BPF_MEMSX, BPF_OR,
-  BPF_PSEUDO_MAP_FD, BPF_PSEUDO_MAP_VALUE, BPF_ST, BPF_STX, BPF_W, BPF_XCHG, BPF_XOR,
+  BPF_PSEUDO_FUNC, BPF_PSEUDO_MAP_FD, BPF_PSEUDO_MAP_VALUE, BPF_ST, BPF_STX, BPF_W, BPF_XCHG, BPF_XOR,
 } from './isa.js';
 import type { Instruction } from './instruction.js';
 
@@ -78,4 +78,9 @@ export function loadMap(dst: number, map: string): Instruction {
 /** dst = address of byte `at` of the single value of an array map. Requires Linux 5.2. */
 export function loadMapValue(dst: number, map: string, at: number): Instruction {
   return { code: BPF_LD | BPF_IMM | BPF_DW, dst, src: BPF_PSEUDO_MAP_VALUE, off: 0, imm: BigInt(at) << 32n, map };
+}
+
+/** dst = address of the local function at the label, for helpers that call back. Requires Linux 5.13. */
+export function loadFunction(dst: number, target: string): Instruction {
+  return { code: BPF_LD | BPF_IMM | BPF_DW, dst, src: BPF_PSEUDO_FUNC, off: 0, imm: 0n, target };
 }

@@ -13,10 +13,12 @@ import { slotsOf } from './assemble.js';
 import type { Instruction } from './instruction.js';
 import {
   BPF_ALU, BPF_ALU64, BPF_ATOMIC, BPF_CALL, BPF_CMPXCHG, BPF_END, BPF_EXIT, BPF_FETCH, BPF_JA, BPF_JMP, BPF_JMP32,
-  BPF_LD, BPF_LDX, BPF_MEMSX, BPF_MOV, BPF_NEG, BPF_PSEUDO_CALL, BPF_PSEUDO_MAP_FD, BPF_PSEUDO_MAP_VALUE, BPF_ST,
+  BPF_LD, BPF_LDX, BPF_MEMSX, BPF_MOV, BPF_NEG, BPF_PSEUDO_CALL, BPF_PSEUDO_FUNC, BPF_PSEUDO_MAP_FD,
+  BPF_PSEUDO_MAP_VALUE, BPF_ST,
   BPF_STX, BPF_TO_BE, BPF_X, BPF_XCHG, MAX_BPF_STACK, MAX_CALL_FRAMES, classOf, modeOf, operationOf, r0, r10,
   sourceOf, widthBytes, widthOf,
 } from './isa.js';
+import { BPF_FUNC_loop } from './helpers.js';
 import { validate } from './validate.js';
 import { compute, holds, swapBytes } from './vm-alu.js';
 import { VmFault, type VmMap, VmMemory } from './vm-memory.js';
@@ -41,6 +43,14 @@ export interface VmOptions {
   readonly onStep?: (instruction: Instruction, slot: number) => void;
 }
 
+/** No slot: the program is over. */
+const END = -1;
+/** Addresses of functions lie outside all regions; the lower half is the slot. */
+const FUNCTION_BASE = 0xfffe_0000_0000_0000n;
+/** include/linux/bpf_verifier.h: BPF_MAX_LOOPS. */
+const MAX_LOOPS = 1n << 23n;
+const E2BIG = -7n;
+
 interface Frame {
   readonly returnTo: number;
   readonly kept: readonly (bigint | undefined)[];
@@ -54,6 +64,7 @@ export class Vm {
   readonly #mapPointers = new Map<bigint, VmMap>();
   readonly #registers: (bigint | undefined)[] = new Array(11).fill(undefined);
   readonly #frames: Frame[] = [];
+  #steps = 0;
 
   /** Throws VmFault when the program does not validate. */
   constructor(instructions: readonly Instruction[], options: VmOptions) {
@@ -76,18 +87,20 @@ export class Vm {
     this.#registers[1] = contextAt;
     this.#registers[r10] = stackAt + BigInt(MAX_BPF_STACK);
     this.#frames.length = 0;
+    this.#steps = 0;
     try {
-      return Number(this.#loop() & 0xffff_ffffn);
+      return Number(this.#execute(0, 0) & 0xffff_ffffn);
     } finally {
       memory.remove(contextAt);
       memory.remove(stackAt);
     }
   }
 
-  #loop(): bigint {
+  /** Runs until the function at `start` returns to a depth of `frames` frames; its result. */
+  #execute(start: number, frames: number): bigint {
     const { maxSteps = 1_000_000, onStep } = this.#options;
-    let slot = 0;
-    for (let steps = 0; steps < maxSteps; steps++) {
+    let slot = start;
+    while (this.#steps++ < maxSteps) {
       const instruction = this.#bySlot[slot];
       if (!instruction) throw new VmFault(`slot ${slot} is no instruction`);
       onStep?.(instruction, slot);
@@ -99,7 +112,7 @@ export class Vm {
           slot = next;
           break;
         case BPF_LD:
-          this.#registers[instruction.dst] = this.#immediate(instruction);
+          this.#registers[instruction.dst] = this.#immediate(instruction, slot);
           slot = next;
           break;
         case BPF_LDX:
@@ -109,9 +122,8 @@ export class Vm {
           slot = next;
           break;
         default: {
-          const to = this.#jump(instruction, slot);
-          if (to < 0) return this.#value(r0, slot);
-          slot = to;
+          slot = this.#jump(instruction, slot);
+          if (this.#frames.length < frames || slot < 0) return this.#value(r0, slot);
         }
       }
     }
@@ -139,8 +151,9 @@ export class Vm {
     this.#registers[dst] = compute(operation, bits, left, operation === BPF_NEG ? 0n : right, off);
   }
 
-  #immediate({ src, imm }: Instruction): bigint {
+  #immediate({ src, imm }: Instruction, slot: number): bigint {
     const value = BigInt.asUintN(64, BigInt(imm));
+    if (src === BPF_PSEUDO_FUNC) return FUNCTION_BASE + BigInt(slot + 1) + BigInt.asIntN(32, value);
     if (src !== BPF_PSEUDO_MAP_FD && src !== BPF_PSEUDO_MAP_VALUE) return value;
     const map = this.#options.maps?.get(Number(value & 0xffff_ffffn));
     if (!map) throw new VmFault(`no map has the file descriptor ${value & 0xffff_ffffn}`);
@@ -215,7 +228,7 @@ export class Vm {
 
   #leave(slot: number): number {
     const frame = this.#frames.pop();
-    if (!frame) return -1;
+    if (!frame) return END;
     const registers = this.#registers;
     const result = this.#value(r0, slot);
     this.#memory.remove((registers[r10] ?? 0n) - BigInt(MAX_BPF_STACK));
@@ -227,9 +240,13 @@ export class Vm {
   }
 
   #help(id: number, kind: number, slot: number): void {
+    const [, a = 0n, b = 0n, c = 0n, d = 0n, e = 0n] = this.#registers;
+    if (kind === 0 && id === BPF_FUNC_loop) {
+      this.#returnFrom(this.#callInLoop(a, b, c, d));
+      return;
+    }
     const helper = kind === 0 ? this.#options.helpers.get(id) : undefined;
     if (!helper) throw new VmFault(`slot ${slot} calls ${kind === 0 ? 'helper' : 'kernel function'} ${id}, which is not here`);
-    const [, a = 0n, b = 0n, c = 0n, d = 0n, e = 0n] = this.#registers;
     const result = helper([a, b, c, d, e], {
       memory: this.#memory,
       map: (pointer) => {
@@ -238,7 +255,28 @@ export class Vm {
         return map;
       },
     });
-    this.#registers.fill(undefined, 1, 6);
+    this.#returnFrom(result);
+  }
+
+  #returnFrom(result: bigint): void {
+    this.#registers.fill(undefined, 0, 6);
     this.#registers[r0] = BigInt.asUintN(64, result);
+  }
+
+  /** bpf_loop: rounds run until the callback returned 1, that one included; or -errno. */
+  #callInLoop(rounds: bigint, callback: bigint, context: bigint, flags: bigint): bigint {
+    if (BigInt.asUintN(32, rounds) > MAX_LOOPS) return E2BIG;
+    if (flags !== 0n || callback < FUNCTION_BASE) throw new VmFault('bpf_loop wants a function and no flags');
+    const count = BigInt.asUintN(32, rounds);
+    for (let index = 0n; index < count; index++) {
+      const slot = this.#enter(Number(callback - FUNCTION_BASE), 0);
+      this.#registers.fill(undefined, 0, 6);
+      this.#registers[1] = index;
+      this.#registers[2] = context;
+      const result = this.#execute(slot, this.#frames.length);
+      if (result > 1n) throw new VmFault('a callback of bpf_loop returns 0 or 1');
+      if (result === 1n) return index + 1n;
+    }
+    return count;
   }
 }

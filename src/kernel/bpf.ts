@@ -10,13 +10,14 @@
  * Specification: bpf(2), include/uapi/linux/bpf.h.
  */
 import {
-  BPF_BTF_GET_FD_BY_ID, BPF_BTF_GET_NEXT_ID, BPF_ENABLE_STATS, BPF_MAP_CREATE, BPF_MAP_DELETE_ELEM,
+  BPF_BTF_GET_FD_BY_ID, BPF_BTF_GET_NEXT_ID, BPF_BTF_LOAD, BPF_ENABLE_STATS, BPF_MAP_CREATE, BPF_MAP_DELETE_ELEM,
   BPF_MAP_GET_NEXT_KEY, BPF_MAP_LOOKUP_ELEM, BPF_MAP_UPDATE_ELEM, BPF_OBJ_GET, BPF_OBJ_GET_INFO_BY_FD, BPF_OBJ_PIN,
-  BPF_PROG_LOAD, BPF_PROG_TEST_RUN, BPF_STATS_RUN_TIME, PROG_INFO_BYTES, btfInfoRequest, enableStatsAttr, idAttr,
+  BPF_PROG_LOAD, BPF_PROG_TEST_RUN, BPF_STATS_RUN_TIME, PROG_INFO_BYTES, btfInfoRequest, btfLoadAttr, enableStatsAttr, idAttr,
   mapCreateAttr, mapElementAttr, objectInfoAttr, objectPathAttr, programLoadAttr, readProgramInfo, readTestRun,
   testRunAttr, type ProgramInfo,
 } from '../ebpf/attr.js';
 import { SLOT_BYTES } from '../ebpf/assemble.js';
+import { FUNCTION_INFO_BYTES, type FunctionInfo } from '../ebpf/function-info.js';
 import type { MapShape } from '../ebpf/maps.js';
 import { readVerifierLog, type VerifierReport } from '../ebpf/verifier-log.js';
 import { ascii, concat, latin1, u32le } from '../base/bytes.js';
@@ -60,6 +61,8 @@ export interface ProgramSource {
   readonly bytes: Uint8Array;
   /** Kernel functions are open to GPL-compatible programs only. */
   readonly license?: 'MIT' | 'Dual MIT/GPL';
+  /** Wanted when a function is passed to a helper. */
+  readonly functions?: FunctionInfo;
   /** Descriptors that instructions refer to by index: BTF of modules. */
   readonly descriptors?: readonly number[];
 }
@@ -153,9 +156,22 @@ export class Bpf {
 
   /** Descriptor of the verified program. Throws ProgramRejected with the verifier's log. */
   loadProgram(source: ProgramSource): number {
+    if (!source.functions) return this.#load(source, 0);
+    const { btf } = source.functions;
+    const attr = btfLoadAttr(this.#address(btf), btf.length);
+    const btfFd = this.#call(BPF_BTF_LOAD, attr, 'BPF_BTF_LOAD', `describe the functions of ${source.name}`, btf);
+    try {
+      return this.#load(source, btfFd);
+    } finally {
+      this.close(btfFd);
+    }
+  }
+
+  #load(source: ProgramSource, btfFd: number): number {
     const license = concat(ascii(source.license ?? 'MIT'), Uint8Array.of(0));
     const descriptors = Int32Array.from(source.descriptors ?? []);
     const descriptorBytes = new Uint8Array(descriptors.buffer);
+    const records = source.functions?.records ?? new Uint8Array(0);
     const attempt = (log: Uint8Array): number =>
       this.#bpf(
         BPF_PROG_LOAD,
@@ -168,9 +184,12 @@ export class Bpf {
           logLevel: log.length > 0 ? 1 : 0,
           logAt: this.#address(log),
           logBytes: log.length,
+          ...(records.length > 0 && {
+            types: { btfFd, recordsAt: this.#address(records), records: records.length / FUNCTION_INFO_BYTES },
+          }),
           fdArrayAt: descriptors.length > 0 ? this.#address(descriptorBytes) : 0n,
         }),
-        source.bytes, license, log, descriptorBytes,
+        source.bytes, license, log, records, descriptorBytes,
       );
     // The log costs time and memory: only a refused program is loaded a second time with it.
     let result = attempt(new Uint8Array(0));
