@@ -1,0 +1,328 @@
+/**
+ * Back end for the kernel: a checked program becomes a socket filter for
+ * `iptables -m bpf --object-pinned`, with the maps it needs.
+ *
+ * It deliberately leaves out what the kernel does not let such a program see
+ * (conntrack) and drops output (`print`, `hexdump`): the verdict is the same.
+ * Everything else of the slot form is compiled; what does not fit the stack or
+ * the scratch map is reported by the step it comes from.
+ *
+ * Offset 0 is the IP header. Requires Linux 5.8; 5.17 for programs with loops
+ * or searches.
+ */
+import { and, mov, rsh, sub, toBigEndian } from '../../ebpf/alu.js';
+import { SKB_MARK } from '../../ebpf/helpers.js';
+import { isLabel, type Item } from '../../ebpf/instruction.js';
+import { BPF_B, BPF_DW, BPF_H, BPF_W, MAX_BPF_STACK, MAX_CALL_FRAMES, r1, r2, r6, r9 } from '../../ebpf/isa.js';
+import { ja, jne } from '../../ebpf/jump.js';
+import { load, store, storeImm } from '../../ebpf/load-store.js';
+import type { MapShape } from '../../ebpf/maps.js';
+import { assertNever } from '../../base/assert.js';
+import { IPPROTO_TCP, IPPROTO_UDP } from '../../wire/constants.js';
+import { HOTDROP, OKAY, type IntField, type Ir, type Op } from '../ir.js';
+import { HEADER_FIELDS } from '../packet.js';
+import { Constants } from './ebpf/bytes.js';
+import { Code } from './ebpf/code.js';
+import { emitTest } from './ebpf/compare.js';
+import { emitCharge, emitIf, emitLoopOp, emitRepeat, emitScope } from './ebpf/control.js';
+import { emitEnds, hotdropProgram, type Form } from './ebpf/ends.js';
+import { emitHeaders } from './ebpf/headers.js';
+import { emitArenaOp, emitCopy, emitSlice, emitStrField } from './ebpf/make.js';
+import {
+  emitAbs, emitAddGlobal, emitArith, emitAtoi, emitDecode, emitDigits, emitGetGlobal, emitSetGlobal,
+} from './ebpf/numbers.js';
+import { allOps, planSlots, SCRATCH_BYTES } from './ebpf/plan.js';
+import { Program, type Obstacle } from './ebpf/program.js';
+import { emitExpectStr, emitScan, emitSearch, emitTake, emitTakeWhile } from './ebpf/reads.js';
+import { acquireScratch, SCRATCH_MAP, SCRATCH_SHAPE } from './ebpf/scratch.js';
+import { GLOBALS_MAP, GLOBALS_SHAPE, MEMO_MAP, MEMO_SHAPE, STATE_MAP, stateShape } from './ebpf/state.js';
+import { emitNow, emitTimePart } from './ebpf/times.js';
+
+/** A program for the kernel, not yet bound to maps. */
+export interface KernelProgram {
+  readonly items: readonly Item[];
+  /** Names of the functions, the main one first; each is also the label of its first instruction (except the main one). */
+  readonly functions: readonly string[];
+  /** Maps by the names that the instructions use. */
+  readonly maps: ReadonlyMap<string, MapShape>;
+  /** Constants behind the counters in the state map: see ebpf/state.ts, initialState. */
+  readonly constants: Uint8Array;
+  /** The second program, when the script may end with HOTDROP. */
+  readonly hotdrop: readonly Item[] | null;
+}
+
+export type KernelResult =
+  | { readonly ok: true; readonly program: KernelProgram }
+  | { readonly ok: false; readonly obstacles: readonly Obstacle[] };
+
+export type { Obstacle } from './ebpf/program.js';
+export { RESULTS, type Form } from './ebpf/ends.js';
+
+/** Compiles for the kernel, or says what stands in the way. */
+export function compileForKernel(ir: Ir, form: Form = 'match'): KernelResult {
+  const code = new Code();
+  code.begin();
+  const wantsTransport = ir.fields.some((field) => field.startsWith('tcp_') || field.startsWith('udp_'));
+  const headers = emitHeaders(code, wantsTransport);
+  const constants = new Constants();
+  const plan = planSlots(ir, code.frame);
+  const program = new Program(ir, code, plan, headers, constants, compileOps);
+  if (plan.scratchBytes > SCRATCH_BYTES) {
+    program.obstacle(largestBuffer(program), `strings of ${plan.scratchBytes} bytes may be made here, and kernel programs have room for ${SCRATCH_BYTES}`);
+    return { ok: false, obstacles: program.obstacles };
+  }
+  emitInitialSlots(program);
+  acquireScratch(program);
+  program.compile(ir.ops);
+  code.leave(program.ends[OKAY]);
+  code.line = undefined;
+  emitEnds(program, form);
+  checkLimits(program);
+  if (program.obstacles.length > 0) return { ok: false, obstacles: program.obstacles };
+  const items = code.functions.flatMap((part) => part.items);
+  const maps = new Map<string, MapShape>();
+  for (const item of items) {
+    if (!isLabel(item) && item.map !== undefined) maps.set(item.map, shapeOf(item.map, constants));
+  }
+  const mayHotdrop = [...allOps(ir.ops)].some(({ op }) => op === 'hotdrop' || op === 'loop' || op === 'charge');
+  return {
+    ok: true,
+    program: {
+      items,
+      functions: code.functions.map(({ name }) => name),
+      maps,
+      constants: constants.bytes,
+      hotdrop: mayHotdrop ? hotdropProgram() : null,
+    },
+  };
+}
+
+function shapeOf(name: string, constants: Constants): MapShape {
+  switch (name) {
+    case STATE_MAP:
+      return stateShape(constants.bytes);
+    case GLOBALS_MAP:
+      return GLOBALS_SHAPE;
+    case MEMO_MAP:
+      return MEMO_SHAPE;
+    case SCRATCH_MAP:
+      return SCRATCH_SHAPE;
+    default:
+      throw new Error(`invariant broken: no map ${name}`);
+  }
+}
+
+/** Step of the operation that makes the longest string. */
+function largestBuffer({ ir, plan }: Program): number {
+  let at = 0;
+  let most = -1;
+  for (const op of allOps(ir.ops)) {
+    const capacityBytes = 'dst' in op && typeof op.dst === 'number' ? (plan.strs[op.dst]?.capacityBytes ?? 0) : 0;
+    const makes = op.op === 'concat' || op.op === 'mapCase' || op.op === 'format' || op.op === 'bitwise';
+    if (makes && capacityBytes > most) {
+      at = op.at;
+      most = capacityBytes;
+    }
+  }
+  return at;
+}
+
+/** `$offset`, and the registers that a program may read before it writes them. */
+function emitInitialSlots(program: Program): void {
+  const { code, ir, plan, headers } = program;
+  code.emit(load(BPF_W, r2, r9, headers.dataAt), store(BPF_W, r9, code.frame.offsetAt, r2));
+  const start = (at: number): void => {
+    if (program.hasLoops) code.emit(store(BPF_W, r9, at, r1));
+    else code.emit(storeImm(BPF_W, r9, at, 0));
+  };
+  if (program.hasLoops) code.unknownZero(r1);
+  start(program.actionsAt);
+  ir.intSlots.forEach(({ register }, slot) => {
+    if (slot !== 0 && register !== null) start(program.intAt(slot));
+  });
+  plan.strs.forEach(({ buffer, capacityBytes, lengthAt, offsetAt }, slot) => {
+    if (ir.strSlots[slot]?.register != null) {
+      start(lengthAt);
+      if (offsetAt !== null) start(offsetAt);
+    }
+    // Buffers of the stack are read in whole words, and older verifiers want them written before.
+    if (buffer?.region === 'frame') {
+      for (let i = 0; i < capacityBytes; i += 8) code.emit(storeImm(BPF_DW, r9, buffer.at + i, 0));
+    }
+  });
+  if (plan.spare?.buffer.region === 'frame') {
+    const { at } = plan.spare.buffer;
+    for (let i = 0; i < Math.max(...plan.strs.map(({ capacityBytes }) => capacityBytes)); i += 8) {
+      code.emit(storeImm(BPF_DW, r9, at + i, 0));
+    }
+  }
+}
+
+function checkLimits(program: Program): void {
+  const { code } = program;
+  const { totalBytes, depth } = code.frame;
+  if (totalBytes > MAX_BPF_STACK) {
+    program.obstacle(0, `the script keeps ${totalBytes} bytes of values at once, and the kernel's stack holds ${MAX_BPF_STACK}`);
+  }
+  if (depth > MAX_CALL_FRAMES) {
+    program.obstacle(0, `loops are nested ${depth - 1} deep, and the kernel allows ${MAX_CALL_FRAMES - 1}`);
+  }
+}
+
+function compileOps(program: Program, ops: readonly Op[]): void {
+  const { code, ir } = program;
+  for (const op of ops) {
+    const line = ir.spans[op.at]?.line;
+    if (line !== undefined) code.line = line;
+    compileOp(program, op);
+  }
+}
+
+function compileOp(program: Program, op: Op): void {
+  const { code } = program;
+  switch (op.op) {
+    case 'int':
+      if (op.value.kind === 'const') return program.storeConstant(op.dst, op.value.value);
+      program.loadInt(r1, op.value);
+      return program.storeInt(op.dst, r1);
+    case 'arith':
+      return emitArith(program, op.fn, op.dst, op.a, op.b);
+    case 'abs':
+      return emitAbs(program, op.dst, op.a);
+    case 'test': {
+      const otherwise = code.newLabel('false');
+      const done = code.newLabel('tested');
+      emitTest(program, op.test, otherwise);
+      code.emit(storeImm(BPF_W, r9, program.intAt(op.dst), 1), ja(done));
+      code.place(otherwise);
+      code.emit(storeImm(BPF_W, r9, program.intAt(op.dst), 0));
+      return code.place(done);
+    }
+    case 'field':
+      return emitField(program, op.dst, op.field, op.at);
+    case 'length':
+      if (op.of.kind === 'literal') return program.storeConstant(op.dst, program.literal(op.of.index).length);
+      code.emit(load(BPF_W, r1, r9, program.strPlace(op.of.slot).lengthAt));
+      return program.storeInt(op.dst, r1);
+    case 'decode':
+      return emitDecode(program, op.dst, op.form, op.of);
+    case 'atoi':
+      return emitAtoi(program, op.dst, op.of);
+    case 'digits':
+      return emitDigits(program, op.dst, op.of);
+    case 'timePart':
+      return emitTimePart(program, op.dst, op.part, op.zone, op.of);
+    case 'getGlobal':
+      return emitGetGlobal(program, op.dst, op.index);
+    case 'setGlobal':
+      return emitSetGlobal(program, op.index, op.value);
+    case 'addGlobal':
+      return emitAddGlobal(program, op.index, op.delta);
+    case 'str':
+      return emitCopy(program, op.dst, op.value);
+    case 'strField':
+      return emitStrField(program, op.dst, op.field);
+    case 'slice':
+      return emitSlice(program, op.dst, op.of, op.start, op.length);
+    case 'bitwise':
+    case 'concat':
+    case 'mapCase':
+    case 'chr':
+    case 'format':
+    case 'time':
+      return emitArenaOp(program, op);
+    case 'take':
+      return emitTake(program, op);
+    case 'takeWhile':
+      return emitTakeWhile(program, op);
+    case 'scan':
+      return emitScan(program, op);
+    case 'search':
+      return emitSearch(program, op);
+    case 'expectStr':
+      return emitExpectStr(program, op);
+    case 'if':
+      return emitIf(program, op);
+    case 'loop':
+      return emitLoopOp(program, op);
+    case 'repeat':
+      return emitRepeat(program, op);
+    case 'scope':
+      return emitScope(program, op);
+    case 'end':
+      return program.end(op.verdict, op.at, op.tag);
+    case 'hotdrop':
+      return program.end(HOTDROP, op.at);
+    case 'charge':
+      return emitCharge(program, op);
+    case 'print':
+    case 'hexdump':
+      return;
+    default:
+      return assertNever(op);
+  }
+}
+
+/** dst = a register that comes with the packet. */
+function emitField(program: Program, dst: number, field: IntField, at: number): void {
+  const { code, headers } = program;
+  const from = (place: number): void => code.emit(load(BPF_W, r1, r9, place));
+  switch (field) {
+    case 'packet_len':
+      from(code.frame.packetLengthAt);
+      break;
+    case 'data_start':
+      from(headers.dataAt);
+      break;
+    case 'data_len':
+      from(code.frame.packetLengthAt);
+      code.emit(load(BPF_W, r2, r9, headers.dataAt), sub.reg32(r1, r2));
+      break;
+    case 'ip_version':
+      from(headers.versionAt);
+      break;
+    case 'ip_protocol':
+      from(headers.protocolAt);
+      break;
+    case 'mark':
+      code.emit(load(BPF_W, r1, r6, SKB_MARK));
+      break;
+    case 'kernel_time':
+    case 'packet_time':
+      emitNow(program);
+      break;
+    case 'ct_proto':
+    case 'ct_mark':
+    case 'ct_state':
+      program.obstacle(at, `$${field} comes from connection tracking, which a kernel program in an iptables rule cannot see`);
+      break;
+    case 'ip6_hop_limit':
+    case 'ip6_flow_label': {
+      const absent = code.newLabel('absent');
+      code.emit(load(BPF_W, r2, r9, headers.versionAt), mov.imm(r1, 0), jne.imm32(r2, 6, absent));
+      if (field === 'ip6_hop_limit') code.emit(load(BPF_B, r1, r9, headers.headerAt + 7));
+      else code.emit(load(BPF_W, r1, r9, headers.headerAt), toBigEndian(r1, 32), and.imm32(r1, 0xfffff));
+      code.place(absent);
+      break;
+    }
+    default: {
+      const place = HEADER_FIELDS[field];
+      const absent = code.newLabel('absent');
+      const [flagAt, flag] =
+        place.header === 'ip'
+          ? [headers.versionAt, 4]
+          : [headers.presentAt, place.header === 'tcp' ? IPPROTO_TCP : IPPROTO_UDP];
+      const start = place.header === 'ip' ? headers.headerAt : headers.transportAt;
+      code.emit(load(BPF_W, r2, r9, flagAt), mov.imm(r1, 0), jne.imm32(r2, flag, absent));
+      const width = place.bytes === 1 ? BPF_B : place.bytes === 2 ? BPF_H : BPF_W;
+      code.emit(load(width, r1, r9, start + place.at));
+      if (place.bytes !== 1) code.emit(toBigEndian(r1, place.bytes === 2 ? 16 : 32));
+      if (place.bytes !== 4) {
+        if (place.shift > 0) code.emit(rsh.imm32(r1, place.shift));
+        code.emit(and.imm32(r1, place.mask));
+      }
+      code.place(absent);
+    }
+  }
+  program.storeInt(dst, r1);
+}

@@ -1,0 +1,278 @@
+/**
+ * Reading, comparing and walking bytes: of the packet, of buffers in the frame,
+ * and of constants.
+ *
+ * A source says where bytes are. Packet bytes come through a helper in chunks;
+ * the others are read in place. All positions are 32 bits.
+ */
+import { add, lsh, mov, or, rsh, sub } from '../../../ebpf/alu.js';
+import { BPF_FUNC_skb_load_bytes } from '../../../ebpf/helpers.js';
+import { BPF_B, BPF_DW, BPF_H, BPF_W, r0, r1, r2, r3, r4, r6, r7, r8, r9 } from '../../../ebpf/isa.js';
+import { call, jeq, jge, jgt, jle, jlt, jne } from '../../../ebpf/jump.js';
+import { load, loadImm64, loadMapValue, store, storeImm } from '../../../ebpf/load-store.js';
+import { MAX_PACKET_BYTES, type Code } from './code.js';
+import { STATE_CONSTANTS_AT, STATE_MAP } from './state.js';
+
+/** Bytes that one load brings when a string is walked. */
+const CHUNK_BYTES = 64;
+
+/** Where a buffer is: in the frame, or in the larger room that `scratch.ts` provides; both aligned to 8. */
+export interface Place {
+  readonly region: 'frame' | 'scratch';
+  readonly at: number;
+}
+
+/** A byte string that exists while the program runs. `lengthAt` is a frame offset of 32 bits. */
+export type Source =
+  /** `offsetAt`: frame offset of the position in the packet. */
+  | { readonly kind: 'packet'; readonly offsetAt: number; readonly lengthAt: number }
+  /** In a buffer, never more than `capacityBytes`. */
+  | { readonly kind: 'buffer'; readonly at: Place; readonly capacityBytes: number; readonly lengthAt: number }
+  /** In the constants of the state map. */
+  | { readonly kind: 'constant'; readonly at: number; readonly lengthBytes: number };
+
+/** Constants gather here while the program is made; equal ones share their bytes. */
+export class Constants {
+  #bytes: number[] = [];
+  readonly #known = new Map<string, number>();
+
+  /** Position of the bytes among the constants. */
+  add(bytes: Uint8Array): number {
+    const key = String.fromCharCode(...bytes);
+    let at = this.#known.get(key);
+    if (at === undefined) {
+      at = this.#bytes.length;
+      this.#known.set(key, at);
+      for (const byte of bytes) this.#bytes.push(byte);
+    }
+    return at;
+  }
+
+  get bytes(): Uint8Array {
+    return Uint8Array.from(this.#bytes);
+  }
+}
+
+/** register = address of a place. */
+export function emitAddress(code: Code, register: number, place: Place): void {
+  if (place.region === 'frame') code.address(register, place.at);
+  else code.emit(load(BPF_DW, register, r9, code.frame.scratchPointerAt), add.imm(register, place.at));
+}
+
+/** register = length of a source. */
+export function emitLength(code: Code, register: number, source: Source): void {
+  if (source.kind === 'constant') code.emit(mov.imm32(register, source.lengthBytes));
+  else code.emit(load(BPF_W, register, r9, source.lengthAt));
+}
+
+/** Copies packet bytes from the position in r2 to the frame; goes to `missing` when they are not all there. Loses r0-r5. */
+export function emitPacketLoad(code: Code, at: number, lengthBytes: number, missing: string): void {
+  code.emit(mov.reg(r1, r6));
+  code.address(r3, at);
+  code.emit(mov.imm(r4, lengthBytes), call(BPF_FUNC_skb_load_bytes), jne.imm(r0, 0, missing));
+}
+
+/**
+ * r1 = byte of the source at the position in r2, which is below its length; loses r0, r2-r5.
+ * `scratchAt` is 8 bytes of the frame. Impossible positions give any byte.
+ */
+export function emitByteAt(code: Code, source: Source, scratchAt: number): void {
+  const beyond = code.newLabel('beyond');
+  switch (source.kind) {
+    case 'packet':
+      code.emit(storeImm(BPF_W, r9, scratchAt, 0), load(BPF_W, r1, r9, source.offsetAt), add.reg32(r2, r1));
+      emitPacketLoad(code, scratchAt, 1, beyond);
+      code.place(beyond);
+      code.emit(load(BPF_B, r1, r9, scratchAt));
+      return;
+    case 'buffer':
+      code.emit(mov.imm(r1, 0), jge.imm32(r2, source.capacityBytes, beyond), mov.reg32(r2, r2));
+      emitAddress(code, r3, source.at);
+      code.emit(add.reg(r3, r2), load(BPF_B, r1, r3, 0));
+      code.place(beyond);
+      return;
+    case 'constant':
+      code.emit(mov.imm(r1, 0), jge.imm32(r2, source.lengthBytes, beyond), mov.reg32(r2, r2));
+      code.emit(loadMapValue(r3, STATE_MAP, STATE_CONSTANTS_AT + source.at), add.reg(r3, r2), load(BPF_B, r1, r3, 0));
+      code.place(beyond);
+      return;
+  }
+}
+
+/** What the body of a walk gets. */
+export interface Walk {
+  /** r2 = position of the current byte in the string. Keeps r1. */
+  position(): void;
+}
+
+/**
+ * Runs `body` for each byte of the source, in r1, from the first to the last.
+ * The body may lose r0-r5 and must keep r6-r9. It may leave through an exit.
+ * Afterwards nothing is in r0-r5, r7, r8; the frame holds `positionAt`: bytes before the current chunk.
+ */
+export function emitWalk(code: Code, source: Source, hint: string, body: (walk: Walk) => void): void {
+  if (source.kind === 'packet') {
+    walkPacket(code, source.offsetAt, source.lengthAt, hint, body);
+    return;
+  }
+  // In place: one loop that the verifier runs through, bounded by the capacity.
+  const again = code.newLabel(hint);
+  const done = code.newLabel('walked');
+  const bound = source.kind === 'buffer' ? source.capacityBytes : source.lengthBytes;
+  if (bound === 0) return;
+  emitLength(code, r8, source);
+  code.emit(jeq.imm32(r8, 0, done), jgt.imm32(r8, bound, done), mov.imm(r7, 0));
+  code.place(again);
+  if (source.kind === 'buffer') emitAddress(code, r1, source.at);
+  else code.emit(loadMapValue(r1, STATE_MAP, STATE_CONSTANTS_AT + source.at));
+  code.emit(add.reg(r1, r7), load(BPF_B, r1, r1, 0));
+  body({ position: () => code.emit(mov.reg32(r2, r7)) });
+  code.emit(add.imm(r7, 1), jlt.reg(r7, r8, again));
+  code.place(done);
+}
+
+function walkPacket(
+  code: Code, offsetAt: number, lengthAt: number, hint: string, body: (walk: Walk) => void,
+): void {
+  code.frame.borrow(4, (doneAt) => {
+    code.unknownZero(r1);
+    code.emit(store(BPF_W, r9, doneAt, r1), mov.imm(r1, MAX_PACKET_BYTES / CHUNK_BYTES));
+    code.frame.borrow(CHUNK_BYTES, (chunkAt) => {
+      for (let i = 0; i < CHUNK_BYTES; i += 8) code.emit(storeImm(BPF_DW, r9, chunkAt + i, 0));
+      code.loop(hint, () => {
+        const some = code.newLabel('some');
+        const whole = code.newLabel('whole');
+        const again = code.newLabel('byte');
+        const missing = code.newLabel('missing');
+        code.emit(
+          load(BPF_W, r8, r9, lengthAt),
+          load(BPF_W, r2, r9, doneAt),
+          sub.reg32(r8, r2),
+          jne.imm32(r8, 0, some),
+        );
+        code.place(missing);
+        code.stop();
+        code.place(some);
+        code.emit(jle.imm32(r8, CHUNK_BYTES, whole), mov.imm32(r8, CHUNK_BYTES));
+        code.place(whole);
+        code.emit(load(BPF_W, r1, r9, offsetAt), add.reg32(r2, r1), mov.reg(r1, r6));
+        code.address(r3, chunkAt);
+        code.emit(mov.reg(r4, r8), call(BPF_FUNC_skb_load_bytes), jne.imm(r0, 0, missing), mov.imm(r7, 0));
+        code.place(again);
+        code.address(r1, chunkAt);
+        code.emit(add.reg(r1, r7), load(BPF_B, r1, r1, 0));
+        body({ position: () => code.emit(load(BPF_W, r2, r9, doneAt), add.reg32(r2, r7)) });
+        code.emit(
+          add.imm(r7, 1),
+          jlt.reg(r7, r8, again),
+          load(BPF_W, r1, r9, doneAt),
+          add.reg32(r1, r8),
+          store(BPF_W, r9, doneAt, r1),
+        );
+      });
+    });
+  });
+}
+
+/** Goes to `miss` unless the bytes in place equal `bytes`; ASCII letters in either case on request. Loses r1-r3. */
+export function emitCompareInPlace(code: Code, place: Place, bytes: Uint8Array, ignoreCase: boolean, miss: string): void {
+  if (bytes.length === 0) return;
+  emitAddress(code, r3, place);
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  for (let i = 0; i < bytes.length; ) {
+    const left = bytes.length - i;
+    const size = left >= 8 ? 8 : left >= 4 ? 4 : left >= 2 ? 2 : 1;
+    let want = 0n;
+    let mask = 0n;
+    for (let k = size - 1; k >= 0; k--) {
+      const byte = view.getUint8(i + k);
+      const folded = byte >= 0x41 && byte <= 0x5a ? byte | 0x20 : byte;
+      const isLetter = ignoreCase && folded >= 0x61 && folded <= 0x7a;
+      want = (want << 8n) | BigInt(ignoreCase ? folded : byte);
+      // Setting 0x20 makes exactly the two cases of a letter equal to its lower case.
+      mask = (mask << 8n) | (isLetter ? 0x20n : 0n);
+    }
+    const width = size === 8 ? BPF_DW : size === 4 ? BPF_W : size === 2 ? BPF_H : BPF_B;
+    code.emit(load(width, r1, r3, i));
+    if (size === 8) {
+      if (mask !== 0n) code.emit(loadImm64(r2, mask), or.reg(r1, r2));
+      code.emit(loadImm64(r2, want), jne.reg(r1, r2, miss));
+    } else {
+      if (mask !== 0n) code.emit(or.imm32(r1, Number(mask)));
+      code.emit(jne.imm32(r1, Number(want), miss));
+    }
+    i += size;
+  }
+}
+
+/**
+ * Goes to `miss` unless the packet has `bytes` from the position in r2 on; loses r0-r5. What lies beyond the packet misses
+ * only if the buffer's end is the packet's: callers check the length before.
+ */
+export function emitComparePacket(code: Code, bytes: Uint8Array, ignoreCase: boolean, miss: string): void {
+  if (bytes.length === 0) return;
+  const { frame } = code;
+  frame.borrow(CHUNK_BYTES + 8, (at) => {
+    const positionAt = at;
+    const chunkAt = at + 8;
+    const isLong = bytes.length > CHUNK_BYTES;
+    if (isLong) code.emit(store(BPF_W, r9, positionAt, r2));
+    for (let i = 0; i < bytes.length; i += CHUNK_BYTES) {
+      const part = bytes.subarray(i, i + CHUNK_BYTES);
+      if (i > 0) code.emit(load(BPF_W, r2, r9, positionAt), add.imm32(r2, i));
+      emitPacketLoad(code, chunkAt, part.length, miss);
+      emitCompareInPlace(code, { region: 'frame', at: chunkAt }, part, ignoreCase, miss);
+    }
+  });
+}
+
+/** Inclusive ranges of the bytes in a set. */
+function rangesOf(set: Uint8Array): [number, number][] {
+  const ranges: [number, number][] = [];
+  const has = (byte: number): boolean => byte < 256 && (((set[byte >> 3] ?? 0) >> (byte & 7)) & 1) === 1;
+  for (let byte = 0; byte < 256; byte++) {
+    if (!has(byte)) continue;
+    const first = byte;
+    while (has(byte + 1)) byte++;
+    ranges.push([first, byte]);
+  }
+  return ranges;
+}
+
+/** More ranges than this cost more than a look into a table. */
+const MAX_RANGES = 3;
+
+/** Goes to `member` when the byte in r1 is in the set, otherwise on. Loses r2, r3. */
+export function emitSetTest(code: Code, constants: Constants, set: Uint8Array, member: string): void {
+  const ranges = rangesOf(set);
+  if (ranges.length <= MAX_RANGES) {
+    for (const [first, last] of ranges) {
+      if (first === last) code.emit(jeq.imm32(r1, first, member));
+      else if (first === 0) code.emit(jle.imm32(r1, last, member));
+      else code.emit(mov.reg32(r2, r1), sub.imm32(r2, first), jle.imm32(r2, last - first, member));
+    }
+    return;
+  }
+  const at = constants.add(set);
+  code.emit(
+    loadMapValue(r2, STATE_MAP, STATE_CONSTANTS_AT + at),
+    mov.reg32(r3, r1),
+    rsh.imm32(r3, 3),
+    add.reg(r2, r3),
+    load(BPF_B, r2, r2, 0),
+    mov.reg32(r3, r1),
+    // Shift counts are taken modulo 32: only the lower three bits may count.
+    lsh.imm32(r3, 29),
+    rsh.imm32(r3, 29),
+    rsh.reg32(r2, r3),
+    lsh.imm32(r2, 31),
+    jne.imm32(r2, 0, member),
+  );
+}
+
+/** The byte in r1 in lower case. Loses r2. */
+export function emitFold(code: Code): void {
+  const other = code.newLabel('no_letter');
+  code.emit(mov.reg32(r2, r1), sub.imm32(r2, 0x41), jgt.imm32(r2, 25, other), or.imm32(r1, 0x20));
+  code.place(other);
+}

@@ -1,0 +1,205 @@
+/**
+ * Where each slot of a program lives, decided before anything is emitted.
+ *
+ * Integers take 4 bytes of the frame, strings 8 for position and length. A
+ * string that can hold bytes which are not the packet's has a buffer of its own,
+ * as large as the longest of them: strings are immutable, so a copy is as good
+ * as the original. Buffers that would crowd the 512 bytes of stack go to the
+ * scratch map.
+ */
+import type { ArenaOp, Ir, Op, Str } from '../../ir.js';
+import { OFFSET_SLOT } from '../../ir.js';
+import type { Place } from './bytes.js';
+import type { Frame } from './frame.js';
+
+export interface StrPlace {
+  /** Position in the packet (32 bits), when the slot can hold a packet slice. */
+  readonly offsetAt: number | null;
+  readonly lengthAt: number;
+  readonly buffer: Place | null;
+  /** Longest string that the buffer has to hold. */
+  readonly capacityBytes: number;
+}
+
+/** What a string slot can hold. */
+interface Content {
+  mayBePacket: boolean;
+  capacityBytes: number;
+}
+
+/** Frame bytes that buffers may take before they move to the scratch map. */
+const FRAME_BUFFER_BYTES = 96;
+/** Bytes of the scratch map. */
+export const SCRATCH_BYTES = 4096;
+
+export interface SlotPlan {
+  readonly ints: readonly number[];
+  readonly strs: readonly StrPlace[];
+  /** For operations whose result is also an operand. */
+  readonly spare: { readonly buffer: Place; readonly lengthAt: number } | null;
+  readonly usesScratch: boolean;
+  /** Bytes that the buffers would need in the scratch map; more than SCRATCH_BYTES cannot be compiled. */
+  readonly scratchBytes: number;
+}
+
+/** All operations, nested ones included, in the order of the source. */
+export function* allOps(ops: readonly Op[]): Generator<Op> {
+  for (const op of ops) {
+    yield op;
+    switch (op.op) {
+      case 'if':
+        yield* allOps(op.then);
+        yield* allOps(op.else);
+        break;
+      case 'loop':
+        yield* allOps(op.head);
+        yield* allOps(op.body);
+        break;
+      case 'repeat':
+      case 'scope':
+      case 'scan':
+        yield* allOps(op.body);
+        break;
+      default:
+    }
+  }
+}
+
+/** True when a program runs code of the script more than once. */
+export function hasLoops(ir: Ir): boolean {
+  for (const op of allOps(ir.ops)) if (op.op === 'loop' || op.op === 'repeat' || op.op === 'scan') return true;
+  return false;
+}
+
+/** Longest string that an operand can be. */
+export function longest(ir: Ir, str: Str): number {
+  return str.kind === 'literal' ? (ir.literals[str.index]?.length ?? 0) : (ir.strSlots[str.slot]?.maxLengthBytes ?? 0);
+}
+
+function isArenaOp(op: Op): op is Op & ArenaOp {
+  switch (op.op) {
+    case 'bitwise':
+    case 'concat':
+    case 'mapCase':
+    case 'chr':
+    case 'format':
+    case 'time':
+      return true;
+    default:
+      return false;
+  }
+}
+
+/** Operands of an operation that makes new bytes. */
+function operandsOf(op: ArenaOp): readonly Str[] {
+  switch (op.op) {
+    case 'bitwise':
+      return [op.a, op.b];
+    case 'concat':
+      return op.parts;
+    case 'mapCase':
+    case 'format':
+      return [op.of];
+    case 'chr':
+    case 'time':
+      return [];
+  }
+}
+
+/** True when the result's slot is read while it is written. Changing the case goes byte by byte and may. */
+export function needsSpare(op: ArenaOp): boolean {
+  return op.op !== 'mapCase' && operandsOf(op).some((str) => str.kind === 'slot' && str.slot === op.dst);
+}
+
+/** What each string slot can hold: grows until nothing changes. */
+function contents(ir: Ir): Content[] {
+  const slots = ir.strSlots.map((): Content => ({ mayBePacket: false, capacityBytes: 0 }));
+  let changed = true;
+  const grow = (dst: number | null, mayBePacket: boolean, capacityBytes: number): void => {
+    const slot = dst === null ? undefined : slots[dst];
+    if (!slot || dst === null) return;
+    const bounded = Math.min(capacityBytes, ir.strSlots[dst]?.maxLengthBytes ?? 0);
+    if ((mayBePacket && !slot.mayBePacket) || bounded > slot.capacityBytes) {
+      slot.mayBePacket ||= mayBePacket;
+      slot.capacityBytes = Math.max(slot.capacityBytes, bounded);
+      changed = true;
+    }
+  };
+  const copy = (dst: number, from: Str): void => {
+    if (from.kind === 'literal') grow(dst, false, longest(ir, from));
+    else grow(dst, slots[from.slot]?.mayBePacket ?? false, slots[from.slot]?.capacityBytes ?? 0);
+  };
+  while (changed) {
+    changed = false;
+    for (const op of allOps(ir.ops)) {
+      switch (op.op) {
+        case 'str':
+          copy(op.dst, op.value);
+          break;
+        case 'slice':
+          copy(op.dst, op.of);
+          break;
+        case 'strField':
+          grow(op.dst, true, 0);
+          break;
+        case 'take':
+        case 'takeWhile':
+        case 'search':
+          grow(op.dst, true, 0);
+          break;
+        case 'scan':
+          grow(op.dst, true, 0);
+          grow(op.byte, true, 0);
+          break;
+        case 'bitwise':
+          grow(op.dst, false, Math.min(longest(ir, op.a), longest(ir, op.b)));
+          break;
+        case 'concat':
+          grow(op.dst, false, op.parts.reduce((sum, part) => sum + longest(ir, part), 0));
+          break;
+        case 'mapCase':
+          grow(op.dst, false, longest(ir, op.of));
+          break;
+        case 'chr':
+          grow(op.dst, false, 1);
+          break;
+        case 'format':
+          grow(op.dst, false, op.form === 'ipv4' ? 15 : 3 * longest(ir, op.of));
+          break;
+        case 'time':
+          grow(op.dst, false, 14);
+          break;
+        default:
+      }
+    }
+  }
+  return slots;
+}
+
+/** Gives each slot its place in the frame. */
+export function planSlots(ir: Ir, frame: Frame): SlotPlan {
+  const held = contents(ir);
+  const rounded = (bytes: number): number => Math.ceil(bytes / 8) * 8;
+  let spareBytes = 0;
+  for (const op of allOps(ir.ops)) {
+    if (isArenaOp(op) && needsSpare(op)) spareBytes = Math.max(spareBytes, rounded(held[op.dst]?.capacityBytes ?? 0));
+  }
+  const total = held.reduce((sum, { capacityBytes }) => sum + rounded(capacityBytes), spareBytes);
+  const usesScratch = total > FRAME_BUFFER_BYTES;
+  let scratchBytes = 8; // The first word says whether the value is in use.
+  const ints = ir.intSlots.map((_, slot) => (slot === OFFSET_SLOT ? frame.offsetAt : frame.take(4)));
+  const room = (bytes: number): Place => {
+    if (!usesScratch) return { region: 'frame', at: frame.take(bytes) };
+    scratchBytes += bytes;
+    return { region: 'scratch', at: scratchBytes - bytes };
+  };
+  const strs = held.map(({ mayBePacket, capacityBytes }): StrPlace => {
+    // A slot that never holds anything is the empty packet slice.
+    const offsetAt = mayBePacket || capacityBytes === 0 ? frame.take(4) : null;
+    const lengthAt = frame.take(4);
+    if (capacityBytes === 0) return { offsetAt, lengthAt, buffer: null, capacityBytes };
+    return { offsetAt, lengthAt, buffer: room(rounded(capacityBytes)), capacityBytes };
+  });
+  const spare = spareBytes === 0 ? null : { lengthAt: frame.take(4), buffer: room(spareBytes) };
+  return { ints, strs, spare, usesScratch, scratchBytes: usesScratch ? scratchBytes : 0 };
+}

@@ -1,0 +1,306 @@
+/** Operations that read at `$offset` and move it. Their meaning: `ir.ts`, ReadOp. */
+import { add, mov, sub } from '../../../ebpf/alu.js';
+import { BPF_W, r1, r2, r3, r9 } from '../../../ebpf/isa.js';
+import { ja, jeq, jge, jgt, jle, jlt, jne, jsge } from '../../../ebpf/jump.js';
+import { load, store, storeImm } from '../../../ebpf/load-store.js';
+import { concat } from '../../../base/bytes.js';
+import { NO, type ReadOp, type Str } from '../../ir.js';
+import { emitByteAt, emitComparePacket, emitFold, emitLength, emitSetTest, emitWalk, type Source } from './bytes.js';
+import { MAX_PACKET_BYTES } from './code.js';
+import { emitTest } from './compare.js';
+import type { Program } from './program.js';
+import { emitFind } from './search.js';
+
+type Reading<K extends ReadOp['op']> = Extract<ReadOp, { op: K }> & { readonly at: number };
+
+/** r1 = `$offset`, r2 = bytes left. */
+export function emitLeft(program: Program): void {
+  const { code } = program;
+  const inside = code.newLabel('inside');
+  const done = code.newLabel('left');
+  code.emit(load(BPF_W, r1, r9, code.frame.offsetAt), load(BPF_W, r2, r9, code.frame.packetLengthAt));
+  code.emit(jge.reg32(r2, r1, inside), mov.imm32(r2, 0), ja(done));
+  code.place(inside);
+  code.emit(sub.reg32(r2, r1));
+  code.place(done);
+}
+
+/** dst = `length` (register) bytes at `$offset`, which moves behind them. Loses r1. */
+function emitTaken(program: Program, dst: number | null, lengthRegister: number): void {
+  const { code } = program;
+  const { offsetAt } = code.frame;
+  code.emit(load(BPF_W, r1, r9, offsetAt));
+  if (dst !== null) {
+    const place = program.strPlace(dst);
+    if (place.offsetAt !== null) code.emit(store(BPF_W, r9, place.offsetAt, r1));
+    code.emit(store(BPF_W, r9, place.lengthAt, lengthRegister));
+  }
+  code.emit(add.reg32(r1, lengthRegister), store(BPF_W, r9, offsetAt, r1));
+}
+
+export function emitTake(program: Program, op: Reading<'take'>): void {
+  const { code } = program;
+  emitLeft(program);
+  program.loadInt(r3, op.count);
+  if (op.count.kind === 'slot') {
+    const positive = code.newLabel('positive');
+    code.emit(jsge.imm32(r3, 0, positive), mov.imm32(r3, 0));
+    code.place(positive);
+  } else if (op.count.value < 0) code.emit(mov.imm32(r3, 0));
+  if (op.missing === 'no') {
+    program.orElse(NO, op.at, null, (short) => code.emit(jgt.reg32(r3, r2, short)));
+  } else {
+    const enough = code.newLabel('enough');
+    code.emit(jle.reg32(r3, r2, enough), mov.reg32(r3, r2));
+    code.place(enough);
+  }
+  emitTaken(program, op.dst, r3);
+}
+
+export function emitTakeWhile(program: Program, op: Reading<'takeWhile'>): void {
+  const { code } = program;
+  const set = program.ir.sets[op.set] ?? new Uint8Array(32);
+  code.frame.borrow(8, (leftAt) => {
+    const countAt = leftAt + 4;
+    const over = code.newExit('run_over');
+    emitLeft(program);
+    code.emit(store(BPF_W, r9, leftAt, r2), store(BPF_W, r9, countAt, r2));
+    const source: Source = { kind: 'packet', offsetAt: code.frame.offsetAt, lengthAt: leftAt };
+    emitWalk(code, source, 'run', (walk) => {
+      const member = code.newLabel('member');
+      emitSetTest(code, program.constants, set, member);
+      walk.position();
+      code.emit(store(BPF_W, r9, countAt, r2));
+      code.leave(over);
+      code.place(member);
+    });
+    code.place(over.label);
+    if (op.missing === 'no') {
+      code.emit(load(BPF_W, r3, r9, countAt));
+      program.orElse(NO, op.at, null, (empty) => code.emit(jeq.imm32(r3, 0, empty)));
+    }
+    code.emit(load(BPF_W, r3, r9, countAt));
+    emitTaken(program, op.dst, r3);
+  });
+}
+
+export function emitScan(program: Program, op: Reading<'scan'>): void {
+  const { code } = program;
+  const { frame } = code;
+  code.frame.borrow(16, (positionAt) => {
+    const startAt = positionAt + 4;
+    const endAt = positionAt + 8;
+    const over = code.newExit('scan_over');
+    emitLeft(program);
+    code.emit(store(BPF_W, r9, positionAt, r1), store(BPF_W, r9, startAt, r1), add.reg32(r2, r1), store(BPF_W, r9, endAt, r2));
+    code.emit(mov.imm(r1, MAX_PACKET_BYTES));
+    code.loop('scan', () => {
+      const inside = code.newLabel('inside');
+      code.emit(load(BPF_W, r1, r9, positionAt), load(BPF_W, r2, r9, endAt), jne.reg32(r1, r2, inside));
+      code.stop();
+      code.place(inside);
+      const byte = program.strPlace(op.byte);
+      if (byte.offsetAt !== null) code.emit(store(BPF_W, r9, byte.offsetAt, r1));
+      code.emit(storeImm(BPF_W, r9, byte.lengthAt, 1), store(BPF_W, r9, frame.offsetAt, r1));
+      program.compile(op.body);
+      const fails = code.newLabel('scan_stop');
+      const next = code.newLabel('scan_next');
+      emitTest(program, op.test, fails);
+      code.emit(ja(next));
+      code.place(fails);
+      code.leave(over);
+      code.place(next);
+      code.emit(load(BPF_W, r1, r9, positionAt), add.imm32(r1, 1), store(BPF_W, r9, positionAt, r1));
+    });
+    code.place(over.label);
+    // The run begins where the offset was; emitTaken moves it to the end of the run.
+    code.emit(load(BPF_W, r3, r9, positionAt), load(BPF_W, r1, r9, startAt), sub.reg32(r3, r1));
+    code.emit(store(BPF_W, r9, frame.offsetAt, r1));
+    if (op.missing === 'no') program.orElse(NO, op.at, null, (empty) => code.emit(jeq.imm32(r3, 0, empty)));
+    emitTaken(program, op.dst, r3);
+  });
+}
+
+export function emitSearch(program: Program, op: Reading<'search'>): void {
+  const { code } = program;
+  code.frame.borrow(16, (leftAt) => {
+    const foundAt = leftAt + 4;
+    const needleBytesAt = leftAt + 8;
+    const missed = code.newExit('not_found');
+    const found = code.newExit('found');
+    const done = code.newLabel('searched');
+    emitLeft(program);
+    code.emit(store(BPF_W, r9, leftAt, r2));
+    program.eachSource(op.needle, (needle) => {
+      emitLength(code, r1, needle);
+      code.emit(store(BPF_W, r9, needleBytesAt, r1), storeImm(BPF_W, r9, foundAt, 0));
+      if (needle.kind === 'constant') {
+        const bytes = op.needle.kind === 'literal' ? program.literal(op.needle.index) : new Uint8Array(0);
+        emitFind(program, bytes, op.ignoreCase, leftAt, foundAt, found, missed);
+      } else emitFindSlot(program, needle, op.ignoreCase, leftAt, foundAt, () => code.leave(found), () => code.leave(missed));
+    });
+    code.place(missed.label);
+    if (op.missing === 'no') program.end(NO, op.at);
+    else {
+      code.emit(load(BPF_W, r3, r9, leftAt));
+      emitTaken(program, op.dst, r3);
+      code.emit(ja(done));
+    }
+    code.place(found.label);
+    code.emit(load(BPF_W, r3, r9, foundAt));
+    emitTaken(program, op.dst, r3);
+    code.emit(load(BPF_W, r1, r9, code.frame.offsetAt), load(BPF_W, r2, r9, needleBytesAt), add.reg32(r1, r2));
+    code.emit(store(BPF_W, r9, code.frame.offsetAt, r1));
+    code.place(done);
+  });
+}
+
+/** Search for a needle that is only known at run time: tried at each position where its first byte stands. */
+function emitFindSlot(
+  program: Program, needle: Source, ignoreCase: boolean, leftAt: number, foundAt: number,
+  onFound: () => void, onMissed: () => void,
+): void {
+  const { code } = program;
+  code.frame.borrow(24, (scratchAt) => {
+    const firstAt = scratchAt + 8;
+    const placeAt = scratchAt + 12;
+    const lengthAt = scratchAt + 16;
+    const some = code.newLabel('some');
+    emitLength(code, r1, needle);
+    code.emit(jne.imm32(r1, 0, some));
+    onFound();
+    code.place(some);
+    // Only the positions where the whole needle fits are walked over.
+    const fits = code.newLabel('fits');
+    code.emit(load(BPF_W, r2, r9, leftAt), jge.reg32(r2, r1, fits));
+    onMissed();
+    code.place(fits);
+    code.emit(sub.reg32(r2, r1), add.imm32(r2, 1), store(BPF_W, r9, lengthAt, r2), mov.imm(r2, 0));
+    emitByteAt(code, needle, scratchAt);
+    if (ignoreCase) emitFold(code);
+    code.emit(store(BPF_W, r9, firstAt, r1));
+    emitWalk(code, { kind: 'packet', offsetAt: code.frame.offsetAt, lengthAt }, 'search', (walk) => {
+      const next = code.newLabel('next');
+      const matches = code.newLabel('matches');
+      const differs = code.newExit('differs');
+      if (ignoreCase) emitFold(code);
+      code.emit(load(BPF_W, r2, r9, firstAt), jne.reg32(r1, r2, next));
+      walk.position();
+      code.emit(store(BPF_W, r9, foundAt, r2), load(BPF_W, r1, r9, code.frame.offsetAt), add.reg32(r2, r1));
+      code.emit(store(BPF_W, r9, placeAt, r2));
+      emitMatchAt(program, needle, placeAt, ignoreCase, () => code.leave(differs));
+      code.emit(ja(matches));
+      code.place(differs.label);
+      code.emit(ja(next));
+      code.place(matches);
+      onFound();
+      code.place(next);
+    });
+  });
+  onMissed();
+}
+
+/** Goes on when the packet has the string at the position in the frame; otherwise runs `onDifference`. Keeps r7 and r8. */
+function emitMatchAt(program: Program, text: Source, placeAt: number, ignoreCase: boolean, onDifference: () => void): void {
+  const { code } = program;
+  code.frame.borrow(32, (scratchAt) => {
+    const byteAt = scratchAt + 8;
+    const keptAt = scratchAt + 16;
+    // A string in place is walked with r7 and r8, which a walk around this one needs.
+    code.keep(keptAt);
+    const differs = code.newExit('unlike');
+    const same = code.newLabel('same');
+    emitWalk(code, text, 'match', (walk) => {
+      const next = code.newLabel('next');
+      if (ignoreCase) emitFold(code);
+      code.emit(store(BPF_W, r9, byteAt, r1));
+      walk.position();
+      emitByteAt(code, { kind: 'packet', offsetAt: placeAt, lengthAt: placeAt }, scratchAt);
+      if (ignoreCase) emitFold(code);
+      code.emit(load(BPF_W, r2, r9, byteAt), jeq.reg32(r1, r2, next));
+      code.leave(differs);
+      code.place(next);
+    });
+    code.restore(keptAt);
+    code.emit(ja(same));
+    code.place(differs.label);
+    code.restore(keptAt);
+    onDifference();
+    code.place(same);
+  });
+}
+
+export function emitExpectStr(program: Program, op: Reading<'expectStr'>): void {
+  const { code } = program;
+  const { frame } = code;
+  const pieces = joinLiterals(program, op.parts);
+  const [only] = pieces;
+  if (pieces.length <= 1 && (only === undefined || only instanceof Uint8Array)) {
+    const bytes = only ?? new Uint8Array(0);
+    emitLeft(program);
+    program.orElse(NO, op.at, null, (miss) => {
+      // r1 is the offset still; a long packet without room for the literal is the common miss.
+      code.emit(jlt.imm32(r2, bytes.length, miss), mov.reg32(r2, r1));
+      emitComparePacket(code, bytes, op.ignoreCase, miss);
+      code.emit(load(BPF_W, r1, r9, frame.offsetAt), add.imm32(r1, bytes.length), store(BPF_W, r9, frame.offsetAt, r1));
+    });
+    return;
+  }
+  frame.borrow(8, (placeAt) => {
+    const miss = code.newExit('unexpected');
+    const done = code.newLabel('expected');
+    const leftAt = placeAt + 4;
+    emitLeft(program);
+    code.emit(store(BPF_W, r9, placeAt, r1), store(BPF_W, r9, leftAt, r2));
+    for (const piece of pieces) {
+      const fits = code.newLabel('fits');
+      const advance = (): void => {
+        code.emit(load(BPF_W, r2, r9, leftAt), jge.reg32(r2, r1, fits));
+        code.leave(miss);
+        code.place(fits);
+        code.emit(sub.reg32(r2, r1), store(BPF_W, r9, leftAt, r2));
+      };
+      if (piece instanceof Uint8Array) {
+        const unlike = code.newLabel('unlike');
+        const like = code.newLabel('like');
+        code.emit(mov.imm32(r1, piece.length));
+        advance();
+        code.emit(load(BPF_W, r2, r9, placeAt));
+        emitComparePacket(code, piece, op.ignoreCase, unlike);
+        code.emit(ja(like));
+        code.place(unlike);
+        code.leave(miss);
+        code.place(like);
+        code.emit(load(BPF_W, r1, r9, placeAt), add.imm32(r1, piece.length), store(BPF_W, r9, placeAt, r1));
+        continue;
+      }
+      frame.borrow(4, (lengthAt) => {
+        program.eachSource(piece, (source) => {
+          emitLength(code, r1, source);
+          code.emit(store(BPF_W, r9, lengthAt, r1));
+        });
+        code.emit(load(BPF_W, r1, r9, lengthAt));
+        advance();
+        program.eachSource(piece, (source) => emitMatchAt(program, source, placeAt, op.ignoreCase, () => code.leave(miss)));
+        code.emit(load(BPF_W, r1, r9, placeAt), load(BPF_W, r2, r9, lengthAt), add.reg32(r1, r2));
+        code.emit(store(BPF_W, r9, placeAt, r1));
+      });
+    }
+    code.emit(load(BPF_W, r1, r9, placeAt), store(BPF_W, r9, frame.offsetAt, r1), ja(done));
+    code.place(miss.label);
+    program.end(NO, op.at);
+    code.place(done);
+  });
+}
+
+/** The parts, literals that follow one another made one. */
+function joinLiterals(program: Program, parts: readonly Str[]): (Uint8Array | Str)[] {
+  const pieces: (Uint8Array | Str)[] = [];
+  for (const part of parts) {
+    const last = pieces.at(-1);
+    if (part.kind === 'slot') pieces.push(part);
+    else if (last instanceof Uint8Array) pieces[pieces.length - 1] = concat(last, program.literal(part.index));
+    else pieces.push(program.literal(part.index));
+  }
+  return pieces;
+}
