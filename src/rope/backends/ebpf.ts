@@ -16,6 +16,7 @@ import { isLabel, type Item } from '../../ebpf/instruction.js';
 import { BPF_B, BPF_DW, BPF_H, BPF_W, MAX_BPF_STACK, MAX_CALL_FRAMES, r1, r2, r6, r9 } from '../../ebpf/isa.js';
 import { ja, jne } from '../../ebpf/jump.js';
 import { load, store, storeImm } from '../../ebpf/load-store.js';
+import { calledFunctions, removeUnreachable } from '../../ebpf/reachable.js';
 import type { MapShape } from '../../ebpf/maps.js';
 import { assertNever } from '../../base/assert.js';
 import { IPPROTO_TCP, IPPROTO_UDP } from '../../wire/constants.js';
@@ -79,7 +80,8 @@ export function compileForKernel(ir: Ir, form: Form = 'match'): KernelResult {
   emitEnds(program, form);
   checkLimits(program);
   if (program.obstacles.length > 0) return { ok: false, obstacles: program.obstacles };
-  const items = code.functions.flatMap((part) => part.items);
+  const items = removeUnreachable(code.functions.flatMap((part) => part.items));
+  const called = calledFunctions(items);
   const maps = new Map<string, MapShape>();
   for (const item of items) {
     if (!isLabel(item) && item.map !== undefined) maps.set(item.map, shapeOf(item.map, constants));
@@ -89,7 +91,7 @@ export function compileForKernel(ir: Ir, form: Form = 'match'): KernelResult {
     ok: true,
     program: {
       items,
-      functions: code.functions.map(({ name }) => name),
+      functions: code.functions.map(({ name }) => name).filter((name, index) => index === 0 || called.has(name)),
       maps,
       constants: constants.bytes,
       hotdrop: mayHotdrop ? hotdropProgram() : null,

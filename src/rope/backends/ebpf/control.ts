@@ -16,15 +16,15 @@ export function emitIf(program: Program, op: Controlling<'if'>): void {
   const { code } = program;
   const otherwise = code.newLabel('else');
   emitTest(program, op.test, otherwise);
-  program.compile(op.then);
-  if (op.else.length === 0) {
+  program.compile(op.whenTrue);
+  if (op.whenFalse.length === 0) {
     code.place(otherwise);
     return;
   }
   const done = code.newLabel('endif');
   code.emit(ja(done));
   code.place(otherwise);
-  program.compile(op.else);
+  program.compile(op.whenFalse);
   code.place(done);
 }
 

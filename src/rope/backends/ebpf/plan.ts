@@ -48,8 +48,8 @@ export function* allOps(ops: readonly Op[]): Generator<Op> {
     yield op;
     switch (op.op) {
       case 'if':
-        yield* allOps(op.then);
-        yield* allOps(op.else);
+        yield* allOps(op.whenTrue);
+        yield* allOps(op.whenFalse);
         break;
       case 'loop':
         yield* allOps(op.head);
