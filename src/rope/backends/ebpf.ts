@@ -32,10 +32,10 @@ import { emitArenaOp, emitCopy, emitSlice, emitStrField } from './ebpf/make.js';
 import {
   emitAbs, emitAddGlobal, emitArith, emitAtoi, emitDecode, emitDigits, emitGetGlobal, emitSetGlobal,
 } from './ebpf/numbers.js';
-import { allOps, planSlots, SCRATCH_BYTES } from './ebpf/plan.js';
+import { allOps, planSlots, MAX_SCRATCH_BYTES } from './ebpf/plan.js';
 import { Program, type Obstacle } from './ebpf/program.js';
 import { emitExpectStr, emitScan, emitSearch, emitTake, emitTakeWhile } from './ebpf/reads.js';
-import { acquireScratch, SCRATCH_MAP, SCRATCH_SHAPE } from './ebpf/scratch.js';
+import { acquireScratch, SCRATCH_MAP, scratchShape } from './ebpf/scratch.js';
 import { GLOBALS_MAP, GLOBALS_SHAPE, MEMO_MAP, MEMO_SHAPE, STATE_MAP, stateShape } from './ebpf/state.js';
 import { emitNow, emitTimePart } from './ebpf/times.js';
 
@@ -68,8 +68,8 @@ export function compileForKernel(ir: Ir, form: Form = 'match'): KernelResult {
   const constants = new Constants();
   const plan = planSlots(ir, code.frame);
   const program = new Program(ir, code, plan, headers, constants, compileOps);
-  if (plan.scratchBytes > SCRATCH_BYTES) {
-    program.obstacle(largestBuffer(program), `strings of ${plan.scratchBytes} bytes may be made here, and kernel programs have room for ${SCRATCH_BYTES}`);
+  if (plan.scratchBytes > MAX_SCRATCH_BYTES) {
+    program.obstacle(largestBuffer(program), `strings of ${plan.scratchBytes} bytes may be made here, and kernel programs have room for ${MAX_SCRATCH_BYTES}`);
     return { ok: false, obstacles: program.obstacles };
   }
   emitInitialSlots(program);
@@ -84,7 +84,7 @@ export function compileForKernel(ir: Ir, form: Form = 'match'): KernelResult {
   const called = calledFunctions(items);
   const maps = new Map<string, MapShape>();
   for (const item of items) {
-    if (!isLabel(item) && item.map !== undefined) maps.set(item.map, shapeOf(item.map, constants));
+    if (!isLabel(item) && item.map !== undefined) maps.set(item.map, shapeOf(item.map, constants, plan.scratchBytes));
   }
   const mayHotdrop = [...allOps(ir.ops)].some(({ op }) => op === 'hotdrop' || op === 'loop' || op === 'charge');
   return {
@@ -99,7 +99,7 @@ export function compileForKernel(ir: Ir, form: Form = 'match'): KernelResult {
   };
 }
 
-function shapeOf(name: string, constants: Constants): MapShape {
+function shapeOf(name: string, constants: Constants, scratchBytes: number): MapShape {
   switch (name) {
     case STATE_MAP:
       return stateShape(constants.bytes);
@@ -108,7 +108,7 @@ function shapeOf(name: string, constants: Constants): MapShape {
     case MEMO_MAP:
       return MEMO_SHAPE;
     case SCRATCH_MAP:
-      return SCRATCH_SHAPE;
+      return scratchShape(scratchBytes);
     default:
       throw new Error(`invariant broken: no map ${name}`);
   }
@@ -139,24 +139,23 @@ function emitInitialSlots(program: Program): void {
   };
   if (program.hasLoops) code.unknownZero(r1);
   start(program.actionsAt);
+  start(program.arenaUsedAt);
   ir.intSlots.forEach(({ register }, slot) => {
     if (slot !== 0 && register !== null) start(program.intAt(slot));
   });
-  plan.strs.forEach(({ buffer, capacityBytes, lengthAt, offsetAt }, slot) => {
+  plan.strs.forEach(({ buffer, roomBytes, lengthAt, offsetAt }, slot) => {
     if (ir.strSlots[slot]?.register != null) {
       start(lengthAt);
       if (offsetAt !== null) start(offsetAt);
     }
     // Buffers of the stack are read in whole words, and older verifiers want them written before.
     if (buffer?.region === 'frame') {
-      for (let i = 0; i < capacityBytes; i += 8) code.emit(storeImm(BPF_DW, r9, buffer.at + i, 0));
+      for (let i = 0; i < roomBytes; i += 8) code.emit(storeImm(BPF_DW, r9, buffer.at + i, 0));
     }
   });
   if (plan.spare?.buffer.region === 'frame') {
     const { at } = plan.spare.buffer;
-    for (let i = 0; i < Math.max(...plan.strs.map(({ capacityBytes }) => capacityBytes)); i += 8) {
-      code.emit(storeImm(BPF_DW, r9, at + i, 0));
-    }
+    for (let i = 0; i < plan.spare.roomBytes; i += 8) code.emit(storeImm(BPF_DW, r9, at + i, 0));
   }
 }
 

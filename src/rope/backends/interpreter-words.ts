@@ -170,10 +170,12 @@ function search(ignoreCase: boolean, isStrict: boolean): Run {
     const from = packet.start + m.offset;
     const end = from + m.bytesLeft();
     const found = searchBytes(packet.bytes, from, end, needle.bytes, needle.start, needle.length, ignoreCase);
-    if (found < 0 && isStrict) throw new Ending(NO);
+    // An empty needle is found wherever the offset is, be it before the packet.
+    const isMissing = found < 0 && needle.length > 0;
+    if (isMissing && isStrict) throw new Ending(NO);
     const start = m.offset;
-    const length = (found < 0 ? end : found) - from;
-    m.offset += found < 0 ? length : length + needle.length;
+    const length = (isMissing ? end : found) - from;
+    m.offset += isMissing ? length : length + needle.length;
     if (!isStrict) m.pushSlice(start, length);
   };
 }

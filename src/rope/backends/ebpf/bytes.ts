@@ -5,7 +5,7 @@
  * A source says where bytes are. Packet bytes come through a helper in chunks;
  * the others are read in place. All positions are 32 bits.
  */
-import { add, lsh, mov, or, rsh, sub } from '../../../ebpf/alu.js';
+import { add, and, lsh, mov, or, rsh, sub, xor } from '../../../ebpf/alu.js';
 import { BPF_FUNC_skb_load_bytes } from '../../../ebpf/helpers.js';
 import { BPF_B, BPF_DW, BPF_H, BPF_W, r0, r1, r2, r3, r4, r6, r7, r8, r9 } from '../../../ebpf/isa.js';
 import { call, jeq, jge, jgt, jle, jlt, jne } from '../../../ebpf/jump.js';
@@ -26,8 +26,8 @@ export interface Place {
 export type Source =
   /** `offsetAt`: frame offset of the position in the packet. */
   | { readonly kind: 'packet'; readonly offsetAt: number; readonly lengthAt: number }
-  /** In a buffer, never more than `capacityBytes`. */
-  | { readonly kind: 'buffer'; readonly at: Place; readonly capacityBytes: number; readonly lengthAt: number }
+  /** In a buffer, never more than `capacityBytes`; the room is `roomBytes`, a power of two. */
+  | { readonly kind: 'buffer'; readonly at: Place; readonly capacityBytes: number; readonly roomBytes: number; readonly lengthAt: number }
   /** In the constants of the state map. */
   | { readonly kind: 'constant'; readonly at: number; readonly lengthBytes: number };
 
@@ -86,10 +86,8 @@ export function emitByteAt(code: Code, source: Source, scratchAt: number): void 
       code.emit(load(BPF_B, r1, r9, scratchAt));
       return;
     case 'buffer':
-      code.emit(mov.imm(r1, 0), jge.imm32(r2, source.capacityBytes, beyond), mov.reg32(r2, r2));
       emitAddress(code, r3, source.at);
-      code.emit(add.reg(r3, r2), load(BPF_B, r1, r3, 0));
-      code.place(beyond);
+      code.emit(and.imm32(r2, source.roomBytes - 1), add.reg(r3, r2), load(BPF_B, r1, r3, 0));
       return;
     case 'constant':
       code.emit(mov.imm(r1, 0), jge.imm32(r2, source.lengthBytes, beyond), mov.reg32(r2, r2));
@@ -106,70 +104,95 @@ export interface Walk {
 }
 
 /**
- * Runs `body` for each byte of the source, in r1, from the first to the last.
- * The body may lose r0-r5 and must keep r6-r9. It may leave through an exit.
- * Afterwards nothing is in r0-r5, r7, r8; the frame holds `positionAt`: bytes before the current chunk.
+ * Runs `body` for each byte of the source, in r1, from the first to the last. The body may lose r0-r5 and must keep
+ * r6-r9. It may leave through an exit. Afterwards nothing is in r0-r5, r7, r8.
+ *
+ * `kind` says how the verifier gets through it. `test`: the body only looks at the byte and leaves or not: a plain loop
+ * over a chunk, each round of which the verifier follows. `work`: the body changes something: each byte is a round of
+ * bpf_loop, or the states of all rounds would multiply.
  */
-export function emitWalk(code: Code, source: Source, hint: string, body: (walk: Walk) => void): void {
+export function emitWalk(code: Code, source: Source, kind: 'test' | 'work', hint: string, body: (walk: Walk) => void): void {
   if (source.kind === 'packet') {
-    walkPacket(code, source.offsetAt, source.lengthAt, hint, body);
+    walkPacket(code, source, kind, hint, body);
     return;
   }
-  // In place: one loop that the verifier runs through, bounded by the capacity.
-  const again = code.newLabel(hint);
-  const done = code.newLabel('walked');
   const bound = source.kind === 'buffer' ? source.capacityBytes : source.lengthBytes;
   if (bound === 0) return;
+  const byte = (): void => {
+    if (source.kind === 'buffer') emitAddress(code, r1, source.at);
+    else code.emit(loadMapValue(r1, STATE_MAP, STATE_CONSTANTS_AT + source.at));
+    code.emit(add.reg(r1, r7), load(BPF_B, r1, r1, 0));
+  };
+  const walk = { position: () => code.emit(mov.reg32(r2, r7)) };
+  if (kind === 'work') {
+    emitLength(code, r1, source);
+    code.loop(hint, () => {
+      const inside = code.newLabel('inside');
+      code.emit(mov.reg32(r7, r1), jlt.imm(r7, bound, inside));
+      code.stop();
+      code.place(inside);
+      byte();
+      body(walk);
+    });
+    return;
+  }
+  const again = code.newLabel(hint);
+  const done = code.newLabel('walked');
   emitLength(code, r8, source);
   code.emit(jeq.imm32(r8, 0, done), jgt.imm32(r8, bound, done), mov.imm(r7, 0));
   code.place(again);
-  if (source.kind === 'buffer') emitAddress(code, r1, source.at);
-  else code.emit(loadMapValue(r1, STATE_MAP, STATE_CONSTANTS_AT + source.at));
-  code.emit(add.reg(r1, r7), load(BPF_B, r1, r1, 0));
-  body({ position: () => code.emit(mov.reg32(r2, r7)) });
+  byte();
+  body(walk);
   code.emit(add.imm(r7, 1), jlt.reg(r7, r8, again));
   code.place(done);
 }
 
 function walkPacket(
-  code: Code, offsetAt: number, lengthAt: number, hint: string, body: (walk: Walk) => void,
+  code: Code, { offsetAt, lengthAt }: Source & { kind: 'packet' }, kind: 'test' | 'work', hint: string,
+  body: (walk: Walk) => void,
 ): void {
-  code.frame.borrow(4, (doneAt) => {
+  code.frame.borrow(CHUNK_BYTES + 8, (chunkAt) => {
+    const doneAt = chunkAt + CHUNK_BYTES;
     code.unknownZero(r1);
     code.emit(store(BPF_W, r9, doneAt, r1), mov.imm(r1, MAX_PACKET_BYTES / CHUNK_BYTES));
-    code.frame.borrow(CHUNK_BYTES, (chunkAt) => {
-      for (let i = 0; i < CHUNK_BYTES; i += 8) code.emit(storeImm(BPF_DW, r9, chunkAt + i, 0));
-      code.loop(hint, () => {
-        const some = code.newLabel('some');
-        const whole = code.newLabel('whole');
-        const again = code.newLabel('byte');
-        const missing = code.newLabel('missing');
-        code.emit(
-          load(BPF_W, r8, r9, lengthAt),
-          load(BPF_W, r2, r9, doneAt),
-          sub.reg32(r8, r2),
-          jne.imm32(r8, 0, some),
-        );
-        code.place(missing);
-        code.stop();
-        code.place(some);
-        code.emit(jle.imm32(r8, CHUNK_BYTES, whole), mov.imm32(r8, CHUNK_BYTES));
-        code.place(whole);
-        code.emit(load(BPF_W, r1, r9, offsetAt), add.reg32(r2, r1), mov.reg(r1, r6));
-        code.address(r3, chunkAt);
-        code.emit(mov.reg(r4, r8), call(BPF_FUNC_skb_load_bytes), jne.imm(r0, 0, missing), mov.imm(r7, 0));
+    for (let i = 0; i < CHUNK_BYTES; i += 8) code.emit(storeImm(BPF_DW, r9, chunkAt + i, 0));
+    const byte = (): void => {
+      code.address(r1, chunkAt);
+      code.emit(add.reg(r1, r7), load(BPF_B, r1, r1, 0));
+    };
+    const walk = { position: () => code.emit(load(BPF_W, r2, r9, doneAt), add.reg32(r2, r7)) };
+    code.loop(hint, () => {
+      const some = code.newLabel('some');
+      const whole = code.newLabel('whole');
+      const again = code.newLabel('byte');
+      const missing = code.newLabel('missing');
+      code.emit(load(BPF_W, r8, r9, lengthAt), load(BPF_W, r2, r9, doneAt), sub.reg32(r8, r2), jne.imm32(r8, 0, some));
+      code.place(missing);
+      code.stop();
+      code.place(some);
+      code.emit(jle.imm32(r8, CHUNK_BYTES, whole), mov.imm32(r8, CHUNK_BYTES));
+      code.place(whole);
+      code.emit(load(BPF_W, r1, r9, offsetAt), add.reg32(r2, r1), mov.reg(r1, r6));
+      code.address(r3, chunkAt);
+      code.emit(mov.reg(r4, r8), call(BPF_FUNC_skb_load_bytes), jne.imm(r0, 0, missing));
+      if (kind === 'work') {
+        code.emit(mov.reg32(r1, r8));
+        code.loop(`${hint}_byte`, () => {
+          const inside = code.newLabel('inside');
+          code.emit(mov.reg32(r7, r1), jlt.imm(r7, CHUNK_BYTES, inside));
+          code.stop();
+          code.place(inside);
+          byte();
+          body(walk);
+        });
+      } else {
+        code.emit(mov.imm(r7, 0));
         code.place(again);
-        code.address(r1, chunkAt);
-        code.emit(add.reg(r1, r7), load(BPF_B, r1, r1, 0));
-        body({ position: () => code.emit(load(BPF_W, r2, r9, doneAt), add.reg32(r2, r7)) });
-        code.emit(
-          add.imm(r7, 1),
-          jlt.reg(r7, r8, again),
-          load(BPF_W, r1, r9, doneAt),
-          add.reg32(r1, r8),
-          store(BPF_W, r9, doneAt, r1),
-        );
-      });
+        byte();
+        body(walk);
+        code.emit(add.imm(r7, 1), jlt.reg(r7, r8, again));
+      }
+      code.emit(load(BPF_W, r1, r9, doneAt), add.reg32(r1, r8), store(BPF_W, r9, doneAt, r1));
     });
   });
 }
@@ -270,9 +293,9 @@ export function emitSetTest(code: Code, constants: Constants, set: Uint8Array, m
   );
 }
 
-/** The byte in r1 in lower case. Loses r2. */
-export function emitFold(code: Code): void {
-  const other = code.newLabel('no_letter');
-  code.emit(mov.reg32(r2, r1), sub.imm32(r2, 0x41), jgt.imm32(r2, 25, other), or.imm32(r1, 0x20));
-  code.place(other);
+/** The byte in r1 with the case of letters changed: A-Z become a-z, or the other way round. Loses r2. */
+export function emitCase(code: Code, to: 'lower' | 'upper'): void {
+  // Without a branch, which would double the verifier's paths: the sign of (byte - first - 26) becomes 0x20 or 0.
+  code.emit(mov.reg32(r2, r1), sub.imm32(r2, to === 'lower' ? 0x41 : 0x61), sub.imm(r2, 26), rsh.imm(r2, 63), lsh.imm(r2, 5));
+  code.emit(xor.reg(r1, r2));
 }

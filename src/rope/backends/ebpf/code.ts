@@ -19,7 +19,7 @@
 import { add, mov } from '../../../ebpf/alu.js';
 import { BPF_FUNC_loop } from '../../../ebpf/helpers.js';
 import { label, type Item } from '../../../ebpf/instruction.js';
-import { BPF_DW, BPF_W, r0, r1, r2, r3, r4, r6, r7, r8, r9, r10 } from '../../../ebpf/isa.js';
+import { BPF_DW, BPF_W, r0, r1, r2, r3, r4, r6, r9, r10 } from '../../../ebpf/isa.js';
 import { call, exit, ja, jne } from '../../../ebpf/jump.js';
 import { load, loadFunction, loadMapValue, store, storeImm } from '../../../ebpf/load-store.js';
 import { Frame } from './frame.js';
@@ -123,15 +123,6 @@ export class Code {
   /** register = 0, which the verifier does not know. Loses nothing else. */
   unknownZero(register: number): void {
     this.emit(loadMapValue(register, STATE_MAP, STATE_ZERO_AT), load(BPF_W, register, register, 0));
-  }
-
-  /** Puts r7 and r8 away into 16 bytes of the frame, for a walk inside a walk. */
-  keep(at: number): void {
-    this.emit(store(BPF_DW, r9, at, r7), store(BPF_DW, r9, at + 8, r8));
-  }
-
-  restore(at: number): void {
-    this.emit(load(BPF_DW, r7, r9, at), load(BPF_DW, r8, r9, at + 8));
   }
 
   /** register = address of the frame at `at`. */

@@ -6,7 +6,7 @@ import { ja, jeq, jlt, jne, jsge, jsgt, jsle, jslt, type JumpOperation } from '.
 import type { Rel, Str, Test } from '../../ir.js';
 import { compareBytes, equalIgnoringCase, relHolds } from '../../operations.js';
 import {
-  emitByteAt, emitCompareInPlace, emitComparePacket, emitFold, emitLength, emitSetTest, emitWalk, type Source,
+  emitByteAt, emitCompareInPlace, emitCase, emitComparePacket, emitLength, emitSetTest, emitWalk, type Source,
 } from './bytes.js';
 import type { Program } from './program.js';
 
@@ -50,7 +50,7 @@ function emitAll(program: Program, of: Str, setIndex: number, otherwise: string)
   program.eachSource(of, (source) => {
     emitLength(code, r1, source);
     code.emit(jeq.imm32(r1, 0, otherwise));
-    emitWalk(code, source, 'all', () => {
+    emitWalk(code, source, 'test', 'all', () => {
       const member = code.newLabel('member');
       emitSetTest(code, program.constants, set, member);
       code.leave(fails);
@@ -126,10 +126,10 @@ function emitWalkBoth(program: Program, x: Source, y: Source, ignoreCase: boolea
   const over = code.newExit('shorter');
   code.frame.borrow(16, (scratchAt) => {
     const byteAt = scratchAt + 8;
-    emitWalk(code, x, 'compare', (walk) => {
+    emitWalk(code, x, 'work', 'compare', (walk) => {
       const inside = code.newLabel('inside');
       const next = code.newLabel('next');
-      if (ignoreCase) emitFold(code);
+      if (ignoreCase) emitCase(code, 'lower');
       code.emit(store(BPF_W, r9, byteAt, r1));
       walk.position();
       emitLength(code, r3, y);
@@ -137,7 +137,7 @@ function emitWalkBoth(program: Program, x: Source, y: Source, ignoreCase: boolea
       code.leave(over);
       code.place(inside);
       emitByteAt(code, y, scratchAt);
-      if (ignoreCase) emitFold(code);
+      if (ignoreCase) emitCase(code, 'lower');
       code.emit(load(BPF_W, r2, r9, byteAt), sub.reg32(r2, r1), mov.reg32(r1, r2), jeq.imm32(r1, 0, next));
       onDifference();
       code.place(next);

@@ -11,7 +11,7 @@
  */
 import { add, and, lsh, mov, rsh, toBigEndian } from '../../../ebpf/alu.js';
 import { BPF_FUNC_skb_load_bytes, SKB_LEN } from '../../../ebpf/helpers.js';
-import { BPF_B, BPF_H, BPF_W, r0, r1, r2, r3, r4, r5, r6, r7, r8, r9 } from '../../../ebpf/isa.js';
+import { BPF_B, BPF_DW, BPF_H, BPF_W, r0, r1, r2, r3, r4, r5, r6, r7, r8, r9 } from '../../../ebpf/isa.js';
 import { call, ja, jeq, jge, jgt, jlt, jne } from '../../../ebpf/jump.js';
 import { load, store, storeImm } from '../../../ebpf/load-store.js';
 import {
@@ -155,7 +155,9 @@ function emitIpv6(code: Code, places: HeaderPlaces, notIp: string, transport: st
   code.place(walk);
   code.frame.borrow(8, (roundAt) => {
     // The transport header's place doubles as the buffer of the walk; r5 is the type of the header at r7.
-    code.emit(load(BPF_B, r5, r9, headerAt + 6), mov.imm(r7, IPV6_BYTES), storeImm(BPF_W, r9, roundAt, 0));
+    code.emit(load(BPF_B, r5, r9, headerAt + 6), mov.imm(r7, IPV6_BYTES));
+    // A whole register put away: of anything smaller, older verifiers forget the value and see an endless loop.
+    code.emit(mov.imm(r1, 0), store(BPF_DW, r9, roundAt, r1));
     code.place(round);
     for (const type of [IPPROTO_HOPOPTS, IPPROTO_ROUTING, IPPROTO_DSTOPTS, IPPROTO_AH, IPPROTO_FRAGMENT]) {
       code.emit(jeq.imm32(r5, type, found));
@@ -196,10 +198,10 @@ function emitIpv6(code: Code, places: HeaderPlaces, notIp: string, transport: st
       add.imm32(r1, 8),
       add.reg32(r7, r1),
       load(BPF_B, r5, r9, transportAt),
-      load(BPF_W, r1, r9, roundAt),
-      add.imm32(r1, 1),
-      store(BPF_W, r9, roundAt, r1),
-      jlt.imm32(r1, MAX_EXTENSION_HEADERS, round),
+      load(BPF_DW, r1, r9, roundAt),
+      add.imm(r1, 1),
+      store(BPF_DW, r9, roundAt, r1),
+      jlt.imm(r1, MAX_EXTENSION_HEADERS, round),
     );
     code.place(stop);
     code.emit(store(BPF_W, r9, protocolAt, r5), ja(transport));

@@ -7,13 +7,18 @@
 import { add, and, div, mod, mov, or, rsh, sub, xor } from '../../../ebpf/alu.js';
 import { BPF_FUNC_skb_load_bytes } from '../../../ebpf/helpers.js';
 import { BPF_B, BPF_DW, BPF_W, r1, r2, r3, r4, r6, r9 } from '../../../ebpf/isa.js';
-import { call, jeq, jge, jgt, jle, jlt, jsge, jsle } from '../../../ebpf/jump.js';
-import { load, store, storeImm } from '../../../ebpf/load-store.js';
-import type { ArenaOp, Int, Str, StrField } from '../../ir.js';
-import { emitAddress, emitByteAt, emitLength, emitWalk, type Source } from './bytes.js';
+import { call, jeq, jgt, jlt, jsge, jsle } from '../../../ebpf/jump.js';
+import { load, loadMapValue, store, storeImm } from '../../../ebpf/load-store.js';
+import { ascii } from '../../../base/bytes.js';
+import { FAIL, type ArenaOp, type Int, type Str, type StrField } from '../../ir.js';
+import { emitAddress, emitByteAt, emitCase, emitLength, emitWalk, type Source } from './bytes.js';
 import { IN_BUFFER, type Program } from './program.js';
 import { needsSpare, type StrPlace } from './plan.js';
+import { STATE_CONSTANTS_AT, STATE_MAP } from './state.js';
 import { emitTimeString } from './times.js';
+
+/** Longer buffers are copied by a loop. */
+const UNROLLED_BYTES = 256;
 
 /** The slot's bytes are in its buffer from now on. The length is stored apart. */
 function markInBuffer({ code }: Program, place: StrPlace): void {
@@ -32,6 +37,11 @@ function emitFill(program: Program, place: StrPlace, source: Source): void {
     emitAddress(code, r3, buffer);
     code.emit(call(BPF_FUNC_skb_load_bytes));
     code.place(done);
+  } else if (source.kind === 'buffer' && source.capacityBytes > UNROLLED_BYTES) {
+    emitWalk(code, source, 'work', 'copy', (walk) => {
+      walk.position();
+      emitPutAt(program, place);
+    });
   } else if (source.kind === 'buffer') {
     emitAddress(code, r3, source.at);
     emitAddress(code, r4, buffer);
@@ -131,15 +141,12 @@ export function emitSlice(program: Program, dst: number, of: Str, start: Int, le
         if (place.offsetAt !== null) code.emit(store(BPF_W, r9, place.offsetAt, r1));
       } else if (!place.buffer) emitEmpty(program, place);
       else {
-        const { buffer, capacityBytes } = place;
         // Bytes move towards the start, so a slot can be sliced into itself.
-        emitWalk(code, source, 'slice', (walk) => {
+        emitWalk(code, source, 'work', 'slice', (walk) => {
           const skip = code.newLabel('skip');
           walk.position();
           code.emit(load(BPF_W, r3, r9, startAt), jlt.reg32(r2, r3, skip), sub.reg32(r2, r3));
-          code.emit(jge.imm32(r2, capacityBytes, skip), mov.reg32(r2, r2));
-          emitAddress(code, r3, buffer);
-          code.emit(add.reg(r3, r2), store(BPF_B, r3, 0, r1));
+          emitPutAt(program, place);
           code.place(skip);
         });
         markInBuffer(program, place);
@@ -150,11 +157,17 @@ export function emitSlice(program: Program, dst: number, of: Str, start: Int, le
 }
 
 /** dst = new bytes. */
-export function emitArenaOp(program: Program, op: ArenaOp): void {
+export function emitArenaOp(program: Program, op: ArenaOp & { readonly at: number }): void {
   const { code } = program;
   const place = program.strPlace(op.dst);
-  const target = needsSpare(op) ? program.spare(place.capacityBytes) : place;
+  const target = needsSpare(program.ir, op) ? program.spare(place.capacityBytes) : place;
   emitBytes(program, op, target);
+  if (program.ir.checksArena) {
+    program.orElse(FAIL, op.at, 'EArenaFull', (full) => {
+      code.emit(load(BPF_W, r1, r9, target.lengthAt), load(BPF_W, r2, r9, program.arenaUsedAt), add.reg32(r2, r1));
+      code.emit(store(BPF_W, r9, program.arenaUsedAt, r2), jgt.imm32(r2, program.ir.limits.arenaBytes, full));
+    });
+  }
   if (target === place) {
     markInBuffer(program, place);
     return;
@@ -162,8 +175,8 @@ export function emitArenaOp(program: Program, op: ArenaOp): void {
   code.emit(load(BPF_W, r1, r9, target.lengthAt), store(BPF_W, r9, place.lengthAt, r1));
   markInBuffer(program, place);
   if (target.buffer) {
-    const { buffer, lengthAt, capacityBytes } = target;
-    emitFill(program, place, { kind: 'buffer', at: buffer, lengthAt, capacityBytes });
+    const { buffer, lengthAt, capacityBytes, roomBytes } = target;
+    emitFill(program, place, { kind: 'buffer', at: buffer, lengthAt, capacityBytes, roomBytes });
   }
 }
 
@@ -175,22 +188,16 @@ function emitBytes(program: Program, op: ArenaOp, to: StrPlace): void {
       emitBitwise(program, op.fn, to, op.a, op.b);
       return;
     case 'concat':
-      code.emit(storeImm(BPF_W, r9, to.lengthAt, 0));
-      if (program.hasLoops) {
-        code.unknownZero(r1);
-        setLength(r1);
-      }
+      code.unknownZero(r1);
+      setLength(r1);
       for (const part of op.parts) {
-        program.eachSource(part, (source) => emitWalk(code, source, 'concat', () => emitPut(program, to)));
+        program.eachSource(part, (source) => emitWalk(code, source, 'work', 'concat', () => emitPut(program, to)));
       }
       return;
     case 'mapCase': {
-      const [first, difference] = op.to === 'lower' ? [0x41, 0x20] : [0x61, -0x20];
       program.eachSource(op.of, (source) => {
-        emitWalk(code, source, 'case', (walk) => {
-          const other = code.newLabel('no_letter');
-          code.emit(mov.reg32(r2, r1), sub.imm32(r2, first), jgt.imm32(r2, 25, other), add.imm32(r1, difference));
-          code.place(other);
+        emitWalk(code, source, 'work', 'case', (walk) => {
+          emitCase(code, op.to);
           walk.position();
           emitPutAt(program, to);
         });
@@ -216,14 +223,13 @@ function emitBytes(program: Program, op: ArenaOp, to: StrPlace): void {
   }
 }
 
-/** Buffer byte at position r2 = r1; positions beyond the buffer are dropped (there are none). Loses r2, r3. */
-function emitPutAt({ code }: Program, { buffer, capacityBytes }: StrPlace): void {
+/** Buffer byte at position r2 = r1. Loses r2, r3. */
+function emitPutAt({ code }: Program, { buffer, roomBytes }: StrPlace): void {
   if (!buffer) return;
-  const full = code.newLabel('full');
-  code.emit(jge.imm32(r2, capacityBytes, full), mov.reg32(r2, r2));
+  // Positions are inside anyway; the mask shows it to the verifier.
+  code.emit(and.imm32(r2, roomBytes - 1));
   emitAddress(code, r3, buffer);
   code.emit(add.reg(r3, r2), store(BPF_B, r3, 0, r1));
-  code.place(full);
 }
 
 /** Appends r1 and counts it in the length. Loses r2, r3. */
@@ -243,14 +249,12 @@ function emitBitwise(program: Program, fn: 'and' | 'or' | 'xor', to: StrPlace, a
     code.emit(store(BPF_W, r9, to.lengthAt, r1));
   });
   program.eachSource(b, (source) =>
-    emitWalk(code, source, fn, (walk) => {
+    emitWalk(code, source, 'work', fn, (walk) => {
       if (!to.buffer) return;
-      const full = code.newLabel('full');
       walk.position();
-      code.emit(jge.imm32(r2, to.capacityBytes, full), mov.reg32(r2, r2));
+      code.emit(and.imm32(r2, to.roomBytes - 1));
       emitAddress(code, r3, to.buffer);
       code.emit(add.reg(r3, r2), load(BPF_B, r2, r3, 0), operation.reg32(r2, r1), store(BPF_B, r3, 0, r2));
-      code.place(full);
     }),
   );
 }
@@ -261,21 +265,20 @@ function emitMac(program: Program, of: Str, to: StrPlace): void {
   code.unknownZero(r1);
   code.emit(store(BPF_W, r9, to.lengthAt, r1));
   code.frame.borrow(4, (byteAt) => {
+    const digitsAt = program.constants.add(ascii('0123456789abcdef'));
     const digit = (): void => {
-      const decimal = code.newLabel('decimal');
-      code.emit(add.imm32(r1, 0x30), jle.imm32(r1, 0x39, decimal), add.imm32(r1, 0x61 - 0x3a));
-      code.place(decimal);
+      code.emit(loadMapValue(r2, STATE_MAP, STATE_CONSTANTS_AT + digitsAt), add.reg(r2, r1), load(BPF_B, r1, r2, 0));
       emitPut(program, to);
     };
     program.eachSource(of, (source) =>
-      emitWalk(code, source, 'mac', (walk) => {
+      emitWalk(code, source, 'work', 'mac', (walk) => {
         const first = code.newLabel('first');
         code.emit(store(BPF_W, r9, byteAt, r1));
         walk.position();
         code.emit(jeq.imm32(r2, 0, first), mov.imm(r1, 0x3a));
         emitPut(program, to);
         code.place(first);
-        code.emit(load(BPF_W, r1, r9, byteAt), rsh.imm32(r1, 4));
+        code.emit(load(BPF_W, r1, r9, byteAt), rsh.imm32(r1, 4), and.imm32(r1, 15));
         digit();
         code.emit(load(BPF_W, r1, r9, byteAt), and.imm32(r1, 15));
         digit();

@@ -187,7 +187,7 @@ export function emitAtoi(program: Program, dst: number, of: Str): void {
     code.emit(store(BPF_DW, r9, valueAt, r1), store(BPF_W, r9, negativeAt, r1));
     const over = code.newExit('number_over');
     program.eachSource(of, (source) =>
-      emitWalk(code, source, 'atoi', (walk) => {
+      emitWalk(code, source, 'work', 'atoi', (walk) => {
         const digit = code.newLabel('digit');
         const negative = code.newLabel('negative');
         const inside = code.newLabel('inside');

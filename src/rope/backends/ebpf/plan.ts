@@ -19,6 +19,8 @@ export interface StrPlace {
   readonly buffer: Place | null;
   /** Longest string that the buffer has to hold. */
   readonly capacityBytes: number;
+  /** Bytes of the buffer: a power of two, so that a position can be kept inside without a branch. */
+  readonly roomBytes: number;
 }
 
 /** What a string slot can hold. */
@@ -29,16 +31,16 @@ interface Content {
 
 /** Frame bytes that buffers may take before they move to the scratch map. */
 const FRAME_BUFFER_BYTES = 96;
-/** Bytes of the scratch map. */
-export const SCRATCH_BYTES = 4096;
+/** Largest value of the scratch map. */
+export const MAX_SCRATCH_BYTES = 1 << 19;
 
 export interface SlotPlan {
   readonly ints: readonly number[];
   readonly strs: readonly StrPlace[];
   /** For operations whose result is also an operand. */
-  readonly spare: { readonly buffer: Place; readonly lengthAt: number } | null;
+  readonly spare: { readonly buffer: Place; readonly roomBytes: number; readonly lengthAt: number } | null;
   readonly usesScratch: boolean;
-  /** Bytes that the buffers would need in the scratch map; more than SCRATCH_BYTES cannot be compiled. */
+  /** Bytes that the buffers would need in the scratch map; more than MAX_SCRATCH_BYTES cannot be compiled. */
   readonly scratchBytes: number;
 }
 
@@ -106,8 +108,9 @@ function operandsOf(op: ArenaOp): readonly Str[] {
   }
 }
 
-/** True when the result's slot is read while it is written. Changing the case goes byte by byte and may. */
-export function needsSpare(op: ArenaOp): boolean {
+/** True when the result's slot is read while it is written, or when the result may be refused. Changing the case goes byte by byte and may. */
+export function needsSpare(ir: Ir, op: ArenaOp): boolean {
+  if (ir.checksArena) return true;
   return op.op !== 'mapCase' && operandsOf(op).some((str) => str.kind === 'slot' && str.slot === op.dst);
 }
 
@@ -179,10 +182,10 @@ function contents(ir: Ir): Content[] {
 /** Gives each slot its place in the frame. */
 export function planSlots(ir: Ir, frame: Frame): SlotPlan {
   const held = contents(ir);
-  const rounded = (bytes: number): number => Math.ceil(bytes / 8) * 8;
+  const rounded = (bytes: number): number => (bytes === 0 ? 0 : Math.max(8, 2 ** Math.ceil(Math.log2(bytes))));
   let spareBytes = 0;
   for (const op of allOps(ir.ops)) {
-    if (isArenaOp(op) && needsSpare(op)) spareBytes = Math.max(spareBytes, rounded(held[op.dst]?.capacityBytes ?? 0));
+    if (isArenaOp(op) && needsSpare(ir, op)) spareBytes = Math.max(spareBytes, rounded(held[op.dst]?.capacityBytes ?? 0));
   }
   const total = held.reduce((sum, { capacityBytes }) => sum + rounded(capacityBytes), spareBytes);
   const usesScratch = total > FRAME_BUFFER_BYTES;
@@ -197,9 +200,10 @@ export function planSlots(ir: Ir, frame: Frame): SlotPlan {
     // A slot that never holds anything is the empty packet slice.
     const offsetAt = mayBePacket || capacityBytes === 0 ? frame.take(4) : null;
     const lengthAt = frame.take(4);
-    if (capacityBytes === 0) return { offsetAt, lengthAt, buffer: null, capacityBytes };
-    return { offsetAt, lengthAt, buffer: room(rounded(capacityBytes)), capacityBytes };
+    if (capacityBytes === 0) return { offsetAt, lengthAt, buffer: null, capacityBytes, roomBytes: 0 };
+    const roomBytes = rounded(capacityBytes);
+    return { offsetAt, lengthAt, buffer: room(roomBytes), capacityBytes, roomBytes };
   });
-  const spare = spareBytes === 0 ? null : { lengthAt: frame.take(4), buffer: room(spareBytes) };
+  const spare = spareBytes === 0 ? null : { lengthAt: frame.take(4), buffer: room(spareBytes), roomBytes: spareBytes };
   return { ints, strs, spare, usesScratch, scratchBytes: usesScratch ? scratchBytes : 0 };
 }

@@ -43,6 +43,8 @@ export class Program {
   readonly hasLoops: boolean;
   /** Frame: actions so far. */
   readonly actionsAt: number;
+  /** Frame: bytes of new strings so far. */
+  readonly arenaUsedAt: number;
   readonly #scopes: OpenScope[] = [];
   readonly #compile: (ops: readonly Op[]) => void;
 
@@ -59,6 +61,7 @@ export class Program {
     this.errorTagAt = code.frame.take(4);
     this.hasLoops = hasLoops(ir);
     this.actionsAt = code.frame.take(4);
+    this.arenaUsedAt = code.frame.take(4);
     this.ends = {
       [FAIL]: code.newExit('end_fail'),
       [OKAY]: code.newExit('end_okay'),
@@ -146,7 +149,7 @@ export class Program {
   spare(capacityBytes: number): StrPlace {
     const { spare } = this.plan;
     if (!spare) throw new Error('invariant broken: no spare buffer was planned');
-    return { offsetAt: null, lengthAt: spare.lengthAt, buffer: spare.buffer, capacityBytes };
+    return { ...spare, offsetAt: null, capacityBytes };
   }
 
   literal(index: number): Uint8Array {
@@ -165,9 +168,9 @@ export class Program {
       return;
     }
     const place = this.strPlace(str.slot);
-    const { offsetAt, lengthAt, buffer, capacityBytes } = place;
+    const { offsetAt, lengthAt, buffer, capacityBytes, roomBytes } = place;
     const packet: Source | null = offsetAt === null ? null : { kind: 'packet', offsetAt, lengthAt };
-    const inBuffer: Source | null = buffer && { kind: 'buffer', at: buffer, capacityBytes, lengthAt };
+    const inBuffer: Source | null = buffer && { kind: 'buffer', at: buffer, capacityBytes, roomBytes, lengthAt };
     if (packet && inBuffer) {
       const otherwise = code.newLabel('in_buffer');
       const done = code.newLabel('either');

@@ -5,7 +5,7 @@ import { ja, jeq, jge, jgt, jle, jlt, jne, jsge } from '../../../ebpf/jump.js';
 import { load, store, storeImm } from '../../../ebpf/load-store.js';
 import { concat } from '../../../base/bytes.js';
 import { NO, type ReadOp, type Str } from '../../ir.js';
-import { emitByteAt, emitComparePacket, emitFold, emitLength, emitSetTest, emitWalk, type Source } from './bytes.js';
+import { emitByteAt, emitCase, emitComparePacket, emitLength, emitSetTest, emitWalk, type Source } from './bytes.js';
 import { MAX_PACKET_BYTES } from './code.js';
 import { emitTest } from './compare.js';
 import type { Program } from './program.js';
@@ -66,7 +66,7 @@ export function emitTakeWhile(program: Program, op: Reading<'takeWhile'>): void 
     emitLeft(program);
     code.emit(store(BPF_W, r9, leftAt, r2), store(BPF_W, r9, countAt, r2));
     const source: Source = { kind: 'packet', offsetAt: code.frame.offsetAt, lengthAt: leftAt };
-    emitWalk(code, source, 'run', (walk) => {
+    emitWalk(code, source, 'test', 'run', (walk) => {
       const member = code.newLabel('member');
       emitSetTest(code, program.constants, set, member);
       walk.position();
@@ -177,13 +177,13 @@ function emitFindSlot(
     code.place(fits);
     code.emit(sub.reg32(r2, r1), add.imm32(r2, 1), store(BPF_W, r9, lengthAt, r2), mov.imm(r2, 0));
     emitByteAt(code, needle, scratchAt);
-    if (ignoreCase) emitFold(code);
+    if (ignoreCase) emitCase(code, 'lower');
     code.emit(store(BPF_W, r9, firstAt, r1));
-    emitWalk(code, { kind: 'packet', offsetAt: code.frame.offsetAt, lengthAt }, 'search', (walk) => {
+    emitWalk(code, { kind: 'packet', offsetAt: code.frame.offsetAt, lengthAt }, 'work', 'search', (walk) => {
       const next = code.newLabel('next');
       const matches = code.newLabel('matches');
       const differs = code.newExit('differs');
-      if (ignoreCase) emitFold(code);
+      if (ignoreCase) emitCase(code, 'lower');
       code.emit(load(BPF_W, r2, r9, firstAt), jne.reg32(r1, r2, next));
       walk.position();
       code.emit(store(BPF_W, r9, foundAt, r2), load(BPF_W, r1, r9, code.frame.offsetAt), add.reg32(r2, r1));
@@ -203,28 +203,23 @@ function emitFindSlot(
 /** Goes on when the packet has the string at the position in the frame; otherwise runs `onDifference`. Keeps r7 and r8. */
 function emitMatchAt(program: Program, text: Source, placeAt: number, ignoreCase: boolean, onDifference: () => void): void {
   const { code } = program;
-  code.frame.borrow(32, (scratchAt) => {
+  code.frame.borrow(16, (scratchAt) => {
     const byteAt = scratchAt + 8;
-    const keptAt = scratchAt + 16;
-    // A string in place is walked with r7 and r8, which a walk around this one needs.
-    code.keep(keptAt);
     const differs = code.newExit('unlike');
     const same = code.newLabel('same');
-    emitWalk(code, text, 'match', (walk) => {
+    emitWalk(code, text, 'work', 'match', (walk) => {
       const next = code.newLabel('next');
-      if (ignoreCase) emitFold(code);
+      if (ignoreCase) emitCase(code, 'lower');
       code.emit(store(BPF_W, r9, byteAt, r1));
       walk.position();
       emitByteAt(code, { kind: 'packet', offsetAt: placeAt, lengthAt: placeAt }, scratchAt);
-      if (ignoreCase) emitFold(code);
+      if (ignoreCase) emitCase(code, 'lower');
       code.emit(load(BPF_W, r2, r9, byteAt), jeq.reg32(r1, r2, next));
       code.leave(differs);
       code.place(next);
     });
-    code.restore(keptAt);
     code.emit(ja(same));
     code.place(differs.label);
-    code.restore(keptAt);
     onDifference();
     code.place(same);
   });
