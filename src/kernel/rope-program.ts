@@ -15,7 +15,7 @@ import {
   GLOBALS_MAP, GLOBALS_SHAPE, initialState, readCounters, STATE_MAP, stateShape, writeClock, type ClockState,
   type Counters,
 } from '../rope/backends/ebpf/state.js';
-import { Bpf, ProgramRejected } from './bpf.js';
+import { type Bpf, ProgramRejected } from './bpf.js';
 
 /** The only key of the maps with one value. */
 const KEY = new Uint8Array(4);

@@ -48,6 +48,8 @@ export class PacketInput {
   bytes: Uint8Array = NO_BYTES;
   /** Where the IP header begins in `bytes`. All other positions count from here. */
   start = 0;
+  /** End of the captured bytes, padding included. */
+  end = 0;
   packetLength = 0;
   /** 4, 6, or 0 when not IP. */
   ipVersion = 0;
@@ -72,6 +74,7 @@ export class PacketInput {
     const available = end > start ? end - start : 0;
     this.bytes = bytes;
     this.start = start;
+    this.end = start + available;
     this.packetLength = available;
     this.ipVersion = 0;
     this.protocol = 0;

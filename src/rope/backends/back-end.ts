@@ -17,6 +17,8 @@ export interface Runner {
 
 export interface BackEnd {
   readonly name: string;
+  /** What a run on this back end leaves no trace of: printed text, the tag of a false assert, a computed message of hotdrop. */
+  readonly cannotTell?: readonly ('output' | 'assert' | 'message')[];
   /**
    * Makes a runner for a valid program that was compiled with `args` and `limits`.
    * A string says why this back end cannot run it.

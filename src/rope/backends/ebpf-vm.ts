@@ -11,8 +11,10 @@ import type { Instruction, Item } from '../../ebpf/instruction.js';
 import { Vm } from '../../ebpf/vm.js';
 import { VmMap } from '../../ebpf/vm-memory.js';
 import { vmHelpers, type VmWorld } from '../../ebpf/vm-helpers.js';
-import { FAIL, HOTDROP, NO, OKAY, YES, type ErrorTag, type Verdict } from '../ir.js';
-import type { KernelProgram } from './ebpf.js';
+import { FAIL, HOTDROP, NO, OKAY, YES, type ErrorTag, type Ir, type Verdict } from '../ir.js';
+import type { BackEnd } from './back-end.js';
+import { allOps } from './ebpf/plan.js';
+import { compileForKernel, type KernelProgram } from './ebpf.js';
 import { GLOBALS_MAP, initialState, readCounters, STATE_MAP, UTC_CLOCK, writeClock, type ClockState, type Counters } from './ebpf/state.js';
 
 /** Verdict from a program's result, of the form `match`, and the counters before and after. */
@@ -66,6 +68,10 @@ export class KernelMachine {
   }
 
   /** Time since boot, in nanoseconds: never negative. */
+  get bootTimeNs(): bigint {
+    return this.#world.bootTimeNs;
+  }
+
   set bootTimeNs(value: bigint) {
     this.#world.bootTimeNs = value;
   }
@@ -102,3 +108,38 @@ export class KernelMachine {
     view.setUint32(SKB_MARK, mark >>> 0, true);
   }
 }
+
+/** Message of the hotdrop that ended a run, when it is written in the script. */
+export function hotdropMessage(ir: Ir, at: number): Uint8Array | null {
+  for (const op of allOps(ir.ops)) {
+    if (op.op === 'hotdrop' && op.at === at && op.message?.kind === 'literal') return ir.literals[op.message.index] ?? null;
+  }
+  return null;
+}
+
+/** The kernel's code in our own virtual machine, as one of the back ends. */
+export const EBPF: BackEnd = {
+  name: 'ebpf',
+  cannotTell: ['output', 'assert', 'message'],
+  prepare: (compiled, _args, context) => {
+    const { ir } = compiled;
+    if (ir === null) return 'its stack depth or types are known only at run time';
+    const result = compileForKernel(ir);
+    if (!result.ok) return result.obstacles.map(({ reason }) => reason).join('; ');
+    const machine = new KernelMachine(result.program, { maxSteps: 20_000_000 });
+    return {
+      run: () => {
+        const { packet } = context;
+        const zoneSeconds = context.utcOffsetSeconds(packet.kernelTime);
+        machine.setClock({ ...UTC_CLOCK, epochMinusBootNs: BigInt(packet.kernelTime) * 1_000_000_000n, zoneSeconds });
+        machine.globals.set(context.globals.subarray(0, machine.globals.length));
+        const run = machine.run(packet.bytes.subarray(packet.start, packet.end), packet.mark);
+        context.globals.set(machine.globals);
+        context.tag = run.tag;
+        context.at = run.at;
+        context.message = run.verdict === HOTDROP && run.tag === null ? hotdropMessage(ir, run.at) : null;
+        return run.verdict;
+      },
+    };
+  },
+};

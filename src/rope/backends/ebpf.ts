@@ -183,13 +183,19 @@ function compileOp(program: Program, op: Op): void {
   const { code } = program;
   switch (op.op) {
     case 'int':
-      if (op.value.kind === 'const') return program.storeConstant(op.dst, op.value.value);
+      if (op.value.kind === 'const') {
+        program.storeConstant(op.dst, op.value.value);
+        break;
+      }
       program.loadInt(r1, op.value);
-      return program.storeInt(op.dst, r1);
+      program.storeInt(op.dst, r1);
+      break;
     case 'arith':
-      return emitArith(program, op.fn, op.dst, op.a, op.b);
+      emitArith(program, op.fn, op.dst, op.a, op.b);
+      break;
     case 'abs':
-      return emitAbs(program, op.dst, op.a);
+      emitAbs(program, op.dst, op.a);
+      break;
     case 'test': {
       const otherwise = code.newLabel('false');
       const done = code.newLabel('tested');
@@ -197,70 +203,99 @@ function compileOp(program: Program, op: Op): void {
       code.emit(storeImm(BPF_W, r9, program.intAt(op.dst), 1), ja(done));
       code.place(otherwise);
       code.emit(storeImm(BPF_W, r9, program.intAt(op.dst), 0));
-      return code.place(done);
+      code.place(done);
+      break;
     }
     case 'field':
-      return emitField(program, op.dst, op.field, op.at);
+      emitField(program, op.dst, op.field, op.at);
+      break;
     case 'length':
-      if (op.of.kind === 'literal') return program.storeConstant(op.dst, program.literal(op.of.index).length);
+      if (op.of.kind === 'literal') {
+        program.storeConstant(op.dst, program.literal(op.of.index).length);
+        break;
+      }
       code.emit(load(BPF_W, r1, r9, program.strPlace(op.of.slot).lengthAt));
-      return program.storeInt(op.dst, r1);
+      program.storeInt(op.dst, r1);
+      break;
     case 'decode':
-      return emitDecode(program, op.dst, op.form, op.of);
+      emitDecode(program, op.dst, op.form, op.of);
+      break;
     case 'atoi':
-      return emitAtoi(program, op.dst, op.of);
+      emitAtoi(program, op.dst, op.of);
+      break;
     case 'digits':
-      return emitDigits(program, op.dst, op.of);
+      emitDigits(program, op.dst, op.of);
+      break;
     case 'timePart':
-      return emitTimePart(program, op.dst, op.part, op.zone, op.of);
+      emitTimePart(program, op.dst, op.part, op.zone, op.of);
+      break;
     case 'getGlobal':
-      return emitGetGlobal(program, op.dst, op.index);
+      emitGetGlobal(program, op.dst, op.index);
+      break;
     case 'setGlobal':
-      return emitSetGlobal(program, op.index, op.value);
+      emitSetGlobal(program, op.index, op.value);
+      break;
     case 'addGlobal':
-      return emitAddGlobal(program, op.index, op.delta);
+      emitAddGlobal(program, op.index, op.delta);
+      break;
     case 'str':
-      return emitCopy(program, op.dst, op.value);
+      emitCopy(program, op.dst, op.value);
+      break;
     case 'strField':
-      return emitStrField(program, op.dst, op.field);
+      emitStrField(program, op.dst, op.field);
+      break;
     case 'slice':
-      return emitSlice(program, op.dst, op.of, op.start, op.length);
+      emitSlice(program, op.dst, op.of, op.start, op.length);
+      break;
     case 'bitwise':
     case 'concat':
     case 'mapCase':
     case 'chr':
     case 'format':
     case 'time':
-      return emitArenaOp(program, op);
+      emitArenaOp(program, op);
+      break;
     case 'take':
-      return emitTake(program, op);
+      emitTake(program, op);
+      break;
     case 'takeWhile':
-      return emitTakeWhile(program, op);
+      emitTakeWhile(program, op);
+      break;
     case 'scan':
-      return emitScan(program, op);
+      emitScan(program, op);
+      break;
     case 'search':
-      return emitSearch(program, op);
+      emitSearch(program, op);
+      break;
     case 'expectStr':
-      return emitExpectStr(program, op);
+      emitExpectStr(program, op);
+      break;
     case 'if':
-      return emitIf(program, op);
+      emitIf(program, op);
+      break;
     case 'loop':
-      return emitLoopOp(program, op);
+      emitLoopOp(program, op);
+      break;
     case 'repeat':
-      return emitRepeat(program, op);
+      emitRepeat(program, op);
+      break;
     case 'scope':
-      return emitScope(program, op);
+      emitScope(program, op);
+      break;
     case 'end':
-      return program.end(op.verdict, op.at, op.tag);
+      program.end(op.verdict, op.at, op.tag);
+      break;
     case 'hotdrop':
-      return program.end(HOTDROP, op.at);
+      program.end(HOTDROP, op.at);
+      break;
     case 'charge':
-      return emitCharge(program, op);
+      emitCharge(program, op);
+      break;
     case 'print':
     case 'hexdump':
-      return;
+      break;
     default:
-      return assertNever(op);
+      assertNever(op);
   }
 }
 

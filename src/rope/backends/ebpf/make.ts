@@ -7,7 +7,7 @@
 import { add, and, div, mod, mov, or, rsh, sub, xor } from '../../../ebpf/alu.js';
 import { BPF_FUNC_skb_load_bytes } from '../../../ebpf/helpers.js';
 import { BPF_B, BPF_DW, BPF_W, r1, r2, r3, r4, r6, r9 } from '../../../ebpf/isa.js';
-import { call, jeq, jgt, jlt, jsge, jsle } from '../../../ebpf/jump.js';
+import { call, jeq, jge, jgt, jlt, jsge, jsle } from '../../../ebpf/jump.js';
 import { load, loadMapValue, store, storeImm } from '../../../ebpf/load-store.js';
 import { ascii } from '../../../base/bytes.js';
 import { FAIL, type ArenaOp, type Int, type Str, type StrField } from '../../ir.js';
@@ -20,9 +20,9 @@ import { emitTimeString } from './times.js';
 /** Longer buffers are copied by a loop. */
 const UNROLLED_BYTES = 256;
 
-/** The slot's bytes are in its buffer from now on. The length is stored apart. */
+/** The slot's bytes are in its buffer from now on; without one the string is always empty. The length is stored apart. */
 function markInBuffer({ code }: Program, place: StrPlace): void {
-  if (place.offsetAt !== null && place.buffer) code.emit(storeImm(BPF_W, r9, place.offsetAt, IN_BUFFER));
+  if (place.offsetAt !== null) code.emit(storeImm(BPF_W, r9, place.offsetAt, place.buffer ? IN_BUFFER : 0));
 }
 
 /** Fills the buffer of `place` with the bytes of a source, from its start. The length of `place` is not touched. Loses r0-r5. */
@@ -68,16 +68,11 @@ export function emitCopy(program: Program, dst: number, value: Str): void {
     emitLength(code, r1, source);
     code.emit(store(BPF_W, r9, place.lengthAt, r1));
     if (source.kind === 'packet') emitPosition(program, place, source.offsetAt);
-    else if (place.buffer) {
+    else {
       markInBuffer(program, place);
       emitFill(program, place, source);
-    } else emitEmpty(program, place);
+    }
   });
-}
-
-/** The empty string, for slots without a buffer. */
-function emitEmpty({ code }: Program, place: StrPlace): void {
-  if (place.offsetAt !== null) code.emit(storeImm(BPF_W, r9, place.offsetAt, 0));
 }
 
 function emitPosition({ code }: Program, place: StrPlace, from: number): void {
@@ -139,13 +134,14 @@ export function emitSlice(program: Program, dst: number, of: Str, start: Int, le
       if (source.kind === 'packet') {
         code.emit(load(BPF_W, r1, r9, source.offsetAt), load(BPF_W, r2, r9, startAt), add.reg32(r1, r2));
         if (place.offsetAt !== null) code.emit(store(BPF_W, r9, place.offsetAt, r1));
-      } else if (!place.buffer) emitEmpty(program, place);
+      } else if (!place.buffer) markInBuffer(program, place);
       else {
         // Bytes move towards the start, so a slot can be sliced into itself.
         emitWalk(code, source, 'work', 'slice', (walk) => {
           const skip = code.newLabel('skip');
           walk.position();
           code.emit(load(BPF_W, r3, r9, startAt), jlt.reg32(r2, r3, skip), sub.reg32(r2, r3));
+          code.emit(load(BPF_W, r3, r9, lengthAt), jge.reg32(r2, r3, skip));
           emitPutAt(program, place);
           code.place(skip);
         });
