@@ -17,6 +17,9 @@ export interface Sample {
   readonly isOpenEnded?: true;
 }
 
+/** Of long samples only the headers are changed. */
+const MOST_CHANGED_BYTES = 300;
+
 /** One message from the initiator: the most common sample. */
 export function only(bytes: Uint8Array): readonly Turn[] {
   return [{ from: 0, bytes }];
@@ -27,7 +30,8 @@ export function only(bytes: Uint8Array): readonly Turn[] {
  * - the whole sample gives the expected finding;
  * - TCP: no proper prefix of a recognised stream is refused (a stream may arrive in any pieces), and no refused
  *   stream was `certain` before;
- * - UDP: no proper prefix of a datagram is `certain`, unless the sample is open-ended.
+ * - UDP: no proper prefix of a datagram is `certain`, unless the sample is open-ended;
+ * - prefixes, and the sample with any one byte changed, are inspected and harvested without an exception.
  */
 export function sampleProblems(feature: Feature, sample: Sample): string[] {
   const problems: string[] = [];
@@ -43,7 +47,15 @@ export function sampleProblems(feature: Feature, sample: Sample): string[] {
     );
     if (isStream && cut === 'no' && found !== 'no') problems.push(`refused after ${lengthBytes} bytes`);
     if (isStream && cut === 'certain' && found === 'no') problems.push(`certain after ${lengthBytes} bytes`);
+    harvested(feature, [...before, { from: last.from, bytes: last.bytes.subarray(0, lengthBytes) }], sample.options);
     if (!isStream && cut === 'certain' && sample.isOpenEnded !== true) problems.push(`certain when cut to ${lengthBytes} bytes`);
+  }
+  for (let at = 0; at < Math.min(last.bytes.length, MOST_CHANGED_BYTES); at++) {
+    const changed = Uint8Array.from(last.bytes);
+    changed[at] = (changed[at] ?? 0) ^ 0xff;
+    const turns = [...before, { from: last.from, bytes: changed }];
+    inspectSample(feature, turns, sample.options);
+    harvested(feature, turns, sample.options);
   }
   return problems;
 }
