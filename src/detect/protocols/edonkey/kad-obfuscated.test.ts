@@ -21,7 +21,9 @@ const cases: readonly [string, string, Known, string][] = [
   ['with clear pongs in between', '>51:a0 <35:a2 <4:e4 <51:10 >60:12 >51:44 <35:fe', 'none', 'likely'],
   ['hello, answer, lookup', '>43:a0 <43:a2 >51:a0', 'none', 'suspected'],
   ['a lookup, nothing known', '>51:a0', 'none', 'no'],
-  ['a lookup to a host that speaks eDonkey', '>51:a0', 'host', 'suspected'],
+  ['a lookup at a host that speaks eDonkey', '>51:a0', 'host', 'no'],
+  ['two lookups at a host that speaks eDonkey', '>51:a0 >51:10', 'host', 'suspected'],
+  ['a lookup to an endpoint of the network', '>51:a0', 'endpoint', 'suspected'],
   ['a hello to a told endpoint', '>43:a0', 'told', 'suspected'],
   // Near misses
   ['an answer with the other key bit', '>51:a0 <35:a0', 'none', 'no'],
@@ -46,12 +48,13 @@ test('text of the same sizes is refused', () => {
 });
 
 const reasks: readonly [string, string, Known, string][] = [
-  ['a reask', '>30:a1', 'host', 'suspected'],
+  ['a reask', '>30:a1', 'endpoint', 'suspected'],
+  ['a reask at a host', '>30:a1', 'host', 'no'],
   ['an answer with the rank', '<12:a7', 'told', 'suspected'],
   ['nothing known', '>30:a1', 'none', 'no'],
-  ['the Kad bit', '>30:a0', 'host', 'no'],
-  ['a size no message has', '>13:a1', 'host', 'no'],
-  ['a clear marker', '>30:c5', 'host', 'no'],
+  ['the Kad bit', '>30:a0', 'told', 'no'],
+  ['a size no message has', '>13:a1', 'told', 'no'],
+  ['a clear marker', '>30:c5', 'told', 'no'],
 ];
 
 for (const [name, text, known, expected] of reasks) {

@@ -25,8 +25,8 @@ const PAIR = match('suspected', 'datagrams with the sizes and marker bits of an 
 const GREETING = match('suspected', 'datagrams with the sizes and marker bits of an obfuscated Kad hello or ping');
 /** Heuristic: two bits for each of at least six datagrams: 2^-12, and all lengths from one short list, both ways. */
 const DIALOGUE = match('likely', 'dialogue with the sizes and marker bits of obfuscated Kad lookups and answers');
-const KNOWN = match('suspected', 'datagram with the size and marker bits of obfuscated Kad, at a host that speaks eDonkey');
-const REASK = match('suspected', 'datagram with the size and marker bit of an obfuscated eMule reask, at a host that speaks eDonkey');
+const KNOWN = match('suspected', 'sizes and marker bits of obfuscated Kad, at a host that speaks eDonkey');
+const REASK = match('suspected', 'size and marker bit of an obfuscated eMule reask, at an endpoint of the network');
 
 const KAD_OVERHEAD_BYTES = 16;
 const EMULE_OVERHEAD_BYTES = 8;
@@ -109,7 +109,9 @@ function inspectKad(input: Inspection): Finding {
   if (ways === 3 && lookups >= 2 && answers >= 2 && lookups + answers + smalls >= DIALOGUE_DATAGRAMS) return DIALOGUE;
   if (isAnswered) return PAIR;
   if (ways === 3 && lookups + answers > 0 && smalls > 0 && lookups + answers + smalls >= 3) return GREETING;
-  return input.known() === 'none' ? NO : KNOWN;
+  const known = input.known();
+  // One datagram is little where a host has other encrypted traffic, too; an endpoint of the network has none.
+  return known === 'told' || known === 'endpoint' || (known === 'host' && lookups + answers + smalls > 1) ? KNOWN : NO;
 }
 
 export const kadObfuscated: Feature = {
@@ -129,12 +131,13 @@ function inspectReask(input: Inspection): Finding {
   const isRequest = clearBytes === 18 || clearBytes >= 20;
   const isAnswer = clearBytes === 2 || clearBytes === 4;
   if (!isRequest && !isAnswer) return NO;
-  return input.known() === 'none' ? NO : REASK;
+  const known = input.known();
+  return known === 'told' || known === 'endpoint' ? REASK : NO;
 }
 
 export const reaskObfuscated: Feature = {
   feature: 'client-udp-obfuscated',
   transport: UDP,
-  trigger: { kind: 'always', because: 'obfuscated datagrams begin with random bytes; asked for the host only when its look fits' },
+  trigger: { kind: 'always', because: 'obfuscated datagrams begin with random bytes; asked for the endpoint only when its look fits' },
   inspect: inspectReask,
 };

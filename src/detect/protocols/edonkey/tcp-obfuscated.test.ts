@@ -19,7 +19,7 @@ const cases: readonly [string, string, Known, string][] = [
   ['opening', '>137', 'none', 'more'],
   ['opening to a told endpoint', '>137', 'told', 'suspected'],
   ['opening and answer', '>137 <13', 'none', 'more'],
-  ['opening and answer at a host that speaks eDonkey', '>137 <13', 'host', 'suspected'],
+  ['opening and answer at a host that speaks eDonkey', '>137 <13', 'host', 'more'],
   ['handshake and hello', '>137 <13 >100', 'none', 'more'],
   ['handshake and hellos', CLIENT, 'none', 'more'],
   ['handshake and hellos at a host that speaks eDonkey', CLIENT, 'host', 'suspected'],

@@ -24,8 +24,8 @@ import { looksRandom } from './random.js';
  * BitTorrent MSE with short paddings (its messages have other sizes, mostly).
  */
 const SHAPE = match('suspected', 'random opening with the sizes of an obfuscated eMule handshake, hellos and a further message');
-/** Two turns or four, but the host or endpoint speaks eDonkey elsewhere. */
-const OPENING = match('suspected', 'random opening with the sizes of an obfuscated eMule handshake, at a host that speaks eDonkey');
+/** The four turns alone, but the host or endpoint speaks eDonkey elsewhere. */
+const AT_HOME = match('suspected', 'random opening with the sizes of an obfuscated eMule handshake and hellos, at a host that speaks eDonkey');
 const TOLD = match('suspected', 'random opening of an obfuscated eMule stream to an endpoint named by a peer or server');
 /**
  * Heuristic: the shape above and a segment of exactly 11 bytes (identification state). AEAD tunnels
@@ -132,15 +132,14 @@ function inspectStream(input: Inspection): Finding {
   // The hellos' own segments are longer; what is this short came behind them.
   if (segmentBytes === IDENTIFICATION_BYTES) return IDENTIFICATION;
   if (isFurtherMessage(segmentBytes) && turns.count > 4) return SHAPE;
-  return input.known() === 'none' ? MORE : OPENING;
+  return input.known() === 'none' ? MORE : AT_HOME;
 }
 
-/** Up to three turns: half of all encrypted protocols could have their sizes, so only where eDonkey is at home. */
+/** Up to three turns: half of all encrypted protocols could have their sizes, so only to endpoints of the network. */
 function inspectOpening(input: Inspection): Finding {
   if (input.turns.count === 3 && hasServerShape(input)) return SERVER;
   const known = input.known();
-  if (known === 'told' || known === 'endpoint') return TOLD;
-  return known === 'host' && input.turns.count > 1 ? OPENING : MORE;
+  return known === 'told' || known === 'endpoint' ? TOLD : MORE;
 }
 
 export const obfuscated: Feature = {
