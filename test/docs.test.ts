@@ -41,3 +41,13 @@ test('docs/protocols.md is fresh', () => {
   assert.ok(existsSync(path), 'run UPDATE_GOLDEN=1 script/test docs.test');
   assert.equal(readFileSync(path, 'utf8'), protocolsPage());
 });
+
+test('the protocol table of the README is fresh', () => {
+  const path = join(docs, '..', 'README.md');
+  const rows = PROTOCOLS.map(({ id, title, category }) => `| \`${id}\` | ${title} | ${category} |`);
+  const table = ['| id | protocol | category |', '| --- | --- | --- |', ...rows].join('\n');
+  const between = /(<!-- protocols: [^>]*-->\n)[\s\S]*?(\n<!-- end -->)/;
+  const text = readFileSync(path, 'utf8');
+  if (process.env.UPDATE_GOLDEN === '1') writeFileSync(path, text.replace(between, (_, head: string, tail: string) => head + table + tail));
+  assert.ok(readFileSync(path, 'utf8').includes(`-->\n${table}\n<!-- end -->`), 'run UPDATE_GOLDEN=1 script/test docs.test');
+});
