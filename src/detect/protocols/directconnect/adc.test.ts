@@ -80,6 +80,11 @@ test('connect requests and information tell ports, with the address of the sessi
   assert.deepEqual(harvested(handshake, relayed), ['198.51.100.9:4000', '198.51.100.9:4001']);
 });
 
+test('connect requests of both kinds name the port of their sender', () => {
+  assert.deepEqual(harvested(lines, only(ascii('DCTM AAAB AAAC ADCS/0.10 3035 1\n'))), ['listens:3035']);
+  assert.deepEqual(harvested(lines, only(ascii('DNAT AAAB AAAC ADC/1.0 3036 1\n'))), ['listens:3036']);
+});
+
 test('streams and datagrams of any bytes never throw, nor match at random', () => {
   fc.assert(
     fc.property(fc.uint8Array({ minLength: 1, maxLength: 100 }), (tail) => {

@@ -117,7 +117,7 @@ export const lines: Feature = {
   harvest: harvestLines,
 };
 
-const CONNECT_WORDS = ['DCTM ', 'ECTM '].map(ascii);
+const CONNECT_WORDS = ['DCTM ', 'ECTM ', 'DNAT ', 'DRNT '].map(ascii);
 const INFORMATION = ascii('BINF ');
 const ADDRESS = ascii(' I4');
 const UDP_PORT = ascii(' U4');
@@ -157,7 +157,7 @@ function addressOf(bytes: Uint8Array, start: number, end: number, sessionAt: num
   return false;
 }
 
-/** `BINF ... I4 U4`: a UDP endpoint. `DCTM sender target protocol port token`: the sender waits on that TCP port. */
+/** `BINF ... I4 U4`: a UDP endpoint. `DCTM sender target protocol port token`: the sender waits on that TCP port (so do `DNAT` and `DRNT`). */
 function harvestLines(input: Inspection, sink: PeerSink): boolean {
   const { bytes, start, end } = input;
   const address = new Uint8Array(4);
