@@ -22,7 +22,7 @@ export function ftwallCommand(): Command {
     .option('-D, --dns-file <FILE>', 'training file: name patterns whose addresses are refused')
     .option('--block-name <PATTERN>', 'one such pattern (*.winmx.com); may be repeated', collect)
     .option('--iface <NAME>', 'inside interface; may be repeated; default: those with private addresses and no default route', collect)
-    .option('--queue <N>', 'number of the kernel queue; default 27')
+    .option('--queue <N>', 'number of the kernel queue for pings; the next one is used for the rest; default 27')
     .addOption(new Option('--reply <TYPE>', 'pong to forge').choices(['0x28', '0x29', 'none']))
     .addOption(new Option('--lock-scope <SCOPE>', 'what a time-lock holds back').choices(['all', 'user-ports', 'none']))
     .option('--protect <NETWORK>', 'never block addresses of this network; may be repeated', collect)

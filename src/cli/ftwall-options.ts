@@ -116,7 +116,7 @@ export function resolveOptions(options: FtwallOptions, insideInterfaces: () => r
   const logs = wantedLetters(wishes);
   const settings: FtwallSettings = {
     interfaces,
-    queue: number('--queue', options.queue, DEFAULT_QUEUE, 0, 0xffff),
+    queue: number('--queue', options.queue, DEFAULT_QUEUE, 0, 0xfffe),
     lockScope,
     protectedNetworks,
     // Every refused connection can be logged only when each reaches the program.

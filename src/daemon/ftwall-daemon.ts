@@ -11,7 +11,7 @@ import { restoreRules, runTool, type ToolFailure } from '../enforce/apply-rules.
 import { type FtwallRuleOptions, rulesRemoval, rulesText, setsRemovalText, setsText } from '../enforce/ftwall-rules.js';
 import type { Action } from '../ftwall/actions.js';
 import { Gate, type Place } from '../ftwall/gate.js';
-import { parseStoreFile } from '../ftwall/store-file.js';
+import { readStoreFile } from '../ftwall/store-file.js';
 import { Wall, type WallOptions } from '../ftwall/wall.js';
 import { PacketQueue } from '../kernel/nfqueue.js';
 import { NF_ACCEPT, NF_DROP, type QueuedPacket } from '../netlink/nfqueue.js';
@@ -34,6 +34,13 @@ const HOOK_LOCAL_IN = 1;
 const HOOK_FORWARD = 2;
 /** Enough for headers and a transfer head in one segment. */
 const COPY_RANGE_BYTES = 1600;
+/** A ping with its headers. */
+const PING_RANGE_BYTES = 128;
+/** Most of a second at 20,000 pings/s, should this process not be scheduled for so long. */
+const PING_QUEUE_PACKETS = 16_384;
+const PING_BUFFER_BYTES = 32 << 20;
+/** Set members sent at once while a store is read. */
+const RESTORE_BATCH = 500;
 /** A million lines of the longest kind. */
 const MAX_STORE_BYTES = 100 << 20;
 /** Never peers, whatever a client pings: this host, the link, groups. */
@@ -55,7 +62,8 @@ export class FtwallDaemon {
   readonly #log: FtwallLog;
   readonly #gate: Gate;
   readonly #effects: FtwallEffects;
-  readonly #queue: PacketQueue;
+  readonly #pings: PacketQueue;
+  readonly #others: PacketQueue;
   readonly #view = new PacketView();
   readonly #actions: Action[] = [];
   readonly #places = new Map<number, boolean>();
@@ -72,25 +80,39 @@ export class FtwallDaemon {
     const stored = settings.storeFile === null ? '' : readStore(settings.storeFile);
     if (settings.installsRules) this.#installSets();
     this.#effects = new FtwallEffects(settings, log);
+    let opened: PacketQueue | null = null;
     try {
       this.#restore(stored);
-      this.#queue = new PacketQueue({
+      const buffer = settings.receiveBufferBytes;
+      // A ping that is lost is repeated by its client, one that passes has reached its peer. Anything else may rather pass than be lost.
+      this.#pings = new PacketQueue({
         queues: [settings.queue],
+        copyRangeBytes: PING_RANGE_BYTES,
+        maxPackets: PING_QUEUE_PACKETS,
+        failOpen: false,
+        receiveBufferBytes: buffer ?? PING_BUFFER_BYTES,
+      });
+      opened = this.#pings;
+      this.#others = new PacketQueue({
+        queues: [settings.queue + 1],
         copyRangeBytes: COPY_RANGE_BYTES,
-        ...(settings.receiveBufferBytes === null ? {} : { receiveBufferBytes: settings.receiveBufferBytes }),
+        ...(buffer === null ? {} : { receiveBufferBytes: buffer }),
       });
     } catch (error) {
+      opened?.close();
       this.#effects.close();
       if (settings.installsRules) removeRules(settings.interfaces);
       throw error;
     }
-    this.#queue.start((packets, count) => this.#batch(packets, count), { onRefused: (errno) => log.debug('q', `a verdict was refused: ${errno}`) });
+    for (const queue of [this.#pings, this.#others]) {
+      queue.start((packets, count) => this.#batch(packets, count), { onRefused: (errno) => log.debug('q', `a verdict was refused: ${errno}`) });
+    }
     if (settings.installsRules) this.#installRules();
     this.#schedule();
   }
 
   get counters() {
-    return { ...this.#queue.counters, ...this.#effects.counters, peers: this.wall.peers.size, clients: this.wall.clients.size };
+    return { pings: this.#pings.counters.packets, others: this.#others.counters.packets, ...this.#effects.counters, peers: this.wall.peers.size, clients: this.wall.clients.size };
   }
 
   /** Removes rules and sets, closes everything. Client files of clients that are still there are removed too. Safe to call twice. */
@@ -98,8 +120,10 @@ export class FtwallDaemon {
     if (this.#isStopped) return;
     this.#isStopped = true;
     if (this.#timer) clearTimeout(this.#timer);
+    this.#log.debug('q', `ends: ${JSON.stringify(this.counters)}`);
     if (this.#settings.installsRules) removeChains(this.#settings.interfaces);
-    this.#queue.close();
+    this.#pings.close();
+    this.#others.close();
     for (const client of this.wall.clients.clients()) this.#effects.run({ kind: 'remove-client-file', client: client.address }, '');
     this.#effects.close();
     if (this.#settings.installsRules) removeSets();
@@ -120,18 +144,23 @@ export class FtwallDaemon {
   }
 
   #restore(text: string): void {
-    const { peers, problems } = parseStoreFile(text);
-    for (const { line, problem } of problems) this.#log.trouble(`store file line ${line}: ${problem}; skipped`);
     const nowMs = performance.now();
     const nowS = Date.now() / 1000;
     const actions: Action[] = [];
-    for (const peer of peers) {
-      const ageMs = peer.seenAtS === null ? 0 : Math.max(0, nowS - peer.seenAtS) * 1000;
-      this.wall.restore(nowMs, peer.client, peer.address, peer.port, ageMs, actions);
-    }
-    for (const action of actions) this.#effects.run(action, '');
+    let count = 0;
+    readStoreFile(
+      text,
+      (peer) => {
+        const ageMs = peer.seenAtS === null ? 0 : Math.max(0, nowS - peer.seenAtS) * 1000;
+        this.wall.restore(nowMs, peer.client, peer.address, peer.port, ageMs, actions);
+        for (const action of actions) this.#effects.run(action, '');
+        actions.length = 0;
+        if (++count % RESTORE_BATCH === 0) this.#effects.flush();
+      },
+      ({ line, problem }) => this.#log.trouble(`store file line ${line}: ${problem}; skipped`),
+    );
     this.#effects.flush();
-    if (peers.length > 0) this.#log.debug('p', `${this.wall.peers.size} peers known from the store file`);
+    if (count > 0) this.#log.debug('p', `${this.wall.peers.size} peers known from the store file`);
   }
 
   #batch(packets: readonly QueuedPacket[], count: number): void {

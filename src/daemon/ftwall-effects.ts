@@ -18,6 +18,9 @@ import type { SetMember } from '../netlink/ipset.js';
 import { buildUdp } from '../wire/build.js';
 import type { FtwallLog } from './ftwall-log.js';
 
+/** Addresses whose bytes are kept. */
+const MAX_PARSED = 4096;
+
 export interface EffectOptions {
   readonly storeFile: string | null;
   readonly clientFolder: string | null;
@@ -39,6 +42,7 @@ export class FtwallEffects {
   readonly #probe4: Socket;
   readonly #probe6: Socket;
   readonly #failing = new Set<string>();
+  readonly #parsed = new Map<string, Uint8Array>();
   #storeFd: number | null = null;
 
   /** Opens everything; throws SystemError for sockets and the file's own error for the store, which must be writable. */
@@ -116,12 +120,23 @@ export class FtwallEffects {
   }
 
   #forge(action: Extract<Action, { kind: 'send-as-peer' }>): void {
-    const packet = buildUdp({ src: action.peer, dst: action.client, srcPort: action.peerPort, dstPort: action.clientPort, payload: action.payload });
+    const packet = buildUdp({ src: this.#bytesOf(action.peer), dst: this.#bytesOf(action.client), srcPort: action.peerPort, dstPort: action.clientPort, payload: action.payload });
     const errno = (action.peer.includes(':') ? this.#raw6 : this.#raw4).send(packet);
     if (errno === 0) {
       this.counters.forged++;
       this.#worked('forge');
     } else this.#failed('forge', `cannot answer ${action.client} in the name of ${action.peer}: ${errnoName(errno)}`);
+  }
+
+  /** Addresses come again and again: reading their text costs more than sending. */
+  #bytesOf(address: string): Uint8Array | string {
+    const known = this.#parsed.get(address);
+    if (known) return known;
+    const bytes = parseAddress(address);
+    if (!bytes) return address;
+    if (this.#parsed.size >= MAX_PARSED) this.#parsed.clear();
+    this.#parsed.set(address, bytes);
+    return bytes;
   }
 
   #change(member: SetMember | null, timeoutMs: number | null): void {

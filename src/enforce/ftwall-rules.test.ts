@@ -21,7 +21,7 @@ test('protected networks come first, then the sets, then the queue', () => {
   assert.ok(places.every((place) => place >= 0), JSON.stringify(places));
   assert.deepEqual(places, [...places].sort((a, b) => a - b));
   assert.equal(indexOf(lines, '2001:db8'), -1, 'each family its own networks');
-  assert.ok(lines.every((line) => !line.includes('NFQUEUE') || line.endsWith('--queue-num 27 --queue-bypass')));
+  assert.ok(lines.every((line) => !line.includes('NFQUEUE') || line.endsWith(line.includes('0x27') ? '--queue-num 27 --queue-bypass' : '--queue-num 28 --queue-bypass')));
 });
 
 test('every inside interface is entered at the head of its hooks', () => {

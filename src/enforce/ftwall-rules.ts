@@ -36,6 +36,7 @@ export const FIRST_PACKETS = 10;
 export interface FtwallRuleOptions {
   /** Interfaces of the inside. */
   readonly interfaces: readonly string[];
+  /** Pings go to this queue, everything else to the next. */
   readonly queue: number;
   readonly lockScope: 'all' | 'user-ports' | 'none';
   /** Networks that are never blocked: `192.0.2.0/24`, `2001:db8::/32`. */
@@ -85,7 +86,8 @@ function firstUdpByte(family: Family, byte: string): string {
 /** Input for `iptables-restore --noflush` or `ip6tables-restore --noflush`. */
 export function rulesText(family: Family, options: FtwallRuleOptions): string {
   const headerBytes = family === 4 ? 28 : 48;
-  const toQueue = `-j NFQUEUE --queue-num ${options.queue} --queue-bypass`;
+  const toQueue = `-j NFQUEUE --queue-num ${options.queue + 1} --queue-bypass`;
+  const toPingQueue = `-j NFQUEUE --queue-num ${options.queue} --queue-bypass`;
   const set = (name: string, directions: string): string => `-m set --match-set ${setName(name, family)} ${directions}`;
   const firstData = `-p tcp -m connbytes --connbytes 0:${FIRST_PACKETS} --connbytes-dir both --connbytes-mode packets -m length --length ${headerBytes + 13}:65535`;
   const lines = ['*mangle', ':FTWALL - [0:0]', ':FTWALL-BACK - [0:0]', ':FTWALL-IN - [0:0]', ':FTWALL-OUT - [0:0]'];
@@ -105,7 +107,7 @@ export function rulesText(family: Family, options: FtwallRuleOptions): string {
     }
   }
   // A ping has 8 to 40 bytes behind the UDP header.
-  add('FTWALL', `-p udp -m length --length ${headerBytes + 8}:${headerBytes + 40}`, firstUdpByte(family, '0x27'), toQueue);
+  add('FTWALL', `-p udp -m length --length ${headerBytes + 8}:${headerBytes + 40}`, firstUdpByte(family, '0x27'), toPingQueue);
   if (options.watchesNames) add('FTWALL', '-p udp', set(SETS.names, 'dst'), toQueue);
   add('FTWALL', '-p tcp --syn', toQueue);
   add('FTWALL', firstData, toQueue);

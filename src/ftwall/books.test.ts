@@ -3,7 +3,15 @@ import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { ClientBook } from './client-book.js';
 import { PeerBook } from './peer-book.js';
-import { parseStoreFile, parseStoreLine, storeLine } from './store-file.js';
+import { parseStoreLine, readStoreFile, type StoredPeer, storeLine } from './store-file.js';
+import type { LineProblem } from './name-patterns.js';
+
+function parseStoreFile(text: string): { peers: StoredPeer[]; problems: LineProblem[] } {
+  const peers: StoredPeer[] = [];
+  const problems: LineProblem[] = [];
+  readStoreFile(text, (peer) => peers.push(peer), (problem) => problems.push(problem));
+  return { peers, problems };
+}
 
 test('peer book: the oldest entry makes room, and its client gets the share back', () => {
   const forgotten: string[] = [];

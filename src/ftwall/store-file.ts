@@ -51,17 +51,23 @@ export function parseStoreLine(line: string): StoredPeer | string {
   return { address, port, client, seenAtS };
 }
 
-/** All good lines, and the bad ones. An unfinished last line (a crash while writing) is bad as any other. */
-export function parseStoreFile(text: string): { peers: StoredPeer[]; problems: LineProblem[] } {
-  const peers: StoredPeer[] = [];
-  const problems: LineProblem[] = [];
-  text.split(/\r?\n/).forEach((line, index) => {
-    if (line.trim() === '' || line.startsWith('#')) return;
-    const parsed = parseStoreLine(line);
-    if (typeof parsed === 'string') problems.push({ line: index + 1, text: line.slice(0, 80), problem: parsed });
-    else peers.push(parsed);
-  });
-  return { peers, problems };
+/**
+ * Goes through a file line by line: `peer` gets the good ones, `problem` the others. An unfinished last line (a crash while
+ * writing) is bad as any other. Nothing is collected, so that large files cost little.
+ */
+export function readStoreFile(text: string, peer: (peer: StoredPeer) => void, problem: (problem: LineProblem) => void): void {
+  let line = 0;
+  for (let at = 0; at < text.length; ) {
+    const lineFeed = text.indexOf('\n', at);
+    const end = lineFeed < 0 ? text.length : lineFeed;
+    const content = text.slice(at, end).trim();
+    at = end + 1;
+    line++;
+    if (content === '' || content.startsWith('#')) continue;
+    const parsed = parseStoreLine(content);
+    if (typeof parsed === 'string') problem({ line, text: content.slice(0, 80), problem: parsed });
+    else peer(parsed);
+  }
 }
 
 /** The line to append, with its line feed. */

@@ -95,7 +95,8 @@ export class Wall {
       this.#verdict('accept', 'not-fasttrack', 'U', client, address, port);
       return;
     }
-    if (this.#isProtected(address)) {
+    // A known peer is not protected: asked only once for each.
+    if (!this.peers.find(address, port) && this.#isProtected(address)) {
       this.#verdict('accept', 'ping-to-protected', 'U', client, address, port);
       return;
     }

@@ -83,11 +83,11 @@ test('driven through all three styles it never completes a connection; a silent 
     assert.equal(lab.seen.filter((report) => report.kind === 'connection').length, 0);
     assert.ok(kazaa.count('probed') >= 1, 'ftwall asked whether it still runs');
 
-    const before = lab.queuedPackets();
+    const before = lab.queueCounts().packets;
     const attempts = kazaa.count('attempt');
     await sleep(1500);
     assert.ok(kazaa.count('attempt') > attempts);
-    assert.ok(lab.queuedPackets() - before <= 3, 'refused connections never reach the program; probes may');
+    assert.ok(lab.queueCounts().packets - before <= 3, 'refused connections never reach the program; probes may');
     await kazaa.stop();
     await wall.end();
   }));
@@ -164,6 +164,7 @@ test('an old command line starts a daemon, which says when it cannot', options, 
     assert.equal(busy.status, 1, busy.stderr);
     assert.match(busy.stderr, /queue 27/);
     const pids = spawnSync('ip', ['netns', 'pids', lab.wall.namespace], { encoding: 'utf8' }).stdout.trim().split('\n').map(Number);
+    assert.equal(pids.length, 1);
     for (const pid of pids) process.kill(pid, 'SIGTERM');
     await sleep(1500);
     assert.doesNotMatch(lab.wall.must('iptables-save'), /FTWALL/);

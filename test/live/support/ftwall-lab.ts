@@ -101,10 +101,12 @@ export class FtwallLab {
     };
   }
 
-  /** Packets that the kernel handed to queue 27 so far. */
-  queuedPackets(): number {
-    const line = this.wall.must('cat', ['/proc/net/netfilter/nfnetlink_queue']).trim().split('\n').find((text) => text.trim().startsWith('27 '));
-    return Number(line?.trim().split(/\s+/)[7] ?? 0);
+  /** Packets that the kernel handed to the program so far, and those that a full queue or buffer lost or let pass. */
+  queueCounts(): { packets: number; lost: number } {
+    // nfnetlink_queue: number, port, waiting, mode, range, dropped by the queue, by the socket, sequence.
+    const rows = this.wall.must('cat', ['/proc/net/netfilter/nfnetlink_queue']).trim().split('\n').map((line) => line.trim().split(/\s+/).map(Number));
+    const sum = (column: number): number => rows.reduce((total, row) => total + (row[column] ?? 0), 0);
+    return { packets: sum(7), lost: sum(5) + sum(6) };
   }
 
   close(): void {
