@@ -1,5 +1,6 @@
 /** The command tree of `p2pwall`, as data: also what completions and man pages are generated from. */
 import { Command } from 'commander';
+import { type CutOptions, addCutOptions } from './cut-options.js';
 import { exitWith, wholeNumber } from './run-command.js';
 import { version } from './version.js';
 
@@ -52,5 +53,11 @@ Exit status: 0 done, 1 an input could not be read, 2 usage, 69 unavailable, 77 n
       const { protocols } = await import('./protocols.js');
       exitWith(protocols(options));
     });
+  addCutOptions(program.command('cut').description('cut connections that pass through this router, at both ends (as cutter does)')).action(
+    async (words: string[], options: CutOptions) => {
+      const { cut } = await import('./cut.js');
+      exitWith(await cut('p2pwall cut', words, options));
+    },
+  );
   return program;
 }

@@ -23,28 +23,31 @@ const BAR_COLUMNS = 30;
 /** A progress line on standard error, only on a terminal, and only when the work takes a while. */
 export class Progress {
   readonly #label: string;
+  readonly #amount: (quantity: number) => string;
   readonly #isShown: boolean;
   #nextMs: number;
   #wasDrawn = false;
 
-  constructor(label: string) {
+  /** `amount` prints quantities; bytes by default. */
+  constructor(label: string, amount: (quantity: number) => string = bytesText) {
     this.#label = label;
+    this.#amount = amount;
     this.#isShown = process.stderr.isTTY === true;
     this.#nextMs = Date.now() + 3 * PROGRESS_MS;
   }
 
-  update(doneBytes: number, totalBytes: number | null): void {
+  update(done: number, total: number | null): void {
     if (!this.#isShown || Date.now() < this.#nextMs) return;
     this.#nextMs = Date.now() + PROGRESS_MS;
     this.#wasDrawn = true;
-    if (totalBytes === null || totalBytes === 0) {
-      process.stderr.write(`\r${this.#label}  ${bytesText(doneBytes)}\u001b[K`);
+    if (total === null || total === 0) {
+      process.stderr.write(`\r${this.#label}  ${this.#amount(done)}\u001b[K`);
       return;
     }
-    const share = Math.min(1, doneBytes / totalBytes);
+    const share = Math.min(1, done / total);
     const filled = Math.round(share * BAR_COLUMNS);
     const bar = '#'.repeat(filled) + '-'.repeat(BAR_COLUMNS - filled);
-    process.stderr.write(`\r${this.#label}  [${bar}] ${Math.floor(share * 100)} % of ${bytesText(totalBytes)}\u001b[K`);
+    process.stderr.write(`\r${this.#label}  [${bar}] ${Math.floor(share * 100)} % of ${this.#amount(total)}\u001b[K`);
   }
 
   /** Removes the line. */

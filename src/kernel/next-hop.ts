@@ -60,10 +60,8 @@ export class NextHops {
     return this.links.get(index)?.name ?? '';
   }
 
-  /** Index of an interface, or undefined. */
-  interfaceIndex(name: string): number | undefined {
-    for (const link of this.links.values()) if (link.name === name) return link.index;
-    return undefined;
+  interfaceNames(): string[] {
+    return [...this.links.values()].map(({ name }) => name);
   }
 
   /** Route of a packet from `source` (which need not be ours) to `destination`; a positive errno when there is none. */

@@ -28,6 +28,8 @@ export interface CutRequest {
   readonly timeoutMs: number;
   /** Refuse the same client and service for so long; 0: do not. */
   readonly holdSeconds: number;
+  /** Hold only connections of these protocols; default all. */
+  readonly heldProtocols?: readonly number[];
   readonly onProgress?: (done: number, total: number) => void;
 }
 
@@ -100,7 +102,8 @@ class Cut {
     const tcp = request.connections.filter(({ protocol }) => protocol === IPPROTO_TCP);
     const method = tcp.length === 0 ? 'challenge' : this.openMethod();
     const plans = await Promise.all(tcp.map((connection) => this.plan(connection, method)));
-    if (request.holdSeconds > 0) holdConnections(request.connections, request.holdSeconds);
+    const held = request.connections.filter(({ protocol }) => request.heldProtocols?.includes(protocol) !== false);
+    if (request.holdSeconds > 0 && held.length > 0) holdConnections(held, request.holdSeconds);
     this.rejectTable?.add(tcp);
     const jobs = plans.map((plan) => this.job(plan));
     const readyMs = performance.now();

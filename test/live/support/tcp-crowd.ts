@@ -1,61 +1,60 @@
 /**
- * Many TCP connections at one end, for lab hosts: listens, or opens `count` of them, and
- * keeps account of how each one ends.
+ * Groups of TCP connections at one end, for lab hosts: listens, or opens connections,
+ * and keeps account of how each one ends.
  *
  * Traffic: `idle` says nothing after one byte each way; `flood` sends as fast as it can; `slow` sends a line
- * every 50 ms. Asked `report`, it answers with the account so far; `close` ends politely.
+ * every 50 ms; `half` closes its sending half after one byte. Asked `report`, it answers with the account so far.
  */
 import { type Server, type Socket, connect, createServer } from 'node:net';
-import type { MessagePort } from 'node:worker_threads';
 import type { WorkerMain } from '../../../src/lab/namespace-worker.js';
 
 export interface CrowdPlan {
-  readonly role: 'listen' | 'connect';
+  /** Connections to open; absent: listen. */
+  readonly count?: number;
   readonly host: string;
   readonly port: number;
-  readonly count: number;
-  readonly traffic: 'idle' | 'flood' | 'slow';
-  /** Local address of connecting sockets. */
-  readonly from?: string;
-  readonly localPort?: number;
-  /** This end sends FIN after its first byte and only reads from then on. */
-  readonly halfClose?: boolean;
+  readonly traffic: 'idle' | 'flood' | 'slow' | 'half';
+  /** The other end's FIN does not end a connection here. */
+  readonly staysOpen?: boolean;
 }
 
 export interface CrowdReport {
   /** Open now. */
   readonly open: number;
   /** Ended, by error code; 'end' for a polite end. */
-  readonly ended: Record<string, number>;
-  /** performance.timeOrigin-based time of the last end. */
+  readonly ended: Readonly<Record<string, number>>;
+  /** Time of the last end, on the clock of performance.timeOrigin. */
   readonly lastEndMs: number;
   readonly receivedBytes: number;
 }
 
 const CHUNK = Buffer.alloc(65536, 0x78);
+const HANDSHAKES_AT_ONCE = 200;
 
 class Crowd {
-  open = 0;
-  receivedBytes = 0;
-  lastEndMs = 0;
-  readonly ended: Record<string, number> = {};
-  readonly sockets = new Set<Socket>();
   private readonly plan: CrowdPlan;
+  private open = 0;
+  private receivedBytes = 0;
+  private lastEndMs = 0;
+  private readonly ended: Record<string, number> = {};
 
   constructor(plan: CrowdPlan) {
     this.plan = plan;
   }
 
+  report(): CrowdReport {
+    const { open, ended, lastEndMs, receivedBytes } = this;
+    return { open, ended, lastEndMs, receivedBytes };
+  }
+
   add(socket: Socket): void {
     this.open++;
-    this.sockets.add(socket);
     let code = 'end';
     socket.on('error', (error: NodeJS.ErrnoException) => {
       code = error.code ?? 'unknown';
     });
     socket.on('close', () => {
       this.open--;
-      this.sockets.delete(socket);
       this.ended[code] = (this.ended[code] ?? 0) + 1;
       this.lastEndMs = performance.timeOrigin + performance.now();
     });
@@ -63,10 +62,29 @@ class Crowd {
       this.receivedBytes += bytes.length;
     });
     const { traffic } = this.plan;
-    if (this.plan.halfClose) socket.end('x');
+    if (traffic === 'half') socket.end('x');
     else if (traffic === 'idle') socket.write('x');
     else if (traffic === 'flood') this.flood(socket);
     else this.talk(socket);
+  }
+
+  /** At most 200 handshakes at a time, so that no SYN is lost to a full backlog. */
+  async connect(count: number): Promise<void> {
+    for (let from = 0; from < count; from += HANDSHAKES_AT_ONCE) {
+      await Promise.all(Array.from({ length: Math.min(HANDSHAKES_AT_ONCE, count - from) }, () => this.connectOne()));
+    }
+  }
+
+  private connectOne(): Promise<void> {
+    const { host, port, traffic } = this.plan;
+    return new Promise((resolve, reject) => {
+      const socket = connect({ host, port, allowHalfOpen: traffic === 'half' }, () => {
+        socket.off('error', reject);
+        this.add(socket);
+        resolve();
+      });
+      socket.once('error', reject);
+    });
   }
 
   private flood(socket: Socket): void {
@@ -83,58 +101,20 @@ class Crowd {
   }
 }
 
-function report({ open, ended, lastEndMs, receivedBytes }: Crowd): CrowdReport {
-  return { open, ended, lastEndMs, receivedBytes };
+function listen(crowd: Crowd, { host, port, staysOpen }: CrowdPlan): Promise<Server> {
+  const server = createServer({ allowHalfOpen: staysOpen === true }, (socket) => crowd.add(socket));
+  return new Promise((resolve) => server.listen({ port, host, backlog: 4096 }, () => resolve(server)));
 }
 
 const main: WorkerMain = async (data, port) => {
-  const plan = data as CrowdPlan;
-  const crowd = new Crowd(plan);
-  const allowHalfOpen = plan.halfClose === true || plan.port === HALF_OPEN_PORT;
-  const server = plan.role === 'listen' ? createServer({ allowHalfOpen }, (socket) => crowd.add(socket)) : null;
-  port.on('message', (request: string) => {
-    if (request === 'report') port.postMessage(report(crowd));
-    if (request === 'close') {
-      for (const socket of crowd.sockets) socket.destroy();
-      server?.close();
-      port.close();
-    }
-  });
-  if (server) await listening(server, plan, port);
-  else await connecting(plan, crowd, allowHalfOpen, port);
-};
-/** A listener on this port lets its peers close one half. */
-export const HALF_OPEN_PORT = 7099;
-
-function listening(server: Server, plan: CrowdPlan, port: MessagePort): Promise<void> {
-  return new Promise((resolve) => {
-    server.listen({ port: plan.port, host: plan.host, backlog: 4096 }, () => {
-      port.postMessage('ready');
-      resolve();
-    });
-  });
-}
-
-/** At most 200 handshakes at a time, so that no SYN is lost to a full backlog. */
-async function connecting(plan: CrowdPlan, crowd: Crowd, allowHalfOpen: boolean, port: MessagePort): Promise<void> {
-  for (let from = 0; from < plan.count; from += 200) {
-    const some = Array.from({ length: Math.min(200, plan.count - from) }, () => connected(plan, crowd, allowHalfOpen));
-    await Promise.all(some);
+  const crowds = new Map<string, Crowd>();
+  for (const [name, plan] of Object.entries(data as Record<string, CrowdPlan>)) {
+    const crowd = new Crowd(plan);
+    crowds.set(name, crowd);
+    if (plan.count === undefined) await listen(crowd, plan);
+    else await crowd.connect(plan.count);
   }
+  port.on('message', () => port.postMessage(Object.fromEntries([...crowds].map(([name, crowd]) => [name, crowd.report()]))));
   port.postMessage('ready');
-}
-
-function connected(plan: CrowdPlan, crowd: Crowd, allowHalfOpen: boolean): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const { host, port, from, localPort } = plan;
-    const options = { host, port, allowHalfOpen, ...(from ? { localAddress: from } : {}), ...(localPort ? { localPort } : {}) };
-    const socket = connect(options, () => {
-      socket.off('error', reject);
-      crowd.add(socket);
-      resolve();
-    });
-    socket.once('error', reject);
-  });
-}
-
+};
 export default main;

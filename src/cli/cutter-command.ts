@@ -1,0 +1,35 @@
+/** The command line of `cutter`, as data: also what completions and man pages are generated from. */
+import { Command } from 'commander';
+import { type CutOptions, addCutOptions } from './cut-options.js';
+import { exitWith } from './run-command.js';
+import { version } from './version.js';
+
+export function cutterCommand(): Command {
+  const command = new Command('cutter')
+    .description('Cut TCP connections that pass through this router, at both ends, at once, idle ones too.')
+    .usage('[options] IP [PORT [IP [PORT]]]')
+    .version(version(), '-V, --version')
+    .helpOption('-h, --help')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  cutter 10.0.0.5                      every connection that has 10.0.0.5 at either end
+  cutter 10.0.0.5 22                   those with its port 22
+  cutter 10.0.0.5 0 192.0.2.7 443      those with port 443 of 192.0.2.7
+  cutter --list 10.0.0.0/8 6881-6889   what would be cut
+  cutter --idle 1h --hold 60 10.0.0.5  idle for an hour; refuse to reconnect for a minute
+
+Exit status: 0 all cut, 1 none matched, 2 usage, 3 some failed, 69 unavailable, 77 no privilege.`,
+    );
+  return addCutOptions(command).action(async (words: string[], options: CutOptions, self: Command) => {
+    if (words.length === 0 && !hasSelection(options)) self.help({ error: true });
+    const { cut } = await import('./cut.js');
+    exitWith(await cut('cutter', words, options));
+  });
+}
+
+/** Without words and without any of these the user wants to know how it works. */
+function hasSelection({ all, mark, iface }: CutOptions): boolean {
+  return all === true || mark !== undefined || iface !== undefined;
+}
