@@ -52,7 +52,7 @@ const FOLDERS: Readonly<Record<string, FolderRule>> = {
 };
 
 /** Folders of issues that are still open: they need not exist yet. */
-const PLANNED: readonly string[] = ['control', 'daemon'];
+const PLANNED: readonly string[] = [];
 
 /** Edges that the table allows for a folder but only one file may use. */
 const ONLY_FROM: readonly { from: string; to: string; files: RegExp; why: string }[] = [

@@ -3,6 +3,7 @@ import { Command } from 'commander';
 import { type CutOptions, addCutOptions } from './cut-options.js';
 import { exitWith, wholeNumber } from './run-command.js';
 import { version } from './version.js';
+import { addWallCommands } from './wall-commands.js';
 
 export function p2pwallCommand(): Command {
   const program = new Command('p2pwall')
@@ -19,6 +20,7 @@ Examples:
   p2pwall identify --json *.pcap | jq    one JSON object for each flow
   p2pwall explain capture.pcap           which packet, which bytes, which rule
   p2pwall protocols                      what can be recognised
+  p2pwall check && p2pwall run           guard a gateway as /etc/p2pwall/p2pwall.toml says
 
 Exit status: 0 done, 1 an input could not be read, 2 usage, 69 unavailable, 77 no privilege.`,
     );
@@ -59,5 +61,6 @@ Exit status: 0 done, 1 an input could not be read, 2 usage, 69 unavailable, 77 n
       exitWith(await cut('p2pwall cut', words, options));
     },
   );
+  addWallCommands(program);
   return program;
 }

@@ -6,7 +6,7 @@
  * rules by which features are called.
  */
 import { confidenceRank } from '../events/confidence.js';
-import { MORE, NO, TCP, type Finding, type Match } from './detector.js';
+import { MORE, NO, TCP, type Feature, type Finding, type Match } from './detector.js';
 import type { LiveInspection } from './live-inspection.js';
 import { ANCHOR_ABSENT, ANCHOR_PENDING, anchorState, type Candidate } from './trigger-index.js';
 
@@ -27,6 +27,10 @@ export class Scheduler {
   match: Match | null = null;
   /** Whose match it is. Valid iff `match` is not null. */
   matched: Candidate | null = null;
+  /** Features that are not asked any more: they threw too often. */
+  readonly disabled = new Set<Feature>();
+  /** Who is being asked, or was asked last: the culprit when `search` throws. */
+  asked: Candidate | null = null;
   /** After `search` over a stream: candidates that want more bytes; valid in [0, keptCount). */
   readonly kept: Candidate[] = [];
   keptCount = 0;
@@ -42,6 +46,8 @@ export class Scheduler {
       const candidate = candidates[i]!;
       // One failed parse answers for all features that read the facet (bench/identify.ts).
       if (candidate.facet !== null && candidate.facet === this.#absentFacet) continue;
+      if (this.disabled.size > 0 && this.disabled.has(candidate.feature)) continue;
+      this.asked = candidate;
       const finding = this.#ask(candidate, input);
       if (this.#onAnswer !== undefined) this.#onAnswer(candidate, finding);
       if (finding === NO) continue;

@@ -27,17 +27,18 @@ export class WallRules {
     this.#run = run;
   }
 
-  #program(ipVersion: 4 | 6, part: 'save' | 'restore'): string {
+  /** Name of the program that shows or restores rules. */
+  program(ipVersion: 4 | 6, part: 'save' | 'restore'): string {
     const [, variant] = this.#variant.split('-');
     return `${ipVersion === 4 ? 'iptables' : 'ip6tables'}${variant === undefined ? '' : `-${variant}`}-${part}`;
   }
 
   #save(ipVersion: 4 | 6): string {
-    return must(this.#run, this.#program(ipVersion, 'save'), [], undefined, 'reading the rules needs root');
+    return must(this.#run, this.program(ipVersion, 'save'), [], undefined, 'reading the rules needs root');
   }
 
   #restore(ipVersion: 4 | 6, text: string): void {
-    must(this.#run, this.#program(ipVersion, 'restore'), ['--noflush', '--wait', LOCK_SECONDS], text, LOCK_HINT);
+    must(this.#run, this.program(ipVersion, 'restore'), ['--noflush', '--wait', LOCK_SECONDS], text, LOCK_HINT);
   }
 
   /** Removes an earlier wall, then installs this one: sets, classes, rules, in that order. On failure nothing stays behind. */
@@ -56,6 +57,11 @@ export class WallRules {
     }
   }
 
+  /** Runs a tool that must succeed: classes of single clients, say. */
+  run(command: string, args: readonly string[], input: string, hint: string): void {
+    must(this.#run, command, args, input, hint);
+  }
+
   /** Names of what is missing of the wall, by IP version; empty when all stands. */
   missing(plan: WallPlan): string[] {
     const versions: (4 | 6)[] = plan.ipv6 ? [4, 6] : [4];
@@ -67,7 +73,7 @@ export class WallRules {
     const removed: string[] = [];
     for (const ipVersion of ipVersions) {
       // The interpreter of the other family may be missing on systems without IPv6.
-      const saved = this.#run(this.#program(ipVersion, 'save'), []);
+      const saved = this.#run(this.program(ipVersion, 'save'), []);
       if (saved.status !== 0) continue;
       const text = iptablesRemovalText(saved.stdout);
       if (text === '') continue;

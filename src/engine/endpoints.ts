@@ -21,11 +21,21 @@ export interface KnownPeer {
   why: string;
 }
 
+/**
+ * An endpoint was named: the sender (`direction`) of a packet of `flow` told its receiver that a peer of the
+ * protocol accepts connections at `address` (4 or 16 bytes, the listener's to keep) and `port`.
+ */
+export type ToldListener = (flow: number, direction: 0 | 1, protocolIndex: number, address: Uint8Array, port: number) => void;
+
 export class Endpoints implements PeerSink {
+  /** Told every endpoint that is learnt; null: nobody asks, and nothing is copied. */
+  onTold: ToldListener | null = null;
   readonly #table: FlowTable;
   readonly #memory: PeerMemory;
   readonly #result: KnownPeer = { protocolIndex: NO_PROTOCOL, confidence: 'likely', why: '' };
   // The packet whose endpoints are being harvested.
+  #flow = -1;
+  #direction: 0 | 1 = 0;
   #protocolIndex = 0;
   #receiverHash = 0;
   #s0 = 0;
@@ -157,6 +167,8 @@ export class Endpoints implements PeerSink {
   harvestFrom(flow: number, direction: 0 | 1, protocolIndex: number, timeMs: number): PeerSink {
     const table = this.#table;
     const receiver = direction === 0 ? 1 : 0;
+    this.#flow = flow;
+    this.#direction = direction;
     this.#protocolIndex = protocolIndex;
     this.#timeMs = timeMs;
     this.#s0 = table.addressWord(flow, direction, 0);
@@ -173,6 +185,7 @@ export class Endpoints implements PeerSink {
     if (port === 0 || a3 === 0 || isGroup(4, 0, a3)) return;
     this.toldCount++;
     this.#memory.addTold(this.#protocolIndex, 0, 0, 0, a3, port, this.#receiverHash, this.#timeMs);
+    this.onTold?.(this.#flow, this.#direction, this.#protocolIndex, bytes.slice(at, at + 4), port);
   }
 
   toldIpv6(bytes: Uint8Array, at: number, port: number): void {
@@ -183,12 +196,17 @@ export class Endpoints implements PeerSink {
     const a2 = i32(bytes, at + 8);
     const a3 = i32(bytes, at + 12);
     this.#memory.addTold(this.#protocolIndex, a0, a1, a2, a3, port, this.#receiverHash, this.#timeMs);
+    this.onTold?.(this.#flow, this.#direction, this.#protocolIndex, bytes.slice(at, at + 16), port);
   }
 
   listensOn(port: number): void {
     if (port === 0) return;
     this.toldCount++;
     this.#memory.addSpoke(this.#protocolIndex, this.#s0, this.#s1, this.#s2, this.#s3, port, this.#receiverHash, this.#timeMs);
+    if (this.onTold === null) return;
+    const address = new Uint8Array(16);
+    const lengthBytes = this.#table.writeAddress(this.#flow, this.#direction, address, 0);
+    this.onTold(this.#flow, this.#direction, this.#protocolIndex, address.subarray(0, lengthBytes), port);
   }
 }
 

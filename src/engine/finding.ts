@@ -13,6 +13,8 @@ export interface FlowFinding {
   readonly feature: string;
   readonly confidence: Confidence;
   readonly why: string;
+  /** Other flows of the same hosts may raise it: see `Match.needsEndpoint`. */
+  readonly isRaisedByHost: boolean;
 }
 
 /** Interns findings made of constant matches; those made for one flow are collected with it. */
@@ -38,6 +40,7 @@ export class FindingTable {
       feature: candidate.feature.feature,
       confidence,
       why: match.why + reason,
+      isRaisedByHost: match.needsEndpoint !== true,
     };
     byMatch.set(match, finding);
     return finding;
@@ -50,7 +53,7 @@ export class FindingTable {
       const finding = known[i]!;
       if (finding.confidence === confidence && finding.why === why) return finding;
     }
-    const finding: FlowFinding = { protocol, protocolIndex, feature: KNOWN_PEER, confidence, why };
+    const finding: FlowFinding = { protocol, protocolIndex, feature: KNOWN_PEER, confidence, why, isRaisedByHost: false };
     known.push(finding);
     return finding;
   }

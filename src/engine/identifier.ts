@@ -40,6 +40,8 @@ export interface IdentifierOptions {
   readonly onAnswer?: AnswerListener;
   /** A flow leaves the table; its fields can still be read. */
   readonly onFlowEnd?: (flow: number, finding: FlowFinding | null, reason: FlowEndReason) => void;
+  /** A flow is given up although it could still have been decided: too many were undecided at once. */
+  readonly onEvicted?: (flow: number) => void;
 }
 
 /** Payload packets looked at before a flow is given up: encrypted handshakes show in the first five messages, slow starts in a few more. */
@@ -91,6 +93,7 @@ export class Identifier {
       this.evictedStates++;
       this.#states[flow] = null;
       this.table.setFlag(flow, FLOW_DONE);
+      options.onEvicted?.(flow);
     });
     this.#input = new LiveInspection((protocolIndex) => this.endpoints.known(this.#flow, protocolIndex, this.#timeMs));
   }
@@ -103,6 +106,32 @@ export class Identifier {
   /** True when no further packet of the flow can change its finding: decided, or given up. */
   isDone(flow: number): boolean {
     return (this.table.flags(flow) & FLOW_DONE) !== 0;
+  }
+
+  /** Who was asked last: the culprit when `packet` throws. */
+  get asked(): Candidate | null {
+    return this.#scheduler.asked;
+  }
+
+  /** Never asks this feature again: it threw too often. */
+  disable(culprit: Candidate): void {
+    this.#scheduler.disabled.add(culprit.feature);
+  }
+
+  /**
+   * What other flows taught since the flow was last looked at may name it, or raise a suspicion. Stores and returns
+   * the finding as it is now.
+   */
+  review(flow: number, timeMs: number): FlowFinding | null {
+    const before = this.#findings[flow] ?? null;
+    let now = this.#reconsider(flow, timeMs);
+    if (now?.confidence === 'suspected' && now.isRaisedByHost && this.endpoints.known(flow, now.protocolIndex, timeMs) === 'host') {
+      now = { ...now, confidence: 'likely', why: now.why + raisedBecause('suspected', 'likely') };
+    }
+    if (now === before) return before;
+    this.#findings[flow] = now;
+    if (now) this.#onFinding?.(flow, now);
+    return now;
   }
 
   /** Ends all flows: call once at the end of input. */
@@ -382,6 +411,8 @@ export class Identifier {
     let wantsMore = input.transport === UDP;
     for (let i = 0; i < harvesters.length; i++) {
       const harvester = harvesters[i]!;
+      if (this.#scheduler.disabled.size > 0 && this.#scheduler.disabled.has(harvester.feature)) continue;
+      this.#scheduler.asked = harvester;
       if (!isTriggeredBy(harvester, input)) {
         // The other direction of the stream may still begin with what this one reads.
         wantsMore ||= payloads < 4;
@@ -396,18 +427,17 @@ export class Identifier {
 
   #ended(flow: number, reason: FlowEndReason): void {
     this.#releaseState(flow);
-    const finding = this.#reconsider(flow);
+    const finding = this.#reconsider(flow, this.table.lastSeenMs(flow));
     this.#onFlowEnd?.(flow, finding, reason);
     this.#findings[flow] = null;
   }
 
   /** What other flows taught meanwhile may name a flow that its own bytes did not. */
-  #reconsider(flow: number): FlowFinding | null {
+  #reconsider(flow: number, timeMs: number): FlowFinding | null {
     const { table } = this;
     const current = this.#findings[flow] ?? null;
     if (current && current.confidence !== 'suspected') return current;
     if ((table.flags(flow) & FLOW_ORDINARY) !== 0 || table.payloadPackets(flow) === 0) return current;
-    const timeMs = table.lastSeenMs(flow);
     const known = this.endpoints.knownPeer(flow, timeMs);
     const protocol = known ? this.#protocols[known.protocolIndex] : undefined;
     if (!known || !protocol) return current;

@@ -89,7 +89,28 @@ export function flowRecord(table: FlowTable, flow: number, finding: FlowFinding 
   };
 }
 
-function p2pRecord(finding: FlowFinding, packet: number): P2pRecord {
+/** Which flow an event is about, for live events. */
+export interface FlowNames {
+  readonly flow_id: number;
+  readonly src_ip: string;
+  readonly src_port: number;
+  readonly dest_ip: string;
+  readonly dest_port: number;
+  readonly proto: 'TCP' | 'UDP';
+}
+
+export function flowNames(table: FlowTable, flow: number): FlowNames {
+  return {
+    flow_id: flowId(table, flow),
+    src_ip: endText(table, flow, 0),
+    src_port: table.port(flow, 0),
+    dest_ip: endText(table, flow, 1),
+    dest_port: table.port(flow, 1),
+    proto: table.protocol(flow) === IPPROTO_TCP ? 'TCP' : 'UDP',
+  };
+}
+
+export function p2pRecord(finding: FlowFinding, packet: number): P2pRecord {
   return {
     protocol: finding.protocol.id,
     category: finding.protocol.category,

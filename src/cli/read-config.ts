@@ -1,0 +1,21 @@
+/** Reads p2pwall.toml for commands: a Config, or every problem as a line for people. */
+import { readFileSync } from 'node:fs';
+import { type Config, loadConfig, problemText } from '../config/load.js';
+import { PROTOCOLS } from '../detect/registry.js';
+
+export const DEFAULT_CONFIG = '/etc/p2pwall/p2pwall.toml';
+
+export function readConfig(path: string): Config | readonly string[] {
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch (error) {
+    return [`${path}: ${(error as Error).message}; copy the example that comes with p2pwall (share/p2pwall.toml), or name another file with --config`];
+  }
+  const result = loadConfig(text, { protocols: PROTOCOLS.map(({ id }) => id) });
+  return 'config' in result ? result.config : result.problems.map((problem) => problemText(path, problem));
+}
+
+export function isConfig(read: Config | readonly string[]): read is Config {
+  return 'policy' in read;
+}

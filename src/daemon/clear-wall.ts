@@ -1,0 +1,35 @@
+/**
+ * Removes every trace of a wall from the kernel without its daemon or configuration:
+ * rules of both iptables variants, sets, qdiscs, and our field in the marks of connections.
+ */
+import { markField, maskProblem } from '../enforce/marks.js';
+import { runTool } from '../enforce/tools.js';
+import { WallRules } from '../enforce/wall-rules.js';
+import { ConntrackTable } from '../kernel/conntrack.js';
+import { ConnectionMarks } from './connection-marks.js';
+
+/** The mask that a standing wall uses, as iptables-save shows it; null when there is none. */
+export function maskOf(saved: string): number | null {
+  const found = /^-A P2PWALL-\S+ .*--nfmask (0x[0-9a-f]+)/m.exec(saved)?.[1];
+  const mask = found === undefined ? 0 : Number.parseInt(found, 16);
+  return maskProblem(mask) === null ? mask : null;
+}
+
+/** Returns what was removed. Throws ToolError, SystemError. */
+export function clearWall(): string[] {
+  const removed: string[] = [];
+  let mask: number | null = null;
+  for (const variant of ['iptables-nft', 'iptables-legacy'] as const) {
+    mask ??= maskOf(runTool(`${variant}-save`, []).stdout);
+    removed.push(...new WallRules(variant).remove());
+  }
+  if (mask === null) return removed;
+  const conntrack = new ConntrackTable();
+  try {
+    const count = new ConnectionMarks(conntrack, markField(mask)).forget();
+    if (count > 0) removed.push(`marks of ${count} connections`);
+  } finally {
+    conntrack.close();
+  }
+  return removed;
+}

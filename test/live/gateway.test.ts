@@ -1,0 +1,95 @@
+/**
+ * The wall against real BitTorrent programs: aria2 and libtorrent across a router, by TCP, encrypted, by uTP, with HTTP
+ * and UDP trackers, masqueraded, over IPv6. Needs root. Safe: all traffic and rules are in namespaces that the tests made.
+ */
+import { test, type TestContext } from 'node:test';
+import assert from 'node:assert/strict';
+import { type Status } from '../../src/control/protocol.js';
+import { Gateway, type PeerSettings, eventually, gatewayUnavailable, pause } from './support/gateway-lab.js';
+
+const reason = gatewayUnavailable();
+const live = { skip: reason ?? false, concurrency: 3 };
+const isAll = process.argv.includes('--all') || process.env.P2PWALL_ALL === '1';
+/** How long blocked programs may try to come back. */
+const BLOCKED_SECONDS = isAll ? 150 : 20;
+const MIB = 1 << 20;
+
+interface Case extends PeerSettings {
+  readonly name: string;
+  readonly program: 'libtorrent' | 'aria2';
+  readonly tracker: 'http' | 'udp';
+  readonly masquerade?: boolean;
+}
+
+const CASES: readonly Case[] = [
+  { name: 'libtorrent, plain TCP, HTTP tracker', program: 'libtorrent', tracker: 'http' },
+  { name: 'libtorrent, encryption required, HTTP tracker', program: 'libtorrent', tracker: 'http', encryption: 'required' },
+  { name: 'libtorrent, uTP only, UDP tracker, masqueraded', program: 'libtorrent', tracker: 'udp', transport: 'utp', masquerade: true },
+  { name: 'libtorrent, encrypted uTP, UDP tracker', program: 'libtorrent', tracker: 'udp', transport: 'utp', encryption: 'required' },
+  { name: 'libtorrent, plain TCP to a known address, IPv6', program: 'libtorrent', tracker: 'http', ipVersion: 6, direct: true },
+  { name: 'libtorrent, uTP to a known address, IPv6', program: 'libtorrent', tracker: 'http', ipVersion: 6, direct: true, transport: 'utp' },
+  { name: 'aria2, its defaults, HTTP tracker, masqueraded', program: 'aria2', tracker: 'http', masquerade: true },
+  { name: 'aria2, encryption required, UDP tracker', program: 'aria2', tracker: 'udp', encryption: 'required' },
+];
+
+function gateway(t: TestContext, masquerade = false): Gateway {
+  const made = new Gateway('p2pw-wall', { masquerade });
+  t.after(() => made.close());
+  return made;
+}
+
+interface Download {
+  readonly isDone: () => boolean;
+  /** Payload bytes that the seeder has given away. */
+  readonly bytes: () => number;
+}
+
+function begin(gate: Gateway, it: Case): Download {
+  const seeder = gate.peer('seed', it);
+  if (it.program === 'aria2') {
+    const leecher = gate.aria2(it);
+    return { isDone: () => leecher.exitCode === 0, bytes: () => seeder.latest.uploaded };
+  }
+  const leecher = gate.peer('leech', it);
+  return { isDone: () => leecher.latest.done, bytes: () => Math.max(seeder.latest.uploaded, leecher.latest.bytes) };
+}
+
+test('allowed: identified, and the download is whole', live, async (t) => {
+  await Promise.all(CASES.map((it) =>
+    t.test(it.name, async (s) => {
+      const gate = gateway(s, it.masquerade);
+      gate.share(2 * MIB, it.tracker);
+      await gate.up('[[rule]]\nname = "watch"\nprotocol = ["bittorrent"]\naction = "log"\n');
+      const download = begin(gate, it);
+      await eventually(`download (${gate.daemonWords})`, 60, () => (download.isDone() ? true : null));
+      assert.ok(gate.downloadedIsRight(), 'the hash is right');
+      const status = await eventually('identified', 5, () => {
+        const seen = gate.ask<Status>('status');
+        return (seen.protocols.bittorrent ?? 0) > 0 ? seen : null;
+      });
+      assert.deepEqual(Object.keys(status.protocols).filter((id) => id !== 'bittorrent' && id !== '-'), []);
+      const features = new Set(gate.events('p2p').map(({ p2p }) => (p2p as { feature: string }).feature));
+      s.diagnostic(`${it.name}: ${[...features].join(' ')}`);
+      assert.equal(await gate.end(), 0);
+      assert.doesNotMatch(gate.router.must('iptables-save') + gate.router.must('ip6tables-save') + gate.router.must('ipset', ['list', '-n']), /p2pwall/i);
+    }),
+  ));
+});
+
+for (const action of ['drop', 'reject'] as const) {
+  test(`${action}: not one piece within ${BLOCKED_SECONDS} s`, live, async (t) => {
+    await Promise.all(CASES.map((it) =>
+      t.test(it.name, async (s) => {
+        const gate = gateway(s, it.masquerade);
+        gate.share(2 * MIB, it.tracker);
+        await gate.up(`[[rule]]\nname = "none of it"\nprotocol = ["file-sharing"]\naction = "${action}"\n`);
+        const download = begin(gate, it);
+        for (let second = 0; second < BLOCKED_SECONDS; second++) {
+          await pause(1000);
+          assert.equal(download.bytes(), 0, `a piece came through after ${second} s`);
+        }
+        assert.ok(gate.events('block').length > 0, 'it tried, and was blocked');
+      }),
+    ));
+  });
+}

@@ -1,0 +1,215 @@
+/**
+ * A gateway for live tests: client - router with p2pwall - server, real P2P programs on
+ * both sides. Everything ends with the lab; files are in a folder that is removed.
+ */
+import { type ChildProcess, spawnSync } from 'node:child_process';
+import { createHash, randomBytes } from 'node:crypto';
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { type LabHost, type RoutedLab, type RoutedLabOptions, labUnavailable, openRoutedLab } from '../../../src/lab/namespaces.js';
+
+const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..', '..', '..');
+const TORRENT_PEER = join(root, 'test', 'live', 'support', 'torrent-peer.py');
+/** Debian's own interpreter: the one that has python3-libtorrent. */
+const PYTHON = '/usr/bin/python3';
+export const P2PWALL = join(root, 'bin', 'p2pwall');
+
+export const CLIENT = { 4: '10.77.1.2', 6: 'fd77:1::2' } as const;
+export const SERVER = { 4: '10.77.2.2', 6: 'fd77:2::2' } as const;
+export const SEEDER_PORT = 6881;
+const TRACKER_PORT = 6969;
+const LEECHER_PORT = 16_881;
+
+const PROGRAMS: Readonly<Record<string, string>> = { iptables: 'iptables', ipset: 'ipset', tc: 'iproute2', aria2c: 'aria2', opentracker: 'opentracker', mktorrent: 'mktorrent' };
+
+/** Why these tests cannot run here, for skipping; null when they can. */
+export function gatewayUnavailable(): string | null {
+  const lab = labUnavailable();
+  if (lab !== null) return lab;
+  for (const [program, packageName] of Object.entries(PROGRAMS)) {
+    if (spawnSync('which', [program]).status !== 0) return `needs the program ${program} (Debian package ${packageName}; script/setup-live installs it)`;
+  }
+  return spawnSync(PYTHON, ['-c', 'import libtorrent']).status === 0 ? null : 'needs python3-libtorrent (script/setup-live installs it)';
+}
+
+export const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+
+/** Waits until `look` gives something else than null, at most `seconds`. */
+export async function eventually<T>(what: string, seconds: number, look: () => T | null | Promise<T | null>): Promise<T> {
+  for (const endMs = performance.now() + seconds * 1000; performance.now() < endMs; await pause(50)) {
+    const found = await look();
+    if (found !== null) return found;
+  }
+  throw new Error(`not within ${seconds} s: ${what}`);
+}
+
+export interface Progress {
+  readonly bytes: number;
+  readonly done: boolean;
+  readonly peers: number;
+  readonly uploaded: number;
+}
+
+/** A libtorrent peer and its latest word. */
+export class TorrentPeer {
+  readonly process: ChildProcess;
+  latest: Progress = { bytes: 0, done: false, peers: 0, uploaded: 0 };
+  words = '';
+
+  constructor(process: ChildProcess) {
+    this.process = process;
+    let pending = '';
+    process.stdout?.on('data', (data: Buffer) => {
+      const lines = (pending + data.toString()).split('\n');
+      pending = lines.pop() ?? '';
+      for (const line of lines) if (line.startsWith('{')) this.latest = JSON.parse(line) as Progress;
+    });
+    process.stderr?.on('data', (data: Buffer) => {
+      this.words += data.toString();
+    });
+  }
+
+  stop(): void {
+    this.process.kill('SIGKILL');
+  }
+}
+
+export interface PeerSettings {
+  readonly encryption?: 'off' | 'required';
+  readonly transport?: 'tcp' | 'utp';
+  readonly ipVersion?: 4 | 6;
+  /** Given to the leecher instead of letting a tracker tell. */
+  readonly direct?: boolean;
+  readonly seconds?: number;
+  readonly tracker?: 'http' | 'udp';
+}
+
+export class Gateway {
+  readonly net: RoutedLab;
+  readonly folder: string;
+  daemon: ChildProcess | null = null;
+  daemonWords = '';
+
+  constructor(prefix: string, options: RoutedLabOptions = {}) {
+    this.net = openRoutedLab(prefix, options);
+    this.folder = mkdtempSync(join(tmpdir(), 'p2pwall-live-'));
+    // opentracker gives up its privileges before it reads its list.
+    chmodSync(this.folder, 0o755);
+    this.net.router.sysctl('net.netfilter.nf_conntrack_acct=1');
+  }
+
+  get router(): LabHost {
+    return this.net.router;
+  }
+
+  path(name: string): string {
+    return join(this.folder, name);
+  }
+
+  /** Writes p2pwall.toml; `rules` is TOML that follows the [gateway] section's settings in `gateway`. */
+  configure(rules: string, gateway = ''): string {
+    const path = this.path('p2pwall.toml');
+    writeFileSync(
+      path,
+      `[gateway]\ninside = ["inside"]\noutside = ["outside"]\n${gateway}\n[events]\nfile = "${this.path('eve.json')}"\ntypes = ["p2p", "block", "stats", "flow", "peer"]\n[control]\nsocket = "${this.path('control.sock')}"\n${rules}`,
+    );
+    return path;
+  }
+
+  /** Starts the daemon in the router and waits until it says that the wall stands. */
+  async up(rules: string, gateway = ''): Promise<void> {
+    const config = this.configure(rules, gateway);
+    this.daemonWords = '';
+    const daemon = this.router.spawn(process.execPath, [P2PWALL, 'run', '--config', config]);
+    this.daemon = daemon;
+    const listen = (data: Buffer): void => {
+      this.daemonWords += data.toString();
+    };
+    daemon.stderr?.on('data', listen);
+    daemon.stdout?.on('data', listen);
+    await eventually('the wall stands', 20, () => {
+      if (daemon.exitCode !== null) throw new Error(`the daemon ended: ${this.daemonWords}`);
+      return this.daemonWords.includes('the wall stands') ? true : null;
+    });
+  }
+
+  /** Ends the daemon with a signal; returns its exit status. */
+  async end(signal: NodeJS.Signals = 'SIGTERM'): Promise<number | null> {
+    const { daemon } = this;
+    if (!daemon || daemon.exitCode !== null || daemon.signalCode !== null) return daemon?.exitCode ?? null;
+    const ended = new Promise<number | null>((resolve) => daemon.once('exit', (code) => resolve(code)));
+    daemon.kill(signal);
+    return ended;
+  }
+
+  /** Runs a command of p2pwall in the router and parses its JSON. */
+  ask<T>(...args: string[]): T {
+    const result = this.command(...args, '--config', this.path('p2pwall.toml'), '--json');
+    if (result.status !== 0) throw new Error(`p2pwall ${args.join(' ')}: ${result.stderr}`);
+    return JSON.parse(result.stdout) as T;
+  }
+
+  command(...args: string[]): { status: number; stdout: string; stderr: string } {
+    return this.router.run(process.execPath, [P2PWALL, ...args]);
+  }
+
+  /** What the event file holds. */
+  events(type: string): Record<string, unknown>[] {
+    const path = this.path('eve.json');
+    if (!existsSync(path)) return [];
+    const lines = readFileSync(path, 'utf8').split('\n').filter((line) => line !== '');
+    return lines.map((line) => JSON.parse(line) as Record<string, unknown>).filter(({ event_type }) => event_type === type);
+  }
+
+  /** A file of random bytes, its torrent with a tracker on the server, and opentracker to serve it. */
+  share(lengthBytes: number, tracker: 'http' | 'udp'): void {
+    mkdirSync(this.path('seed'), { recursive: true });
+    mkdirSync(this.path('leech'), { recursive: true });
+    writeFileSync(this.path('seed/data'), randomBytes(lengthBytes));
+    const announce = `${tracker}://${SERVER[4]}:${TRACKER_PORT}${tracker === 'http' ? '/announce' : ''}`;
+    this.net.server.must('mktorrent', ['-l', '15', '-a', announce, '-o', this.path('data.torrent'), this.path('seed/data')]);
+    const script = 'import libtorrent,sys; print(libtorrent.torrent_info(sys.argv[1]).info_hash())';
+    const infoHash = this.net.server.must(PYTHON, ['-c', script, this.path('data.torrent')]).trim();
+    writeFileSync(this.path('whitelist'), `${infoHash}\n`);
+    this.net.server.spawn('opentracker', ['-i', SERVER[4], '-p', String(TRACKER_PORT), '-P', String(TRACKER_PORT), '-w', this.path('whitelist')], { stdio: 'ignore' });
+  }
+
+  peer(role: 'seed' | 'leech', settings: PeerSettings = {}): TorrentPeer {
+    const version = settings.ipVersion ?? 4;
+    const host = role === 'seed' ? this.net.server : this.net.client;
+    const options = {
+      save: this.path(role),
+      torrent: this.path('data.torrent'),
+      seed: role === 'seed',
+      port: role === 'seed' ? SEEDER_PORT : LEECHER_PORT,
+      listen: role === 'seed' ? SERVER[version] : CLIENT[version],
+      encryption: settings.encryption ?? 'off',
+      transport: settings.transport ?? 'tcp',
+      peers: role === 'leech' && settings.direct === true ? [[SERVER[version], SEEDER_PORT]] : [],
+      seconds: settings.seconds ?? 300,
+    };
+    return new TorrentPeer(host.spawn(PYTHON, [TORRENT_PEER, JSON.stringify(options)]));
+  }
+
+  /** aria2 as leecher; its progress is the size of what it has written, and its own end. */
+  aria2(settings: PeerSettings = {}): ChildProcess {
+    const crypto = settings.encryption === 'required' ? ['--bt-require-crypto=true', '--bt-min-crypto-level=arc4'] : [];
+    const options = ['--seed-time=0', '--bt-enable-lpd=false', '--file-allocation=none', '--bt-tracker-interval=3', '--listen-port=16882', '--summary-interval=0', '--console-log-level=warn', '--no-conf'];
+    // aria2 talks to UDP trackers from its DHT's socket only.
+    const dht = settings.tracker === 'udp' ? ['--enable-dht=true', `--dht-file-path=${this.path('dht.dat')}`] : ['--enable-dht=false'];
+    return this.net.client.spawn('aria2c', ['-d', this.path('leech'), ...options, ...dht, ...crypto, this.path('data.torrent')], { stdio: 'ignore' });
+  }
+
+  /** Payload bytes that the leecher's folder holds: pieces of a file are written when they are verified. */
+  downloadedIsRight(): boolean {
+    const hash = (path: string): string => createHash('sha256').update(readFileSync(path)).digest('hex');
+    return existsSync(this.path('leech/data')) && hash(this.path('leech/data')) === hash(this.path('seed/data'));
+  }
+
+  close(): void {
+    this.net.close();
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+}

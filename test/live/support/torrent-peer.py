@@ -1,0 +1,40 @@
+"""A BitTorrent peer for live tests, made of libtorrent. Argument: one JSON object.
+
+save: folder; torrent: file; seed: bool; port: listening port; listen: address;
+encryption: "off" | "required"; transport: "tcp" | "utp"; peers: [[address, port], ...]; seconds: life time; dht: bool.
+Prints a JSON line {"bytes", "done", "peers"} five times a second.
+"""
+import json
+import sys
+import time
+
+import libtorrent as lt
+
+o = json.loads(sys.argv[1])
+required = o.get("encryption") == "required"
+utp = o.get("transport") == "utp"
+host = o.get("listen", "0.0.0.0")
+session = lt.session({
+    "listen_interfaces": ("[%s]:%d" if ":" in host else "%s:%d") % (host, o["port"]),
+    "enable_dht": False, "enable_lsd": False, "enable_upnp": False, "enable_natpmp": False,
+    "enable_outgoing_utp": utp, "enable_incoming_utp": utp,
+    "enable_outgoing_tcp": not utp, "enable_incoming_tcp": not utp,
+    "out_enc_policy": 0 if required else 2, "in_enc_policy": 0 if required else 2,
+    "allowed_enc_level": 2 if required else 3, "prefer_rc4": required,
+    "min_reconnect_time": 2, "max_failcount": 50, "peer_connect_timeout": 4, "tracker_receive_timeout": 5,
+    "allow_multiple_connections_per_ip": True,
+})
+params = {"ti": lt.torrent_info(o["torrent"]), "save_path": o["save"]}
+if o.get("seed"):
+    params["flags"] = lt.torrent_flags.seed_mode
+handle = session.add_torrent(params)
+end = time.time() + o.get("seconds", 60)
+again = 0
+while time.time() < end:
+    if time.time() >= again:
+        for address, port in o.get("peers", []):
+            handle.connect_peer((address, port))
+        again = time.time() + 3
+    s = handle.status()
+    print(json.dumps({"bytes": s.total_payload_download, "done": s.is_seeding, "peers": s.num_peers, "uploaded": s.total_payload_upload}), flush=True)
+    time.sleep(0.2)
