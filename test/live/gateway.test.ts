@@ -8,7 +8,7 @@ import { type Status } from '../../src/control/protocol.js';
 import { Gateway, type PeerSettings, eventually, gatewayUnavailable, pause } from './support/gateway-lab.js';
 
 const reason = gatewayUnavailable();
-const live = { skip: reason ?? false, concurrency: 3 };
+const live = { skip: reason ?? false, concurrency: 8 };
 const isAll = process.argv.includes('--all') || process.env.P2PWALL_ALL === '1';
 /** How long blocked programs may try to come back. */
 const BLOCKED_SECONDS = isAll ? 150 : 20;
