@@ -4,7 +4,7 @@
  */
 import { test, type TestContext } from 'node:test';
 import assert from 'node:assert/strict';
-import { type Status } from '../../src/control/protocol.js';
+import type { Status } from '../../src/control/protocol.js';
 import { Gateway, type PeerSettings, eventually, gatewayUnavailable, pause } from './support/gateway-lab.js';
 
 const reason = gatewayUnavailable();
