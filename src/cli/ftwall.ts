@@ -4,11 +4,9 @@
  * The child tells the parent when it stands, so that a start script sees failures: exit 0 means the wall is up.
  */
 import { spawn } from 'node:child_process';
-import { readFileSync } from 'node:fs';
-import { networkInterfaces } from 'node:os';
-import { isInNetwork, parseAddress, parseNetwork } from '../base/address.js';
 import { FtwallDaemon, FtwallStartError } from '../daemon/ftwall-daemon.js';
 import { FtwallLog } from '../daemon/ftwall-log.js';
+import { readInsideInterfaces } from '../daemon/own-network.js';
 import { rulesText, setsText } from '../enforce/ftwall-rules.js';
 import { SystemError } from '../kernel/system-error.js';
 import { EXIT_FAILED, EXIT_NO_PRIVILEGE, EXIT_OK, EXIT_UNAVAILABLE, EXIT_USAGE } from './exit-codes.js';
@@ -16,43 +14,15 @@ import { ftwallCommand } from './ftwall-command.js';
 import { type FtwallOptions, readConfig, type Resolved, resolveOptions } from './ftwall-options.js';
 import { runCommand } from './run-command.js';
 
-const PRIVATE_NETWORKS = ['10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16'];
 /** Set in the background child. */
 const CHILD_VARIABLE = 'FTWALL_BACKGROUND';
-
-/** Interfaces with a private IPv4 address that no default route leaves by. */
-function insideInterfaces(): string[] {
-  const outside = new Set(defaultRouteInterfaces());
-  return Object.entries(networkInterfaces()).flatMap(([name, entries]) => {
-    if (outside.has(name) || name === 'lo') return [];
-    const isPrivate = (entries ?? []).some((entry) => {
-      const bytes = entry.family === 'IPv4' ? parseAddress(entry.address) : null;
-      return bytes !== null && PRIVATE_NETWORKS.some((text) => {
-        const network = parseNetwork(text);
-        return network !== null && isInNetwork(network, bytes, 0, bytes.length);
-      });
-    });
-    return isPrivate ? [name] : [];
-  });
-}
-
-function defaultRouteInterfaces(): string[] {
-  // Columns: Iface Destination Gateway Flags RefCnt Use Metric Mask ...
-  return readFileSync('/proc/net/route', 'utf8')
-    .split('\n')
-    .slice(1)
-    .flatMap((line) => {
-      const [name, destination, , , , , , mask] = line.split(/\s+/);
-      return name && destination === '00000000' && mask === '00000000' ? [name] : [];
-    });
-}
 
 function resolve(given: FtwallOptions): Resolved | string[] {
   const file = given.config === undefined ? {} : readConfig(given.config);
   if (Array.isArray(file)) return file;
   // commander sets true for what --no-x negates; only an explicit --no-x may override the file.
   const explicit = Object.fromEntries(Object.entries(given).filter(([name, value]) => !((name === 'blockUdp' || name === 'rules') && value === true)));
-  return resolveOptions({ ...file, ...explicit }, insideInterfaces);
+  return resolveOptions({ ...file, ...explicit }, readInsideInterfaces);
 }
 
 function say(text: string): void {

@@ -5,7 +5,6 @@
  * Rules are installed last and removed first; with `--queue-bypass` traffic flows whenever the program does not.
  */
 import { readFileSync, statSync } from 'node:fs';
-import { networkInterfaces } from 'node:os';
 import { isInNetwork, parseAddress, parseNetwork, type Network } from '../base/address.js';
 import { restoreRules, runTool, type ToolFailure } from '../enforce/apply-rules.js';
 import { type FtwallRuleOptions, rulesRemoval, rulesText, setsRemovalText, setsText } from '../enforce/ftwall-rules.js';
@@ -19,6 +18,7 @@ import { decodeIp } from '../wire/decode.js';
 import { PacketView } from '../wire/packet-view.js';
 import { FtwallEffects } from './ftwall-effects.js';
 import type { FtwallLog } from './ftwall-log.js';
+import { readOwnAddresses } from './own-network.js';
 
 export interface FtwallSettings extends FtwallRuleOptions {
   readonly wall: Omit<WallOptions, 'isProtected'>;
@@ -254,8 +254,7 @@ function interfaceIndex(name: string): number {
 }
 
 function protection(networks: readonly string[]): (address: string) => boolean {
-  const own = Object.values(networkInterfaces()).flatMap((list) => (list ?? []).map((entry) => entry.address.replace(/%.*$/, '')));
-  const parsed = [...ALWAYS_PROTECTED, ...own, ...networks].map((text) => parseNetwork(text)).filter((network): network is Network => network !== null);
+  const parsed = [...ALWAYS_PROTECTED, ...readOwnAddresses(), ...networks].map((text) => parseNetwork(text)).filter((network): network is Network => network !== null);
   return (address) => {
     const bytes = parseAddress(address);
     return bytes === null || parsed.some((network) => isInNetwork(network, bytes, 0, bytes.length));

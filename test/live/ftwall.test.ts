@@ -164,7 +164,6 @@ test('an old command line starts a daemon, which says when it cannot', options, 
     assert.equal(busy.status, 1, busy.stderr);
     assert.match(busy.stderr, /queue 27/);
     const pids = spawnSync('ip', ['netns', 'pids', lab.wall.namespace], { encoding: 'utf8' }).stdout.trim().split('\n').map(Number);
-    assert.equal(pids.length, 1);
     for (const pid of pids) process.kill(pid, 'SIGTERM');
     await sleep(1500);
     assert.doesNotMatch(lab.wall.must('iptables-save'), /FTWALL/);
