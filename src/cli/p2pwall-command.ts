@@ -1,6 +1,7 @@
 /** The command tree of `p2pwall`, as data: also what completions and man pages are generated from. */
-import { Command } from 'commander';
+import { Argument, Command } from 'commander';
 import { type CutOptions, addCutOptions } from './cut-options.js';
+import { SHELLS, type Shell, completionScript } from './completion.js';
 import { exitWith, wholeNumber } from './run-command.js';
 import { version } from './version.js';
 import { addWallCommands } from './wall-commands.js';
@@ -62,5 +63,12 @@ Exit status: 0 done, 1 an input could not be read, 2 usage, 69 unavailable, 77 n
     },
   );
   addWallCommands(program);
+  program
+    .command('completion')
+    .description('print the completion script of a shell: eval "$(p2pwall completion bash)"')
+    .addArgument(new Argument('<SHELL>', 'shell').choices(SHELLS))
+    .action((shell: Shell) => {
+      process.stdout.write(completionScript(program, shell));
+    });
   return program;
 }
