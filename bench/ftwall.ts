@@ -13,7 +13,7 @@ import { join } from 'node:path';
 import { buildPing } from '../src/fasttrack/udp.js';
 import { labUnavailable } from '../src/lab/namespaces.js';
 import type { FloodData, FloodResult } from '../src/lab/ping-flood.js';
-import { FtwallLab, NODE_PORT, sleep, SUPERNODES } from '../test/live/support/ftwall-lab.js';
+import { FtwallLab, NODE_PORT, sleep, SUPERNODES } from '../src/lab/ftwall-lab.js';
 
 const CLIENTS = 100;
 const PER_SECOND = Number(process.argv[2] ?? 20_000);

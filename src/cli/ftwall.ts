@@ -8,12 +8,15 @@ import { FtwallDaemon, FtwallStartError } from '../daemon/ftwall-daemon.js';
 import { FtwallLog } from '../daemon/ftwall-log.js';
 import { readInsideInterfaces } from '../daemon/own-network.js';
 import { rulesText, setsText } from '../enforce/ftwall-rules.js';
+import { ToolError } from '../enforce/tools.js';
 import { SystemError } from '../kernel/system-error.js';
 import { EXIT_FAILED, EXIT_NO_PRIVILEGE, EXIT_OK, EXIT_UNAVAILABLE, EXIT_USAGE } from './exit-codes.js';
 import { ftwallCommand } from './ftwall-command.js';
 import { type FtwallOptions, readConfig, type Resolved, resolveOptions } from './ftwall-options.js';
 import { runCommand } from './run-command.js';
 
+/** Status of a tool that is missing, as shells have it. */
+const NOT_INSTALLED = 127;
 /** Set in the background child. */
 const CHILD_VARIABLE = 'FTWALL_BACKGROUND';
 
@@ -112,7 +115,11 @@ function run({ settings, wishes }: Resolved): Promise<number> {
 function explainFailure(error: unknown): number {
   if (error instanceof FtwallStartError) {
     say(`${error.message} (${error.hint})`);
-    return /install it/.test(error.hint) ? EXIT_UNAVAILABLE : EXIT_FAILED;
+    return EXIT_FAILED;
+  }
+  if (error instanceof ToolError) {
+    say(`${error.message} (${error.hint})`);
+    return error.status === NOT_INSTALLED ? EXIT_UNAVAILABLE : EXIT_FAILED;
   }
   if (error instanceof SystemError) {
     say(error.message);

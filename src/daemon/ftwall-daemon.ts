@@ -6,8 +6,8 @@
  */
 import { readFileSync, statSync } from 'node:fs';
 import { isInNetwork, parseAddress, parseNetwork, type Network } from '../base/address.js';
-import { restoreRules, runTool, type ToolFailure } from '../enforce/apply-rules.js';
 import { type FtwallRuleOptions, rulesRemoval, rulesText, setsRemovalText, setsText } from '../enforce/ftwall-rules.js';
+import { must, runTool } from '../enforce/tools.js';
 import type { Action } from '../ftwall/actions.js';
 import { Gate, type Place } from '../ftwall/gate.js';
 import { readStoreFile } from '../ftwall/store-file.js';
@@ -39,6 +39,7 @@ const PING_RANGE_BYTES = 128;
 /** Most of a second at 20,000 pings/s, should this process not be scheduled for so long. */
 const PING_QUEUE_PACKETS = 16_384;
 const PING_BUFFER_BYTES = 32 << 20;
+const RULES_HINT = 'run as root, and look at the kernel modules for ipset and NFQUEUE';
 /** Set members sent at once while a store is read. */
 const RESTORE_BATCH = 500;
 /** A million lines of the longest kind. */
@@ -70,7 +71,7 @@ export class FtwallDaemon {
   #timer: NodeJS.Timeout | null = null;
   #isStopped = false;
 
-  /** Starts everything; throws FtwallStartError or SystemError, and leaves nothing behind then. */
+  /** Starts everything; throws FtwallStartError, ToolError or SystemError, and leaves nothing behind then. */
   constructor(settings: FtwallSettings, log: FtwallLog) {
     this.#settings = settings;
     this.#log = log;
@@ -131,15 +132,18 @@ export class FtwallDaemon {
 
   #installSets(): void {
     removeRules(this.#settings.interfaces);
-    mustSucceed(runTool('ipset', ['restore', '-exist'], setsText(this.#settings.maxPeers)), 'create the sets');
+    must(runTool, 'ipset', ['restore', '-exist'], setsText(this.#settings.maxPeers), RULES_HINT);
   }
 
   #installRules(): void {
-    for (const family of [4, 6] as const) {
-      const failure = restoreRules(family, rulesText(family, this.#settings));
-      if (!failure) continue;
+    try {
+      for (const family of [4, 6] as const) {
+        const tool = family === 4 ? 'iptables-restore' : 'ip6tables-restore';
+        must(runTool, tool, ['--noflush', '-w'], rulesText(family, this.#settings), RULES_HINT);
+      }
+    } catch (error) {
       this.stop();
-      mustSucceed(failure, `install the IPv${family} rules`);
+      throw error;
     }
   }
 
@@ -210,10 +214,6 @@ export class FtwallDaemon {
     for (const action of actions) this.#effects.run(action, '');
     if (!this.#isStopped) this.#schedule();
   }
-}
-
-function mustSucceed(failure: ToolFailure | null, doing: string): void {
-  if (failure) throw new FtwallStartError(`cannot ${doing}: ${failure.tool}: ${failure.message}`, failure.hint);
 }
 
 /** Removes rules that this program or a killed predecessor left. Absent ones are no failure. */

@@ -11,7 +11,7 @@
  *   OUTPUT to inside    -> FTWALL-OUT    DNS answers of this machine
  *   raw OUTPUT          forged packets are not tracked
  *
- * Pure text; applying it is `apply-rules.ts`.
+ * Pure text; the daemon applies it with `tools.ts`.
  */
 
 /** Sets, one for each family: the names get `6` appended for IPv6. */
@@ -111,6 +111,11 @@ export function rulesText(family: Family, options: FtwallRuleOptions): string {
   if (options.watchesNames) add('FTWALL', '-p udp', set(SETS.names, 'dst'), toQueue);
   add('FTWALL', '-p tcp --syn', toQueue);
   add('FTWALL', firstData, toQueue);
+  // Established streams of a peer are cut in both directions.
+  if (options.offloads) {
+    add('FTWALL-BACK', '-p tcp', set(SETS.peers, 'src,src'), '-j DROP');
+    add('FTWALL-BACK', '-p tcp', set(SETS.own, 'src,src,dst'), '-j DROP');
+  }
   add('FTWALL-BACK', firstData, toQueue);
   if (options.observesUdp) add('FTWALL-BACK', '-p udp', firstUdpByte(family, '0x28:0x29'), toQueue);
   if (options.watchesNames) {

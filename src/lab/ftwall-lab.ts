@@ -1,5 +1,5 @@
 /**
- * The lab of ftwall's live tests: two inside hosts, the wall, and an outside with many nodes.
+ * The lab of ftwall's live tests, benchmark and demo scene: two inside hosts, the wall, and an outside with many nodes.
  *
  *   client 10.77.1.2 -- inside \
  *                                wall -- outside -- net: supernodes 198.51.100.1-8, web 192.0.2.80, caches 192.0.2.33
@@ -9,10 +9,10 @@ import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import type { Worker } from 'node:worker_threads';
-import type { KazaaData, KazaaReport } from '../../../src/lab/fasttrack-client.js';
-import type { SupernodeData, SupernodeReport } from '../../../src/lab/fasttrack-supernode.js';
-import type { NameServerData } from '../../../src/lab/name-server.js';
-import { type Lab, type LabHost, openLab } from '../../../src/lab/namespaces.js';
+import type { KazaaData, KazaaReport } from './fasttrack-client.js';
+import type { SupernodeData, SupernodeReport } from './fasttrack-supernode.js';
+import type { NameServerData } from './name-server.js';
+import { type Lab, type LabHost, openLab } from './namespaces.js';
 import type { VisitorTask } from './visitor.js';
 
 export const CLIENT = '10.77.1.2';
@@ -21,7 +21,7 @@ export const WEB = { host: '192.0.2.80', port: 8080 };
 export const SUPERNODES = Array.from({ length: 8 }, (_, i) => `198.51.100.${i + 1}`);
 export const NODE_PORT = 3128;
 export const FILE_BYTES = 65_536;
-const root = fileURLToPath(new URL('../../../../', import.meta.url));
+const root = fileURLToPath(new URL('../../../', import.meta.url));
 const module = (path: string): URL => new URL(path, import.meta.url);
 
 export class FtwallLab {
@@ -60,13 +60,13 @@ export class FtwallLab {
 
   async startSupernodes(pong: SupernodeData['pong'] = 0x28): Promise<void> {
     const data: SupernodeData = { addresses: SUPERNODES, port: NODE_PORT, pong, fileBytes: FILE_BYTES };
-    const worker = this.net.startWorker(module('../../../src/lab/fasttrack-supernode.js'), data);
+    const worker = this.net.startWorker(module('./fasttrack-supernode.js'), data);
     worker.on('message', (report: SupernodeReport) => this.seen.push(report));
     await once(worker, 'message');
   }
 
   async startNameServer(table: NameServerData['table']): Promise<void> {
-    await once(this.net.startWorker(module('../../../src/lab/name-server.js'), { address: '192.0.2.53', table } satisfies NameServerData), 'message');
+    await once(this.net.startWorker(module('./name-server.js'), { address: '192.0.2.53', table } satisfies NameServerData), 'message');
   }
 
   async startKazaa(options: Partial<KazaaData> = {}): Promise<Kazaa> {
@@ -79,7 +79,7 @@ export class FtwallLab {
       connectTimeoutMs: 700,
       ...options,
     };
-    const kazaa = new Kazaa(this.client.startWorker(module('../../../src/lab/fasttrack-client.js'), data));
+    const kazaa = new Kazaa(this.client.startWorker(module('./fasttrack-client.js'), data));
     await kazaa.until('ready');
     return kazaa;
   }

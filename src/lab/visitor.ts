@@ -6,8 +6,8 @@
 import { createSocket } from 'node:dgram';
 import { connect, createServer } from 'node:net';
 import type { MessagePort } from 'node:worker_threads';
-import { buildQuestion } from '../../../src/lab/name-server.js';
-import { concat } from '../../../src/base/bytes.js';
+import { buildQuestion } from './name-server.js';
+import { concat } from '../base/bytes.js';
 
 export interface VisitorTask {
   readonly id: number;
