@@ -1,7 +1,7 @@
 /**
  * `ropec`: checks scripts and writes containers, or prints a compiled form.
  */
-import { chmodSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, lstatSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import type { Argument } from '../rope/argument.js';
 import { compileJavaScript } from '../rope/backends/javascript.js';
@@ -111,17 +111,30 @@ function write(script: Script, compiled: Compiled, options: RopecOptions): numbe
   }
   const name = `${basename(script.path, '.rope')}.rp`;
   const target = options.install === true ? join(SCRIPTS_DIRECTORY, name) : (options.output ?? name);
-  // Beside the target and renamed: no reader sees half a file.
-  const temporary = join(dirname(target), `.${basename(target)}.${process.pid}`);
   try {
     if (options.install === true) mkdirSync(SCRIPTS_DIRECTORY, { recursive: true, mode: 0o755 });
+    writeWhole(target, bytes);
+  } catch (error) {
+    complain(PROGRAM, `${target}: ${(error as Error).message}`, options.install === true ? 'installing needs root' : '');
+    return EXIT_USAGE;
+  }
+  return EXIT_OK;
+}
+
+/** Writes beside the target and renames, so that no reader sees half a file. Devices and pipes are written to, never replaced. */
+function writeWhole(target: string, bytes: Uint8Array): void {
+  const stat = lstatSync(target, { throwIfNoEntry: false });
+  if (stat !== undefined && !stat.isFile()) {
+    writeFileSync(target, bytes);
+    return;
+  }
+  const temporary = join(dirname(target), `.${basename(target)}.${process.pid}`);
+  try {
     writeFileSync(temporary, bytes);
     chmodSync(temporary, 0o644);
     renameSync(temporary, target);
   } catch (error) {
     rmSync(temporary, { force: true });
-    complain(PROGRAM, `${target}: ${(error as Error).message}`, options.install === true ? 'installing needs root' : '');
-    return EXIT_USAGE;
+    throw error;
   }
-  return EXIT_OK;
 }
