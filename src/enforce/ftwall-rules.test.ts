@@ -41,7 +41,11 @@ test('options change what they should and nothing else', () => {
   const removed = (options: Partial<FtwallRuleOptions>): string[] => plain.filter((line) => !linesOf(4, options).includes(line));
   assert.deepEqual(removed({ lockScope: 'none' }), ['-A FTWALL -p tcp --syn -m set --match-set ftwall-locked src -j DROP']);
   assert.deepEqual(added({ lockScope: 'user-ports' }), ['-A FTWALL -p tcp --syn --dport 1024:65535 -m set --match-set ftwall-locked src -j DROP']);
-  assert.equal(removed({ offloads: false }).length, 6);
+  assert.deepEqual(added({ offloads: false }), [
+    '-A FTWALL -p tcp ! --syn -m set --match-set ftwall-peers dst,dst -j DROP',
+    '-A FTWALL -p tcp ! --syn -m set --match-set ftwall-own dst,dst,src -j DROP',
+  ]);
+  assert.equal(removed({ offloads: false }).length, 4);
   assert.equal(added({ observesUdp: true }).length, 1);
   assert.ok(added({ watchesNames: true }).every((line) => line.includes('53') || line.includes('ftwall-names')));
 });

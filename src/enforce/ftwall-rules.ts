@@ -97,9 +97,11 @@ export function rulesText(family: Family, options: FtwallRuleOptions): string {
   for (const network of options.protectedNetworks) {
     if (network.includes(':') === (family === 6)) add('FTWALL', `-d ${network} -j RETURN`);
   }
+  // Without offloading, new connections go to the program; streams of a peer that stood before are cut here all the same.
+  const refused = options.offloads ? '-p tcp' : '-p tcp ! --syn';
+  add('FTWALL', refused, set(SETS.peers, 'dst,dst'), '-j DROP');
+  add('FTWALL', refused, set(SETS.own, 'dst,dst,src'), '-j DROP');
   if (options.offloads) {
-    add('FTWALL', '-p tcp', set(SETS.peers, 'dst,dst'), '-j DROP');
-    add('FTWALL', '-p tcp', set(SETS.own, 'dst,dst,src'), '-j DROP');
     add('FTWALL', set(SETS.closed, 'dst'), '-j DROP');
     if (options.lockScope !== 'none') {
       const ports = options.lockScope === 'user-ports' ? '--dport 1024:65535' : '';
@@ -111,11 +113,8 @@ export function rulesText(family: Family, options: FtwallRuleOptions): string {
   if (options.watchesNames) add('FTWALL', '-p udp', set(SETS.names, 'dst'), toQueue);
   add('FTWALL', '-p tcp --syn', toQueue);
   add('FTWALL', firstData, toQueue);
-  // Established streams of a peer are cut in both directions.
-  if (options.offloads) {
-    add('FTWALL-BACK', '-p tcp', set(SETS.peers, 'src,src'), '-j DROP');
-    add('FTWALL-BACK', '-p tcp', set(SETS.own, 'src,src,dst'), '-j DROP');
-  }
+  add('FTWALL-BACK', '-p tcp', set(SETS.peers, 'src,src'), '-j DROP');
+  add('FTWALL-BACK', '-p tcp', set(SETS.own, 'src,src,dst'), '-j DROP');
   add('FTWALL-BACK', firstData, toQueue);
   if (options.observesUdp) add('FTWALL-BACK', '-p udp', firstUdpByte(family, '0x28:0x29'), toQueue);
   if (options.watchesNames) {

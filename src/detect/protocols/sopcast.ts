@@ -60,7 +60,7 @@ export const sopcast = defineProtocol({
     {
       feature: 'peer',
       transport: UDP,
-      trigger: { kind: 'anchors', anchors: MESSAGES.flatMap((message) => [0xff, 0x01].map((flag) => ({ at: 8, bytes: Uint8Array.of(message, flag) }))) },
+      trigger: { kind: 'anchors', anchors: [{ at: 0, bytes: Uint8Array.of(0xff, 0xff) }, { at: 0, bytes: Uint8Array.of(0x00) }] },
       inspect: inspectDatagram,
     },
     { feature: 'opening', transport: TCP, trigger: { kind: 'anchors', anchors: [{ at: 0, bytes: Uint8Array.of(OPENING_BYTES, 0) }] }, inspect: inspectOpening },
