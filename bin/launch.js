@@ -7,6 +7,13 @@ function modifiedMs(path) {
 }
 
 export async function launch(program) {
+  // The reader of a pipe may go away (head, less): the end of the work, not an error.
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.on('error', (error) => {
+      if (error.code === 'EPIPE') process.exit(process.exitCode ?? 0);
+      throw error;
+    });
+  }
   const bundle = `../dist/bundle/${program}.js`;
   const compiled = `../dist/src/cli/${program}.js`;
   const bundledMs = modifiedMs(bundle);

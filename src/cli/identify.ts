@@ -108,8 +108,6 @@ function summaryRecord(results: readonly CaptureResult[], total: CaptureSummary)
 
 /** Runs the command; returns its exit status. */
 export async function identify(captures: readonly string[], options: IdentifyOptions): Promise<number> {
-  // The reader of a pipe may go away (head, say): that ends the work, and is no failure.
-  process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? EXIT_OK : EXIT_FAILED));
   const output = new Output();
   const total = new CaptureSummary(0);
   const results: CaptureResult[] = [];

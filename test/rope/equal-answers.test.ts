@@ -13,7 +13,7 @@ import { RunContext } from '../../src/rope/run-context.js';
 import { WORD_NAMES } from '../../src/rope/words.js';
 import { Choices, generatePacket, generateProgram } from './generate.js';
 
-const RUNS = process.env['P2PWALL_TEST_ALL'] === '1' ? 20_000 : 400;
+const RUNS = process.env.P2PWALL_TEST_ALL === '1' ? 20_000 : 400;
 
 /** Errors of the stack machine: impossible in a program that the checker calls static. */
 const STACK_ERRORS: ReadonlySet<ErrorTag> = new Set<ErrorTag>(['EStackEmpty', 'EStackFull', 'EBadType', 'EMixedTypes', 'EAnchor', 'ETooManyValues', 'EReadOnly']);
