@@ -61,12 +61,18 @@ export { RESULTS, type Form } from './ebpf/ends.js';
 
 /** Compiles for the kernel, or says what stands in the way. */
 export function compileForKernel(ir: Ir, form: Form = 'match'): KernelResult {
+  const result = compileWith(ir, form, false);
+  return result === 'stack' ? (compileWith(ir, form, true) as KernelResult) : result;
+}
+
+/** 'stack': does not fit, and `isTight` might help. */
+function compileWith(ir: Ir, form: Form, isTight: boolean): KernelResult | 'stack' {
   const code = new Code();
   code.begin();
   const wantsTransport = ir.fields.some((field) => field.startsWith('tcp_') || field.startsWith('udp_'));
   const headers = emitHeaders(code, wantsTransport);
   const constants = new Constants();
-  const plan = planSlots(ir, code.frame);
+  const plan = planSlots(ir, code.frame, isTight);
   const program = new Program(ir, code, plan, headers, constants, compileOps);
   if (plan.scratchBytes > MAX_SCRATCH_BYTES) {
     program.obstacle(largestBuffer(program), `strings of ${plan.scratchBytes} bytes may be made here, and kernel programs have room for ${MAX_SCRATCH_BYTES}`);
@@ -78,6 +84,7 @@ export function compileForKernel(ir: Ir, form: Form = 'match'): KernelResult {
   code.leave(program.ends[OKAY]);
   code.line = undefined;
   emitEnds(program, form);
+  if (!isTight && code.frame.totalBytes > MAX_BPF_STACK) return 'stack';
   checkLimits(program);
   if (program.obstacles.length > 0) return { ok: false, obstacles: program.obstacles };
   const items = removeUnreachable(code.functions.flatMap((part) => part.items));

@@ -1,20 +1,19 @@
 /**
- * Reading, comparing and walking bytes: of the packet, of buffers in the frame,
- * and of constants.
+ * Reading and comparing bytes: of the packet, of buffers, and of constants.
  *
  * A source says where bytes are. Packet bytes come through a helper in chunks;
  * the others are read in place. All positions are 32 bits.
  */
 import { add, and, lsh, mov, or, rsh, sub, xor } from '../../../ebpf/alu.js';
 import { BPF_FUNC_skb_load_bytes } from '../../../ebpf/helpers.js';
-import { BPF_B, BPF_DW, BPF_H, BPF_W, r0, r1, r2, r3, r4, r6, r7, r8, r9 } from '../../../ebpf/isa.js';
-import { call, jeq, jge, jgt, jle, jlt, jne } from '../../../ebpf/jump.js';
+import { BPF_B, BPF_DW, BPF_H, BPF_W, r0, r1, r2, r3, r4, r6, r9 } from '../../../ebpf/isa.js';
+import { call, jge, jne } from '../../../ebpf/jump.js';
 import { load, loadImm64, loadMapValue, store, storeImm } from '../../../ebpf/load-store.js';
-import { MAX_PACKET_BYTES, type Code } from './code.js';
+import type { Code } from './code.js';
 import { STATE_CONSTANTS_AT, STATE_MAP } from './state.js';
 
-/** Bytes that one load brings when a string is walked. */
-const CHUNK_BYTES = 64;
+/** Bytes that one load brings when a string is gone over. */
+export const CHUNK_BYTES = 64;
 
 /** Where a buffer is: in the frame, or in the larger room that `scratch.ts` provides; both aligned to 8. */
 export interface Place {
@@ -44,6 +43,8 @@ export class Constants {
       at = this.#bytes.length;
       this.#known.set(key, at);
       for (const byte of bytes) this.#bytes.push(byte);
+      // Long ones are gone over in whole chunks.
+      if (bytes.length > CHUNK_BYTES) while ((this.#bytes.length - at) % CHUNK_BYTES !== 0) this.#bytes.push(0);
     }
     return at;
   }
@@ -90,111 +91,15 @@ export function emitByteAt(code: Code, source: Source, scratchAt: number): void 
       code.emit(and.imm32(r2, source.roomBytes - 1), add.reg(r3, r2), load(BPF_B, r1, r3, 0));
       return;
     case 'constant':
+      if (source.lengthBytes === 0) {
+        code.emit(mov.imm(r1, 0));
+        return;
+      }
       code.emit(mov.imm(r1, 0), jge.imm32(r2, source.lengthBytes, beyond), mov.reg32(r2, r2));
       code.emit(loadMapValue(r3, STATE_MAP, STATE_CONSTANTS_AT + source.at), add.reg(r3, r2), load(BPF_B, r1, r3, 0));
       code.place(beyond);
       return;
   }
-}
-
-/** What the body of a walk gets. */
-export interface Walk {
-  /** r2 = position of the current byte in the string. Keeps r1. */
-  position(): void;
-}
-
-/**
- * Runs `body` for each byte of the source, in r1, from the first to the last. The body may lose r0-r5 and must keep
- * r6-r9. It may leave through an exit. Afterwards nothing is in r0-r5, r7, r8.
- *
- * `kind` says how the verifier gets through it. `test`: the body only looks at the byte and leaves or not: a plain loop
- * over a chunk, each round of which the verifier follows. `work`: the body changes something: each byte is a round of
- * bpf_loop, or the states of all rounds would multiply.
- */
-export function emitWalk(code: Code, source: Source, kind: 'test' | 'work', hint: string, body: (walk: Walk) => void): void {
-  if (source.kind === 'packet') {
-    walkPacket(code, source, kind, hint, body);
-    return;
-  }
-  const bound = source.kind === 'buffer' ? source.capacityBytes : source.lengthBytes;
-  if (bound === 0) return;
-  const byte = (): void => {
-    if (source.kind === 'buffer') emitAddress(code, r1, source.at);
-    else code.emit(loadMapValue(r1, STATE_MAP, STATE_CONSTANTS_AT + source.at));
-    code.emit(add.reg(r1, r7), load(BPF_B, r1, r1, 0));
-  };
-  const walk = { position: () => code.emit(mov.reg32(r2, r7)) };
-  if (kind === 'work') {
-    emitLength(code, r1, source);
-    code.loop(hint, () => {
-      const inside = code.newLabel('inside');
-      code.emit(mov.reg32(r7, r1), jlt.imm(r7, bound, inside));
-      code.stop();
-      code.place(inside);
-      byte();
-      body(walk);
-    });
-    return;
-  }
-  const again = code.newLabel(hint);
-  const done = code.newLabel('walked');
-  emitLength(code, r8, source);
-  code.emit(jeq.imm32(r8, 0, done), jgt.imm32(r8, bound, done), mov.imm(r7, 0));
-  code.place(again);
-  byte();
-  body(walk);
-  code.emit(add.imm(r7, 1), jlt.reg(r7, r8, again));
-  code.place(done);
-}
-
-function walkPacket(
-  code: Code, { offsetAt, lengthAt }: Source & { kind: 'packet' }, kind: 'test' | 'work', hint: string,
-  body: (walk: Walk) => void,
-): void {
-  code.frame.borrow(CHUNK_BYTES + 8, (chunkAt) => {
-    const doneAt = chunkAt + CHUNK_BYTES;
-    code.unknownZero(r1);
-    code.emit(store(BPF_W, r9, doneAt, r1), mov.imm(r1, MAX_PACKET_BYTES / CHUNK_BYTES));
-    for (let i = 0; i < CHUNK_BYTES; i += 8) code.emit(storeImm(BPF_DW, r9, chunkAt + i, 0));
-    const byte = (): void => {
-      code.address(r1, chunkAt);
-      code.emit(add.reg(r1, r7), load(BPF_B, r1, r1, 0));
-    };
-    const walk = { position: () => code.emit(load(BPF_W, r2, r9, doneAt), add.reg32(r2, r7)) };
-    code.loop(hint, () => {
-      const some = code.newLabel('some');
-      const whole = code.newLabel('whole');
-      const again = code.newLabel('byte');
-      const missing = code.newLabel('missing');
-      code.emit(load(BPF_W, r8, r9, lengthAt), load(BPF_W, r2, r9, doneAt), sub.reg32(r8, r2), jne.imm32(r8, 0, some));
-      code.place(missing);
-      code.stop();
-      code.place(some);
-      code.emit(jle.imm32(r8, CHUNK_BYTES, whole), mov.imm32(r8, CHUNK_BYTES));
-      code.place(whole);
-      code.emit(load(BPF_W, r1, r9, offsetAt), add.reg32(r2, r1), mov.reg(r1, r6));
-      code.address(r3, chunkAt);
-      code.emit(mov.reg(r4, r8), call(BPF_FUNC_skb_load_bytes), jne.imm(r0, 0, missing));
-      if (kind === 'work') {
-        code.emit(mov.reg32(r1, r8));
-        code.loop(`${hint}_byte`, () => {
-          const inside = code.newLabel('inside');
-          code.emit(mov.reg32(r7, r1), jlt.imm(r7, CHUNK_BYTES, inside));
-          code.stop();
-          code.place(inside);
-          byte();
-          body(walk);
-        });
-      } else {
-        code.emit(mov.imm(r7, 0));
-        code.place(again);
-        byte();
-        body(walk);
-        code.emit(add.imm(r7, 1), jlt.reg(r7, r8, again));
-      }
-      code.emit(load(BPF_W, r1, r9, doneAt), add.reg32(r1, r8), store(BPF_W, r9, doneAt, r1));
-    });
-  });
 }
 
 /** Goes to `miss` unless the bytes in place equal `bytes`; ASCII letters in either case on request. Loses r1-r3. */
@@ -247,50 +152,6 @@ export function emitComparePacket(code: Code, bytes: Uint8Array, ignoreCase: boo
       emitCompareInPlace(code, { region: 'frame', at: chunkAt }, part, ignoreCase, miss);
     }
   });
-}
-
-/** Inclusive ranges of the bytes in a set. */
-function rangesOf(set: Uint8Array): [number, number][] {
-  const ranges: [number, number][] = [];
-  const has = (byte: number): boolean => byte < 256 && (((set[byte >> 3] ?? 0) >> (byte & 7)) & 1) === 1;
-  for (let byte = 0; byte < 256; byte++) {
-    if (!has(byte)) continue;
-    const first = byte;
-    while (has(byte + 1)) byte++;
-    ranges.push([first, byte]);
-  }
-  return ranges;
-}
-
-/** More ranges than this cost more than a look into a table. */
-const MAX_RANGES = 3;
-
-/** Goes to `member` when the byte in r1 is in the set, otherwise on. Loses r2, r3. */
-export function emitSetTest(code: Code, constants: Constants, set: Uint8Array, member: string): void {
-  const ranges = rangesOf(set);
-  if (ranges.length <= MAX_RANGES) {
-    for (const [first, last] of ranges) {
-      if (first === last) code.emit(jeq.imm32(r1, first, member));
-      else if (first === 0) code.emit(jle.imm32(r1, last, member));
-      else code.emit(mov.reg32(r2, r1), sub.imm32(r2, first), jle.imm32(r2, last - first, member));
-    }
-    return;
-  }
-  const at = constants.add(set);
-  code.emit(
-    loadMapValue(r2, STATE_MAP, STATE_CONSTANTS_AT + at),
-    mov.reg32(r3, r1),
-    rsh.imm32(r3, 3),
-    add.reg(r2, r3),
-    load(BPF_B, r2, r2, 0),
-    mov.reg32(r3, r1),
-    // Shift counts are taken modulo 32: only the lower three bits may count.
-    lsh.imm32(r3, 29),
-    rsh.imm32(r3, 29),
-    rsh.reg32(r2, r3),
-    lsh.imm32(r2, 31),
-    jne.imm32(r2, 0, member),
-  );
 }
 
 /** The byte in r1 with the case of letters changed: A-Z become a-z, or the other way round. Loses r2. */

@@ -5,9 +5,8 @@ import { BPF_W, r1, r2, r3, r9 } from '../../../ebpf/isa.js';
 import { ja, jeq, jlt, jne, jsge, jsgt, jsle, jslt, type JumpOperation } from '../../../ebpf/jump.js';
 import type { Rel, Str, Test } from '../../ir.js';
 import { compareBytes, equalIgnoringCase, relHolds } from '../../operations.js';
-import {
-  emitByteAt, emitCompareInPlace, emitCase, emitComparePacket, emitLength, emitSetTest, emitWalk, type Source,
-} from './bytes.js';
+import { emitByteAt, emitCompareInPlace, emitCase, emitComparePacket, emitLength, type Source } from './bytes.js';
+import { emitSpan, emitWalk } from './walk.js';
 import type { Program } from './program.js';
 
 const JUMPS: Readonly<Record<Rel, JumpOperation>> = { eq: jeq, ne: jne, lt: jslt, le: jsle, gt: jsgt, ge: jsge };
@@ -50,12 +49,7 @@ function emitAll(program: Program, of: Str, setIndex: number, otherwise: string)
   program.eachSource(of, (source) => {
     emitLength(code, r1, source);
     code.emit(jeq.imm32(r1, 0, otherwise));
-    emitWalk(code, source, 'test', 'all', () => {
-      const member = code.newLabel('member');
-      emitSetTest(code, program.constants, set, member);
-      code.leave(fails);
-      code.place(member);
-    });
+    emitSpan(code, source, program.constants, set, 'all', () => code.leave(fails));
     code.emit(ja(done));
   });
   code.place(fails.label);
@@ -124,9 +118,9 @@ function emitEqual(program: Program, ignoreCase: boolean, a: Str, b: Str, otherw
 function emitWalkBoth(program: Program, x: Source, y: Source, ignoreCase: boolean, onDifference: () => void): void {
   const { code } = program;
   const over = code.newExit('shorter');
-  code.frame.borrow(16, (scratchAt) => {
-    const byteAt = scratchAt + 8;
-    emitWalk(code, x, 'work', 'compare', (walk) => {
+  code.frame.borrow(8, (scratchAt) => {
+    const byteAt = code.frame.takeVague();
+    emitWalk(code, x, 'compare', (walk) => {
       const inside = code.newLabel('inside');
       const next = code.newLabel('next');
       if (ignoreCase) emitCase(code, 'lower');
@@ -149,7 +143,8 @@ function emitWalkBoth(program: Program, x: Source, y: Source, ignoreCase: boolea
 /** lt, le, gt, ge: the first difference decides, then the length. */
 function emitOrder(program: Program, rel: Rel, a: Str, b: Str, otherwise: string): void {
   const { code } = program;
-  code.frame.borrow(4, (differenceAt) => {
+  code.frame.temporarily(() => {
+    const differenceAt = code.frame.takeVague();
     const decided = code.newExit('decided');
     const done = code.newLabel('ordered');
     program.eachSource(a, (x) =>

@@ -7,6 +7,12 @@
  *
  * It only counts: exceeding the kernel's stack is found at the end, when the
  * compiler asks for `totalBytes`.
+ *
+ * Clear and vague places: the verifier remembers what a register held that was
+ * put away at a multiple of 8, and of 4 bytes anywhere else only that somebody
+ * wrote them (check_stack_write_fixed_off in kernel/bpf/verifier.c). What it
+ * remembers it has to compare, and many paths that differ in a remembered value
+ * stay many; so lengths, positions and whatever loops change live in vague places.
  */
 
 /** What a function that calls bpf_loop needs of the stack beside its own (kernel/bpf/verifier.c: saved registers, rounding). */
@@ -23,6 +29,9 @@ export class Frame {
   readonly offsetAt: number;
   /** Address of the scratch value, for programs whose buffers do not fit the stack. */
   readonly scratchPointerAt: number;
+  /** Free halves of 8 bytes: at a multiple of 8, and the other ones. */
+  #holes: number[] = [];
+  #vagueHoles: number[] = [];
   #used = 0;
   #most = 0;
   #depth = 0;
@@ -31,24 +40,47 @@ export class Frame {
   constructor() {
     this.contextAt = this.take(8);
     this.scratchPointerAt = this.take(8);
+    this.packetLengthAt = this.takeVague();
+    this.offsetAt = this.takeVague();
     this.exitAt = this.take(4);
-    this.packetLengthAt = this.take(4);
-    this.offsetAt = this.take(4);
   }
 
-  /** Offset (negative) of `lengthBytes` of room, aligned to 8 when they are 8 or more, otherwise to 4. */
+  /** Offset (negative) of `lengthBytes` of room: 8-aligned when they are 8 or more, otherwise a clear place of 4. */
   take(lengthBytes: number): number {
-    const unit = lengthBytes >= 8 ? 8 : 4;
-    this.#used = Math.ceil((this.#used + lengthBytes) / unit) * unit;
+    const hole = lengthBytes <= 4 ? this.#holes.pop() : undefined;
+    if (hole !== undefined) return hole;
+    const at = this.#grow(Math.ceil(lengthBytes / 8) * 8);
+    if (lengthBytes <= 4) this.#vagueHoles.push(at + 4);
+    return at;
+  }
+
+  /** 4 bytes of which the verifier forgets the value. */
+  takeVague(): number {
+    const hole = this.#vagueHoles.pop();
+    if (hole !== undefined) return hole;
+    const at = this.#grow(8);
+    this.#holes.push(at);
+    return at + 4;
+  }
+
+  #grow(lengthBytes: number): number {
+    this.#used += lengthBytes;
     this.#most = Math.max(this.#most, this.#used);
     return -this.#used;
   }
 
+  /** Runs `body`; room that is taken in it is free again afterwards. */
+  temporarily(body: () => void): void {
+    const [used, holes, vagueHoles] = [this.#used, [...this.#holes], [...this.#vagueHoles]];
+    body();
+    this.#used = used;
+    this.#holes = holes;
+    this.#vagueHoles = vagueHoles;
+  }
+
   /** Runs `body` with room that is free again afterwards. */
   borrow(lengthBytes: number, body: (at: number) => void): void {
-    const before = this.#used;
-    body(this.take(lengthBytes));
-    this.#used = before;
+    this.temporarily(() => body(this.take(lengthBytes)));
   }
 
   enterFunction(): void {

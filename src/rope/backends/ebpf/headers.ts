@@ -50,10 +50,10 @@ export function emitHeaders(code: Code, wantsTransport: boolean): HeaderPlaces {
   const places: HeaderPlaces = {
     headerAt,
     transportAt: headerAt + IPV4_BYTES,
-    versionAt: frame.take(4),
-    protocolAt: frame.take(4),
-    presentAt: frame.take(4),
-    dataAt: frame.take(4),
+    versionAt: frame.takeVague(),
+    protocolAt: frame.takeVague(),
+    presentAt: frame.takeVague(),
+    dataAt: frame.takeVague(),
   };
   const version6 = code.newLabel('ipv6');
   const transport = code.newLabel('transport');
@@ -89,7 +89,8 @@ export function emitHeaders(code: Code, wantsTransport: boolean): HeaderPlaces {
   code.place(version6);
   emitIpv6(code, places, notIp, transport, data);
   code.place(notIp);
-  code.emit(mov.imm(r7, 0), ja(done));
+  code.unknownZero(r7);
+  code.emit(ja(done));
   code.place(transport);
   emitTransport(code, places, data);
   code.place(data);

@@ -11,11 +11,12 @@ import { call, jeq, jge, jgt, jlt, jsge, jsle } from '../../../ebpf/jump.js';
 import { load, loadMapValue, store, storeImm } from '../../../ebpf/load-store.js';
 import { ascii } from '../../../base/bytes.js';
 import { FAIL, type ArenaOp, type Int, type Str, type StrField } from '../../ir.js';
-import { emitAddress, emitByteAt, emitCase, emitLength, emitWalk, type Source } from './bytes.js';
+import { emitAddress, emitByteAt, emitCase, emitLength, type Source } from './bytes.js';
 import { IN_BUFFER, type Program } from './program.js';
 import { needsSpare, type StrPlace } from './plan.js';
 import { STATE_CONSTANTS_AT, STATE_MAP } from './state.js';
 import { emitTimeString } from './times.js';
+import { emitWalk } from './walk.js';
 
 /** Longer buffers are copied by a loop. */
 const UNROLLED_BYTES = 256;
@@ -38,7 +39,7 @@ function emitFill(program: Program, place: StrPlace, source: Source): void {
     code.emit(call(BPF_FUNC_skb_load_bytes));
     code.place(done);
   } else if (source.kind === 'buffer' && source.capacityBytes > UNROLLED_BYTES) {
-    emitWalk(code, source, 'work', 'copy', (walk) => {
+    emitWalk(code, source, 'copy', (walk) => {
       walk.position();
       emitPutAt(program, place);
     });
@@ -112,8 +113,9 @@ export function emitStrField(program: Program, dst: number, field: StrField): vo
 export function emitSlice(program: Program, dst: number, of: Str, start: Int, length: Int): void {
   const { code } = program;
   const place = program.strPlace(dst);
-  code.frame.borrow(8, (startAt) => {
-    const lengthAt = startAt + 4;
+  code.frame.temporarily(() => {
+    const startAt = code.frame.takeVague();
+    const lengthAt = code.frame.takeVague();
     /** register = register clamped to 0..r3, as signed numbers. */
     const clamp = (register: number): void => {
       const low = code.newLabel('low');
@@ -137,7 +139,7 @@ export function emitSlice(program: Program, dst: number, of: Str, start: Int, le
       } else if (!place.buffer) markInBuffer(program, place);
       else {
         // Bytes move towards the start, so a slot can be sliced into itself.
-        emitWalk(code, source, 'work', 'slice', (walk) => {
+        emitWalk(code, source, 'slice', (walk) => {
           const skip = code.newLabel('skip');
           walk.position();
           code.emit(load(BPF_W, r3, r9, startAt), jlt.reg32(r2, r3, skip), sub.reg32(r2, r3));
@@ -187,12 +189,12 @@ function emitBytes(program: Program, op: ArenaOp, to: StrPlace): void {
       code.unknownZero(r1);
       setLength(r1);
       for (const part of op.parts) {
-        program.eachSource(part, (source) => emitWalk(code, source, 'work', 'concat', () => emitPut(program, to)));
+        program.eachSource(part, (source) => emitWalk(code, source, 'concat', () => emitPut(program, to)));
       }
       return;
     case 'mapCase': {
       program.eachSource(op.of, (source) => {
-        emitWalk(code, source, 'work', 'case', (walk) => {
+        emitWalk(code, source, 'case', (walk) => {
           emitCase(code, op.to);
           walk.position();
           emitPutAt(program, to);
@@ -245,7 +247,7 @@ function emitBitwise(program: Program, fn: 'and' | 'or' | 'xor', to: StrPlace, a
     code.emit(store(BPF_W, r9, to.lengthAt, r1));
   });
   program.eachSource(b, (source) =>
-    emitWalk(code, source, 'work', fn, (walk) => {
+    emitWalk(code, source, fn, (walk) => {
       if (!to.buffer) return;
       walk.position();
       code.emit(and.imm32(r2, to.roomBytes - 1));
@@ -260,14 +262,15 @@ function emitMac(program: Program, of: Str, to: StrPlace): void {
   const { code } = program;
   code.unknownZero(r1);
   code.emit(store(BPF_W, r9, to.lengthAt, r1));
-  code.frame.borrow(4, (byteAt) => {
+  code.frame.temporarily(() => {
+    const byteAt = code.frame.takeVague();
     const digitsAt = program.constants.add(ascii('0123456789abcdef'));
     const digit = (): void => {
       code.emit(loadMapValue(r2, STATE_MAP, STATE_CONSTANTS_AT + digitsAt), add.reg(r2, r1), load(BPF_B, r1, r2, 0));
       emitPut(program, to);
     };
     program.eachSource(of, (source) =>
-      emitWalk(code, source, 'work', 'mac', (walk) => {
+      emitWalk(code, source, 'mac', (walk) => {
         const first = code.newLabel('first');
         code.emit(store(BPF_W, r9, byteAt, r1));
         walk.position();
@@ -288,8 +291,8 @@ function emitDotted(program: Program, of: Str, to: StrPlace): void {
   const { code } = program;
   code.unknownZero(r1);
   code.emit(store(BPF_W, r9, to.lengthAt, r1));
-  code.frame.borrow(16, (scratchAt) => {
-    const byteAt = scratchAt + 8;
+  code.frame.borrow(8, (scratchAt) => {
+    const byteAt = code.frame.takeVague();
     program.eachSource(of, (source) => {
       for (let i = 0; i < 4; i++) {
         const tens = code.newLabel('tens');

@@ -5,9 +5,10 @@ import { ja, jeq, jgt, jle, jne, jsge } from '../../../ebpf/jump.js';
 import { atomicAdd, load, loadImm64, loadMapValue, store, storeImm } from '../../../ebpf/load-store.js';
 import { GLOBAL_COUNT, type ArithFn, type DecodeForm, type Int, type Str } from '../../ir.js';
 import { decodeLength, decodeNumber, hasDigits, parseDecimal } from '../../operations.js';
-import { emitAddress, emitByteAt, emitLength, emitPacketLoad, emitWalk } from './bytes.js';
+import { emitAddress, emitByteAt, emitLength, emitPacketLoad } from './bytes.js';
 import type { Program } from './program.js';
 import { GLOBALS_MAP } from './state.js';
+import { emitWalk } from './walk.js';
 
 /** dst = a fn b */
 export function emitArith(program: Program, fn: ArithFn, dst: number, a: Int, b: Int): void {
@@ -117,7 +118,9 @@ export function emitDecode(program: Program, dst: number, form: DecodeForm, of: 
   const { code } = program;
   const lengthBytes = decodeLength(form);
   if (of.kind === 'literal') {
-    code.emit(storeImm(BPF_W, r9, program.intAt(dst), decodeNumber(form, program.literal(of.index), 0)));
+    // A literal that is too short stands behind a guard that never lets it pass.
+    const bytes = program.literal(of.index);
+    code.emit(storeImm(BPF_W, r9, program.intAt(dst), bytes.length < lengthBytes ? 0 : decodeNumber(form, bytes, 0)));
     return;
   }
   const width = lengthBytes === 1 ? BPF_B : lengthBytes === 2 ? BPF_H : BPF_W;
@@ -181,13 +184,13 @@ export function emitAtoi(program: Program, dst: number, of: Str): void {
     code.emit(storeImm(BPF_W, r9, program.intAt(dst), parseDecimal(bytes, 0, bytes.length)));
     return;
   }
-  code.frame.borrow(16, (valueAt) => {
-    const negativeAt = valueAt + 8;
+  code.frame.borrow(8, (valueAt) => {
+    const negativeAt = code.frame.takeVague();
     code.unknownZero(r1);
     code.emit(store(BPF_DW, r9, valueAt, r1), store(BPF_W, r9, negativeAt, r1));
     const over = code.newExit('number_over');
     program.eachSource(of, (source) =>
-      emitWalk(code, source, 'work', 'atoi', (walk) => {
+      emitWalk(code, source, 'atoi', (walk) => {
         const digit = code.newLabel('digit');
         const negative = code.newLabel('negative');
         const inside = code.newLabel('inside');

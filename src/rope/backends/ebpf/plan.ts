@@ -179,8 +179,11 @@ function contents(ir: Ir): Content[] {
   return slots;
 }
 
-/** Gives each slot its place in the frame. */
-export function planSlots(ir: Ir, frame: Frame): SlotPlan {
+/**
+ * Gives each slot its place in the frame. `isTight`: for programs that would not fit the stack otherwise, buffers move to
+ * the scratch map, and values of the rope stack share the vague places.
+ */
+export function planSlots(ir: Ir, frame: Frame, isTight: boolean): SlotPlan {
   const held = contents(ir);
   const rounded = (bytes: number): number => (bytes === 0 ? 0 : Math.max(8, 2 ** Math.ceil(Math.log2(bytes))));
   let spareBytes = 0;
@@ -188,9 +191,12 @@ export function planSlots(ir: Ir, frame: Frame): SlotPlan {
     if (isArenaOp(op) && needsSpare(ir, op)) spareBytes = Math.max(spareBytes, rounded(held[op.dst]?.capacityBytes ?? 0));
   }
   const total = held.reduce((sum, { capacityBytes }) => sum + rounded(capacityBytes), spareBytes);
-  const usesScratch = total > FRAME_BUFFER_BYTES;
+  const usesScratch = total > (isTight ? 0 : FRAME_BUFFER_BYTES);
   let scratchBytes = 8; // The first word says whether the value is in use.
-  const ints = ir.intSlots.map((_, slot) => (slot === OFFSET_SLOT ? frame.offsetAt : frame.take(4)));
+  const ints = ir.intSlots.map(({ register }, slot) => {
+    if (slot === OFFSET_SLOT) return frame.offsetAt;
+    return isTight && register === null ? frame.take(4) : frame.takeVague();
+  });
   const room = (bytes: number): Place => {
     if (!usesScratch) return { region: 'frame', at: frame.take(bytes) };
     scratchBytes += bytes;
@@ -199,11 +205,11 @@ export function planSlots(ir: Ir, frame: Frame): SlotPlan {
   const strs = held.map(({ mayBePacket, capacityBytes }): StrPlace => {
     // A slot that never holds anything is the empty packet slice.
     const offsetAt = mayBePacket || capacityBytes === 0 ? frame.take(4) : null;
-    const lengthAt = frame.take(4);
+    const lengthAt = frame.takeVague();
     if (capacityBytes === 0) return { offsetAt, lengthAt, buffer: null, capacityBytes, roomBytes: 0 };
     const roomBytes = rounded(capacityBytes);
     return { offsetAt, lengthAt, buffer: room(roomBytes), capacityBytes, roomBytes };
   });
-  const spare = spareBytes === 0 ? null : { lengthAt: frame.take(4), buffer: room(spareBytes), roomBytes: spareBytes };
+  const spare = spareBytes === 0 ? null : { lengthAt: frame.takeVague(), buffer: room(spareBytes), roomBytes: spareBytes };
   return { ints, strs, spare, usesScratch, scratchBytes: usesScratch ? scratchBytes : 0 };
 }

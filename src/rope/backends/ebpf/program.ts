@@ -57,11 +57,11 @@ export class Program {
     this.plan = plan;
     this.headers = headers;
     this.constants = constants;
-    this.errorStepAt = code.frame.take(4);
-    this.errorTagAt = code.frame.take(4);
+    this.errorStepAt = code.frame.takeVague();
+    this.errorTagAt = code.frame.takeVague();
     this.hasLoops = hasLoops(ir);
-    this.actionsAt = code.frame.take(4);
-    this.arenaUsedAt = code.frame.take(4);
+    this.actionsAt = code.frame.takeVague();
+    this.arenaUsedAt = code.frame.takeVague();
     this.ends = {
       [FAIL]: code.newExit('end_fail'),
       [OKAY]: code.newExit('end_okay'),

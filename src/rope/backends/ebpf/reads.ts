@@ -5,11 +5,12 @@ import { ja, jeq, jge, jgt, jle, jlt, jne, jsge } from '../../../ebpf/jump.js';
 import { load, store, storeImm } from '../../../ebpf/load-store.js';
 import { concat } from '../../../base/bytes.js';
 import { NO, type ReadOp, type Str } from '../../ir.js';
-import { emitByteAt, emitCase, emitComparePacket, emitLength, emitSetTest, emitWalk, type Source } from './bytes.js';
+import { emitByteAt, emitCase, emitComparePacket, emitLength, type Source } from './bytes.js';
 import { MAX_PACKET_BYTES } from './code.js';
 import { emitTest } from './compare.js';
 import type { Program } from './program.js';
 import { emitFind } from './search.js';
+import { emitSpan, emitWalk } from './walk.js';
 
 type Reading<K extends ReadOp['op']> = Extract<ReadOp, { op: K }> & { readonly at: number };
 
@@ -60,19 +61,16 @@ export function emitTake(program: Program, op: Reading<'take'>): void {
 export function emitTakeWhile(program: Program, op: Reading<'takeWhile'>): void {
   const { code } = program;
   const set = program.ir.sets[op.set] ?? new Uint8Array(32);
-  code.frame.borrow(8, (leftAt) => {
-    const countAt = leftAt + 4;
+  code.frame.temporarily(() => {
+    const leftAt = code.frame.takeVague();
+    const countAt = code.frame.takeVague();
     const over = code.newExit('run_over');
     emitLeft(program);
     code.emit(store(BPF_W, r9, leftAt, r2), store(BPF_W, r9, countAt, r2));
     const source: Source = { kind: 'packet', offsetAt: code.frame.offsetAt, lengthAt: leftAt };
-    emitWalk(code, source, 'test', 'run', (walk) => {
-      const member = code.newLabel('member');
-      emitSetTest(code, program.constants, set, member);
-      walk.position();
+    emitSpan(code, source, program.constants, set, 'run', () => {
       code.emit(store(BPF_W, r9, countAt, r2));
       code.leave(over);
-      code.place(member);
     });
     code.place(over.label);
     if (op.missing === 'no') {
@@ -87,9 +85,10 @@ export function emitTakeWhile(program: Program, op: Reading<'takeWhile'>): void 
 export function emitScan(program: Program, op: Reading<'scan'>): void {
   const { code } = program;
   const { frame } = code;
-  code.frame.borrow(16, (positionAt) => {
-    const startAt = positionAt + 4;
-    const endAt = positionAt + 8;
+  code.frame.temporarily(() => {
+    const positionAt = frame.takeVague();
+    const startAt = frame.takeVague();
+    const endAt = frame.takeVague();
     const over = code.newExit('scan_over');
     emitLeft(program);
     code.emit(store(BPF_W, r9, positionAt, r1), store(BPF_W, r9, startAt, r1), add.reg32(r2, r1), store(BPF_W, r9, endAt, r2));
@@ -123,9 +122,10 @@ export function emitScan(program: Program, op: Reading<'scan'>): void {
 
 export function emitSearch(program: Program, op: Reading<'search'>): void {
   const { code } = program;
-  code.frame.borrow(16, (leftAt) => {
-    const foundAt = leftAt + 4;
-    const needleBytesAt = leftAt + 8;
+  code.frame.temporarily(() => {
+    const leftAt = code.frame.takeVague();
+    const foundAt = code.frame.takeVague();
+    const needleBytesAt = code.frame.takeVague();
     const missed = code.newExit('not_found');
     const found = code.newExit('found');
     const done = code.newLabel('searched');
@@ -161,10 +161,10 @@ function emitFindSlot(
   onFound: () => void, onMissed: () => void,
 ): void {
   const { code } = program;
-  code.frame.borrow(24, (scratchAt) => {
-    const firstAt = scratchAt + 8;
-    const placeAt = scratchAt + 12;
-    const lengthAt = scratchAt + 16;
+  code.frame.borrow(8, (scratchAt) => {
+    const firstAt = code.frame.takeVague();
+    const placeAt = code.frame.takeVague();
+    const lengthAt = code.frame.takeVague();
     const some = code.newLabel('some');
     emitLength(code, r1, needle);
     code.emit(jne.imm32(r1, 0, some));
@@ -179,7 +179,7 @@ function emitFindSlot(
     emitByteAt(code, needle, scratchAt);
     if (ignoreCase) emitCase(code, 'lower');
     code.emit(store(BPF_W, r9, firstAt, r1));
-    emitWalk(code, { kind: 'packet', offsetAt: code.frame.offsetAt, lengthAt }, 'work', 'search', (walk) => {
+    emitWalk(code, { kind: 'packet', offsetAt: code.frame.offsetAt, lengthAt }, 'search', (walk) => {
       const next = code.newLabel('next');
       const matches = code.newLabel('matches');
       const differs = code.newExit('differs');
@@ -203,11 +203,11 @@ function emitFindSlot(
 /** Goes on when the packet has the string at the position in the frame; otherwise runs `onDifference`. Keeps r7 and r8. */
 function emitMatchAt(program: Program, text: Source, placeAt: number, ignoreCase: boolean, onDifference: () => void): void {
   const { code } = program;
-  code.frame.borrow(16, (scratchAt) => {
-    const byteAt = scratchAt + 8;
+  code.frame.borrow(8, (scratchAt) => {
+    const byteAt = code.frame.takeVague();
     const differs = code.newExit('unlike');
     const same = code.newLabel('same');
-    emitWalk(code, text, 'work', 'match', (walk) => {
+    emitWalk(code, text, 'match', (walk) => {
       const next = code.newLabel('next');
       if (ignoreCase) emitCase(code, 'lower');
       code.emit(store(BPF_W, r9, byteAt, r1));
@@ -241,10 +241,11 @@ export function emitExpectStr(program: Program, op: Reading<'expectStr'>): void 
     });
     return;
   }
-  frame.borrow(8, (placeAt) => {
+  frame.temporarily(() => {
+    const placeAt = frame.takeVague();
     const miss = code.newExit('unexpected');
     const done = code.newLabel('expected');
-    const leftAt = placeAt + 4;
+    const leftAt = frame.takeVague();
     emitLeft(program);
     code.emit(store(BPF_W, r9, placeAt, r1), store(BPF_W, r9, leftAt, r2));
     for (const piece of pieces) {
@@ -269,7 +270,8 @@ export function emitExpectStr(program: Program, op: Reading<'expectStr'>): void 
         code.emit(load(BPF_W, r1, r9, placeAt), add.imm32(r1, piece.length), store(BPF_W, r9, placeAt, r1));
         continue;
       }
-      frame.borrow(4, (lengthAt) => {
+      frame.temporarily(() => {
+        const lengthAt = frame.takeVague();
         program.eachSource(piece, (source) => {
           emitLength(code, r1, source);
           code.emit(store(BPF_W, r9, lengthAt, r1));

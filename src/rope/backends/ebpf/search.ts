@@ -61,8 +61,9 @@ export function emitFind(
   const raw = needle[rareAt] ?? 0;
   const folds = ignoreCase && isLetter(raw);
   const rare = folds ? raw | 0x20 : raw;
-  frame.borrow(8, (placesAt) => {
-    const doneAt = placesAt + 4;
+  frame.temporarily(() => {
+    const placesAt = frame.takeVague();
+    const doneAt = frame.takeVague();
     const some = code.newLabel('some');
     // Places where the needle can begin: none when it is longer than what is left.
     code.emit(load(BPF_W, r1, r9, leftAt), jle.imm32(r1, needle.length - 1, some));
