@@ -15,7 +15,7 @@
  * stay many; so lengths, positions and whatever loops change live in vague places.
  */
 
-/** What a function that calls bpf_loop needs of the stack beside its own (kernel/bpf/verifier.c: saved registers, rounding). */
+/** What each level of loops costs: the stack of a function, even of one that needs none, is rounded up to this (kernel/bpf/verifier.c, check_max_stack_depth; 16 in newer kernels). */
 const LOOP_BYTES = 32;
 
 export class Frame {
@@ -100,6 +100,6 @@ export class Frame {
   /** Stack of the whole program, as the verifier counts it. */
   get totalBytes(): number {
     const rounded = Math.ceil(this.#most / 32) * 32;
-    return this.#deepest === 0 ? rounded : rounded + LOOP_BYTES * (this.#deepest + 1);
+    return rounded + LOOP_BYTES * this.#deepest;
   }
 }
