@@ -51,13 +51,15 @@ const MAX_TURNS_SEEN = 7;
  * Heuristic. False positives: Shadowsocks and other openings without any structure
  * (about one in fifteen has these lengths), obfuscated eDonkey, Telegram's transport.
  */
-const EXCHANGE = match(
-  'suspected',
-  'encrypted handshake by shape: two random bursts of a key exchange size and a third that fits',
-);
+const EXCHANGE: Match = {
+  confidence: 'suspected',
+  why: 'encrypted handshake by shape: two random bursts of a key exchange size and a third that fits',
+  needsEndpoint: true,
+};
 /*
- * Heuristic: one or two bursts only, where endpoint or host are known to speak
- * BitTorrent. That the host does is not enough to say more: its tunnels begin so too.
+ * Heuristic: one or two bursts only, where endpoint or host are known to speak BitTorrent.
+ * That the host does raises neither this nor the whole exchange: its tunnels begin so too,
+ * and peers of a host that speaks BitTorrent are mostly known by trackers, DHT or uTP.
  */
 const ANSWERED: Match = {
   confidence: 'suspected',

@@ -28,9 +28,9 @@ const samples: readonly Sample[] = [
   sample('source published', bytes('e444', FILE, HASH, '01', NAME_TAG), 'certain'),
   sample('Kad 1 hello', bytes('e410', contact(1).subarray(0, 24), '00'), 'certain'),
   sample('Kad 1 lookup answer', bytes('e428', FILE, '01', contact(1)), 'certain'),
-  sample('ping', fromHex('e460'), 'likely'),
-  sample('bootstrap request', fromHex('e401'), 'likely'),
-  sample('pong to another port', fromHex('e461 4012'), 'likely'),
+  sample('ping', fromHex('e460'), 'suspected'),
+  sample('bootstrap request', fromHex('e401'), 'suspected'),
+  sample('pong to another port', fromHex('e461 4012'), 'suspected'),
   sample('firewall check', bytes('e453 3612', HASH, '00'), 'likely'),
   sample('published', bytes('e44b', FILE, '23'), 'likely'),
   sample('keyword search', bytes('e433', FILE, '0000'), 'likely'),
@@ -59,7 +59,7 @@ test('a pong that repeats the port it goes to is certain, and so is one to a pin
     { from: 1, bytes: pong },
   ];
   assert.equal(findingName(inspectSample(kad, turns)), 'certain');
-  assert.equal(findingName(inspectSample(kad, [{ from: 1, bytes: fromHex('e460') }, { from: 1, bytes: pong }])), 'likely');
+  assert.equal(findingName(inspectSample(kad, [{ from: 1, bytes: fromHex('e460') }, { from: 1, bytes: pong }])), 'suspected');
 });
 
 const packed: readonly Sample[] = [

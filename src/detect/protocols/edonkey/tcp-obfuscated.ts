@@ -14,7 +14,7 @@
  * eMule "Protocol obfuscation"; padding as eMule (up to 128) and aMule (up to 254) draw it.
  */
 import { u8 } from '../../../base/bytes.js';
-import { type Feature, type Finding, type Inspection, match, MORE, NO, TCP } from '../../detector.js';
+import { type Feature, type Finding, type Inspection, type Match, match, MORE, NO, TCP } from '../../detector.js';
 import { isMarker } from './frames.js';
 import { looksRandom } from './random.js';
 
@@ -24,15 +24,19 @@ import { looksRandom } from './random.js';
  * BitTorrent MSE with short paddings (its messages have other sizes, mostly).
  */
 const SHAPE = match('suspected', 'random opening with the sizes of an obfuscated eMule handshake, hellos and a further message');
-/** The four turns alone, but the host or endpoint speaks eDonkey elsewhere. */
-const AT_HOME = match('suspected', 'random opening with the sizes of an obfuscated eMule handshake and hellos, at a host that speaks eDonkey');
+/** The four turns alone, at a host or endpoint that speaks eDonkey elsewhere: its tunnels may look so, too. */
+const AT_HOME: Match = {
+  confidence: 'suspected',
+  why: 'random opening with the sizes of an obfuscated eMule handshake and hellos, at a host that speaks eDonkey',
+  needsEndpoint: true,
+};
 const TOLD = match('suspected', 'random opening of an obfuscated eMule stream to an endpoint named by a peer or server');
 /**
  * Heuristic: the shape above and a segment of exactly 11 bytes (identification state). AEAD tunnels
- * (Shadowsocks, TLS, RLPx) cannot send 11 bytes, which is less than their tags; MSE can, but its
- * sides do not greet each other with messages of nearly equal size. No case in the captures at hand.
+ * (Shadowsocks, TLS, RLPx) cannot send 11 bytes, which is less than their tags. One random dialogue of
+ * short messages in 3,000 has it by chance, so without a host or endpoint of the network it stays `suspected`.
  */
-const IDENTIFICATION = match('likely', 'obfuscated eMule handshake, hellos and identification, by their sizes');
+const IDENTIFICATION = match('suspected', 'obfuscated eMule handshake, hellos and identification, by their sizes');
 const SERVER = match('suspected', 'random opening with the sizes of an obfuscated connection to an eDonkey server');
 
 const OPENING_LEAST_BYTES = 12;

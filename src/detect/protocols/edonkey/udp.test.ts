@@ -14,7 +14,7 @@ const question = (id: string, nameBytes: number): Uint8Array =>
 const servers: readonly Sample[] = [
   { name: 'status request of eMule', turns: only(fromHex('e396 cabb aa55')), expected: 'certain' },
   { name: 'status answer', turns: only(fromHex('e397 cabb aa55 10000000 20000000')), expected: 'certain', isOpenEnded: true },
-  { name: 'status request with another challenge', turns: only(fromHex('e396 cabb 1234')), expected: 'likely' },
+  { name: 'status request with another challenge', turns: only(fromHex('e396 cabb 1234')), expected: 'suspected' },
   { name: 'description request', turns: only(fromHex('e3a2 fff0 1234')), expected: 'certain' },
   { name: 'description answer, old form', turns: only(bytes('e3a3 0400', ascii('name'), '0500', ascii('about'))), expected: 'certain' },
   { name: 'description answer, new form', turns: only(bytes('e3a3 fff0 1234', TAGS)), expected: 'certain' },

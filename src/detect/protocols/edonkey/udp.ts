@@ -25,6 +25,8 @@ const SERVER_STATUS = match('certain', 'eDonkey server status or description ove
 const SERVER_ANSWER = match('certain', 'eDonkey server answer over UDP: its list or tags end with the datagram');
 /** Marker and opcode (2^-16) and a length that the opcode has. */
 const SERVER_LIKELY = match('likely', 'eDonkey server message over UDP, with the length of its opcode');
+/** The same with a few bytes: one short datagram with a random opening in 250,000 looks so. */
+const SERVER_SHORT = match('suspected', 'short eDonkey server message over UDP');
 /** Odds: 16 bits of marker and opcode in each of two datagrams that answer each other. */
 const QUEUE_ANSWER = match('certain', 'eMule queue answer over UDP to a request of the other side');
 const QUEUE_REQUEST = match('certain', 'eMule reask over UDP: file hash, part status that fits its count');
@@ -51,7 +53,7 @@ function fitServer(input: Inspection): Finding {
     case STATUS_REQUEST:
       // The upper half of eMule's challenge is fixed, the lower random; other programs' are all random.
       if (bodyBytes !== 4) return NO;
-      return u16le(bytes, at + 2) === 0x55aa ? SERVER_STATUS : SERVER_LIKELY;
+      return u16le(bytes, at + 2) === 0x55aa ? SERVER_STATUS : SERVER_SHORT;
     case STATUS_ANSWER:
       return bodyBytes >= 12 && bodyBytes <= 60 && u16le(bytes, at + 2) === 0x55aa ? SERVER_STATUS : NO;
     case DESCRIPTION_REQUEST:
@@ -74,9 +76,9 @@ function fitServer(input: Inspection): Finding {
     case 0x98:
       return inspectSearch(bytes, at, end);
     case 0xa0: // server list request: own address and port
-      return bodyBytes === 6 ? SERVER_LIKELY : NO;
+      return bodyBytes === 6 ? SERVER_SHORT : NO;
     case 0xa4:
-      return bodyBytes === 0 || bodyBytes === 4 ? SERVER_LIKELY : NO;
+      return bodyBytes === 0 || bodyBytes === 4 ? SERVER_SHORT : NO;
     default:
       return NO;
   }
