@@ -23,9 +23,7 @@ export type DiagnosticCode =
   // lint
   | 'unreachable' | 'unbounded-loop' | 'unconditional-verdict' | 'never-written' | 'division-by-zero' | 'constant-condition'
   // limits of compilation
-  | 'interpreter-only' | 'not-for-kernel'
-  // container and command line
-  | 'bad-container' | 'arguments';
+  | 'interpreter-only' | 'not-for-kernel';
 
 export interface Diagnostic {
   readonly severity: Severity;
