@@ -83,6 +83,20 @@ export class LiveInspection implements Inspection {
     return this.#quic;
   }
 
+  /** True when the packet parses as that protocol. */
+  hasParsed(facet: 'http' | 'dns' | 'tls' | 'quic'): boolean {
+    switch (facet) {
+      case 'http':
+        return this.http() !== null;
+      case 'dns':
+        return this.dns() !== null;
+      case 'tls':
+        return this.tls() !== null;
+      case 'quic':
+        return this.quic() !== null;
+    }
+  }
+
   /** A facet of this packet was asked for and parsed: the traffic is an ordinary protocol, whatever it carries. */
   get hasFacet(): boolean {
     return isParsed(this.#http) || isParsed(this.#dns) || isParsed(this.#tls) || isParsed(this.#quic);

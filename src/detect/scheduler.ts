@@ -8,7 +8,7 @@
 import { confidenceRank } from '../events/confidence.js';
 import { MORE, NO, TCP, type Feature, type Finding, type Match } from './detector.js';
 import type { LiveInspection } from './live-inspection.js';
-import { ANCHOR_ABSENT, ANCHOR_PENDING, anchorState, type Candidate } from './trigger-index.js';
+import { ANCHOR_ABSENT, ANCHOR_FOUND, ANCHOR_PENDING, anchorState, type Candidate, type CandidateList } from './trigger-index.js';
 
 /** A stream prefix shorter than this may still become a facet that did not parse yet: longer than any HTTP method or record header. */
 const FACET_PATIENCE_BYTES = 16;
@@ -31,50 +31,70 @@ export class Scheduler {
   readonly disabled = new Set<Feature>();
   /** Who is being asked, or was asked last: the culprit when `search` throws. */
   asked: Candidate | null = null;
-  /** After `search` over a stream: candidates that want more bytes; valid in [0, keptCount). */
-  readonly kept: Candidate[] = [];
-  keptCount = 0;
-  #absentFacet: Candidate['facet'] = null;
+  /** After `search` over a stream: bits of the candidates that want more bytes. */
+  keptLow = 0;
+  keptHigh = 0;
 
-  /** Asks the candidates. A certain match ends the search; otherwise the strongest wins, ties go to the protocol id that sorts first. */
-  search(candidates: readonly Candidate[], count: number, input: LiveInspection): void {
+  /**
+   * Asks those candidates of the list whose bits are set. A certain match ends the search; otherwise the strongest wins,
+   * ties go to the protocol id that sorts first.
+   */
+  search(list: CandidateList, low: number, high: number, input: LiveInspection): void {
     this.match = null;
     this.matched = null;
-    this.keptCount = 0;
-    this.#absentFacet = null;
-    for (let i = 0; i < count; i++) {
-      const candidate = candidates[i]!;
-      // One failed parse answers for all features that read the facet (bench/identify.ts).
-      if (candidate.facet !== null && candidate.facet === this.#absentFacet) continue;
-      if (this.disabled.size > 0 && this.disabled.has(candidate.feature)) continue;
-      this.asked = candidate;
-      const finding = this.#ask(candidate, input);
-      if (this.#onAnswer !== undefined) this.#onAnswer(candidate, finding);
-      if (finding === NO) continue;
-      if (finding === MORE) {
-        this.kept[this.keptCount++] = candidate;
-        continue;
-      }
-      this.#consider(candidate, finding);
-      if (finding.confidence === 'certain') return;
-      // A weak answer may grow stronger with more bytes.
-      this.kept[this.keptCount++] = candidate;
-    }
+    this.keptLow = 0;
+    this.keptHigh = 0;
+    if (low !== 0) this.keptLow = this.#searchHalf(list.candidates, 0, low, input);
+    // Read anew: a certain match ends the search.
+    if (high !== 0 && (this.match as Match | null)?.confidence !== 'certain') this.keptHigh = this.#searchHalf(list.candidates, 32, high, input);
   }
 
-  #ask(candidate: Candidate, input: LiveInspection): Finding {
+  /** Asks the candidates at `from` and the following for which a bit is set; returns the bits of those that want more. */
+  #searchHalf(candidates: readonly Candidate[], from: number, bits: number, input: LiveInspection): number {
+    const { bytes, start, end } = input;
     const isStream = input.transport === TCP;
-    if (candidate.anchors.length > 0) {
-      const state = anchorState(candidate.anchors, input.bytes, input.start, input.end);
-      if (state === ANCHOR_ABSENT) return NO;
-      if (state === ANCHOR_PENDING) return isStream ? MORE : NO;
-    } else if (candidate.facet !== null && input[candidate.facet]() === null) {
-      if (isStream && input.end - input.start < FACET_PATIENCE_BYTES) return MORE;
-      this.#absentFacet = candidate.facet;
-      return NO;
+    const hasDisabled = this.disabled.size > 0;
+    let absentFacet: Candidate['facet'] = null;
+    let kept = 0;
+    for (let left = bits; left !== 0; ) {
+      const bit = left & -left;
+      left ^= bit;
+      const candidate = candidates[from + 31 - Math.clz32(bit)]!;
+      const { facet, probe } = candidate;
+      let finding: Finding;
+      if (facet !== null) {
+        this.asked = candidate;
+        // One failed parse answers for all features that read the facet (bench/identify.ts).
+        if (facet === absentFacet) continue;
+        if (input.hasParsed(facet)) finding = this.#ask(candidate, input, hasDisabled);
+        else if (isStream && end - start < FACET_PATIENCE_BYTES) finding = MORE;
+        else {
+          absentFacet = facet;
+          finding = NO;
+        }
+      } else if (probe !== null && start + candidate.probeAt < end && probe[bytes[start + candidate.probeAt]!] === 0) {
+        finding = NO;
+      } else if (candidate.anchors.length > 0) {
+        const state = anchorState(candidate.anchors, bytes, start, end);
+        if (state === ANCHOR_FOUND) finding = this.#ask(candidate, input, hasDisabled);
+        else finding = state === ANCHOR_PENDING && isStream ? MORE : NO;
+      } else finding = this.#ask(candidate, input, hasDisabled);
+      if (this.#onAnswer !== undefined) this.#onAnswer(candidate, finding);
+      if (finding === NO) continue;
+      // A weak answer may grow stronger with more bytes.
+      kept |= bit;
+      if (finding === MORE) continue;
+      this.#consider(candidate, finding);
+      if (finding.confidence === 'certain') break;
     }
+    return kept;
+  }
+
+  #ask(candidate: Candidate, input: LiveInspection, hasDisabled: boolean): Finding {
+    if (hasDisabled && this.disabled.has(candidate.feature)) return NO;
+    this.asked = candidate;
     input.protocolIndex = candidate.protocolIndex;
-    return candidate.feature.inspect(input);
+    return candidate.inspect(input);
   }
 
   #consider(candidate: Candidate, match: Match): void {
@@ -94,5 +114,5 @@ export function isTriggeredBy(candidate: Candidate, input: LiveInspection): bool
     const state = anchorState(candidate.anchors, input.bytes, input.start, input.end);
     return state !== ANCHOR_ABSENT && state !== ANCHOR_PENDING;
   }
-  return candidate.facet === null || input[candidate.facet]() !== null;
+  return candidate.facet === null || input.hasParsed(candidate.facet);
 }

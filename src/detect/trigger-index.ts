@@ -6,74 +6,119 @@
  * the few features without anchors. Built once for each engine, read on every packet
  * of undecided flows (bench/identify.ts).
  */
-import { TCP, type Anchor, type Feature, type Protocol, type Transport } from './detector.js';
+import { type Anchor, type Feature, type Finding, type Inspection, type Protocol, TCP, type Transport } from './detector.js';
 
 type FacetName = 'http' | 'dns' | 'tls' | 'quic';
 
 /** A feature, its place in the registry, and what has to be checked before it is asked. */
 export interface Candidate {
   readonly feature: Feature;
+  /** Of the feature: here, because all candidates have one shape and features have not (bench/identify.ts). */
+  readonly inspect: (input: Inspection) => Finding;
   readonly protocol: Protocol;
   /** Index of the protocol in the registry that was compiled. */
   readonly protocolIndex: number;
   /** Any of these must match; empty: no anchors needed. */
   readonly anchors: readonly Anchor[];
+  /** The byte at this offset (when there is one) must be marked in `probe`: all anchors stand there. */
+  readonly probeAt: number;
+  readonly probe: Uint8Array | null;
   /** This facet must parse; null: none needed. */
   readonly facet: FacetName | null;
 }
 
+/** Candidates, at most 64, so that two words of bits can name some of them. */
+export interface CandidateList {
+  readonly candidates: readonly Candidate[];
+  /** The bits of all: candidate i is bit i of `low`, or bit i - 32 of `high`. */
+  readonly low: number;
+  readonly high: number;
+}
+
 export interface TransportIndex {
   /** 256 lists by first payload byte. Literals at offset 0 first, features without anchors last: cheap and decisive before dear. */
-  readonly byFirstByte: readonly (readonly Candidate[])[];
+  readonly byFirstByte: readonly CandidateList[];
   /** Features that harvest, by protocol index. */
   readonly harvesters: readonly (readonly Candidate[])[];
 }
 
-/** Compiles the features of one transport. */
+const MAX_LIST = 64;
+
+/** Compiles the features of one transport. Throws when more features concern a first byte than a list can hold. */
 export function buildTransportIndex(protocols: readonly Protocol[], transport: Transport): TransportIndex {
   const all = protocols.flatMap((protocol, protocolIndex) =>
     protocol.features
       .filter((feature) => feature.transport === transport)
       .map((feature) => toCandidate(feature, protocol, protocolIndex)),
   );
-  const byFirstByte = Array.from({ length: 256 }, (_, byte) =>
-    all
-      .map((candidate) => narrow(candidate, byte, transport))
-      .filter((candidate) => candidate !== null)
-      .sort((a, b) => cost(a) - cost(b)),
-  );
+  const leading = all.filter(({ anchors }) => anchors.some(({ at }) => at === 0));
+  const facets = all.filter(({ facet }) => facet !== null);
+  // Without their anchors at offset 0: the same for most bytes, so they are narrowed once (starting up: bench/identify.ts).
+  const deep = all.filter(({ anchors }) => anchors.some(({ at }) => at > 0)).map((it) => withAnchors(it, it.anchors.filter(({ at }) => at > 0)));
+  const always = all.filter(({ feature }) => feature.trigger.kind === 'always');
+  const byFirstByte = Array.from({ length: 256 }, (_, byte) => {
+    const led = leading.filter(({ anchors }) => anchors.some((anchor) => beginsWith(anchor, byte)));
+    return toList([
+      ...led.map((it) => withAnchors(it, it.anchors.filter((anchor) => anchor.at !== 0 || beginsWith(anchor, byte)))),
+      ...facets.filter(({ facet }) => facet !== null && canBegin(facet, byte, transport)),
+      ...(led.length === 0 ? deep : deep.filter((it) => !led.some(({ feature }) => feature === it.feature))),
+      ...always,
+    ]);
+  });
   const harvesters = protocols.map((_, index) => all.filter((it) => it.protocolIndex === index && it.feature.harvest));
   return { byFirstByte, harvesters };
 }
 
+function toList(candidates: readonly Candidate[]): CandidateList {
+  const { length } = candidates;
+  if (length > MAX_LIST) throw new RangeError(`${length} features want packets with one first byte; ${MAX_LIST} can be told apart`);
+  return { candidates, low: lowBits(length), high: lowBits(length - 32) };
+}
+
+function lowBits(count: number): number {
+  if (count <= 0) return 0;
+  return count >= 32 ? -1 : (1 << count) - 1;
+}
+
 function toCandidate(feature: Feature, protocol: Protocol, protocolIndex: number): Candidate {
   const { trigger } = feature;
-  return {
-    feature,
-    protocol,
-    protocolIndex,
-    anchors: trigger.kind === 'anchors' ? trigger.anchors : [],
-    facet: trigger.kind === 'facet' ? trigger.facet : null,
-  };
+  return withAnchors(
+    {
+      feature,
+      inspect: feature.inspect,
+      protocol,
+      protocolIndex,
+      anchors: [],
+      probeAt: 0,
+      probe: null,
+      facet: trigger.kind === 'facet' ? trigger.facet : null,
+    },
+    trigger.kind === 'anchors' ? trigger.anchors : [],
+  );
 }
 
-/** The candidate with the anchors that a packet with this first byte can match; null when it cannot concern the feature. */
-function narrow(candidate: Candidate, byte: number, transport: Transport): Candidate | null {
-  if (candidate.facet !== null) return canBegin(candidate.facet, byte, transport) ? candidate : null;
-  if (candidate.feature.trigger.kind !== 'anchors') return candidate;
-  const anchors = candidate.anchors.filter((anchor) => anchor.at !== 0 || beginsWith(anchor, byte));
-  return anchors.length === 0 ? null : { ...candidate, anchors };
+function withAnchors(candidate: Candidate, anchors: readonly Anchor[]): Candidate {
+  const { feature, inspect, protocol, protocolIndex, facet } = candidate;
+  const probeAt = anchors[0]?.at ?? 0;
+  const isProbed = probeAt > 0 && anchors.every(({ at, bytes }) => at === probeAt && bytes.length > 0);
+  const probe = isProbed ? probeOf(anchors) : null;
+  return { feature, inspect, protocol, protocolIndex, anchors, probeAt, probe, facet };
 }
 
-function cost(candidate: Candidate): number {
-  if (candidate.anchors.some((anchor) => anchor.at === 0)) return 0;
-  if (candidate.facet !== null) return 1;
-  return candidate.anchors.length > 0 ? 2 : 3;
+/** For each byte whether one of the literals begins with it. */
+function probeOf(anchors: readonly Anchor[]): Uint8Array {
+  return Uint8Array.from({ length: 256 }, (_, byte) => (anchors.some((anchor) => startsWith(anchor, byte)) ? 1 : 0));
 }
 
-function beginsWith(anchor: Anchor, byte: number): boolean {
+/** True when the literal begins with the byte, wherever it has to stand. */
+function startsWith(anchor: Anchor, byte: number): boolean {
   const folded = anchor.ignoreCase === true && byte >= 0x41 && byte <= 0x5a ? byte | 0x20 : byte;
   return anchor.bytes[0] === folded;
+}
+
+/** True when a packet with that first byte can have the literal, which stands at its very start. */
+function beginsWith(anchor: Anchor, byte: number): boolean {
+  return anchor.at === 0 && startsWith(anchor, byte);
 }
 
 /** Necessary conditions on the first byte, so that most packets never reach a facet's parser. */

@@ -3,40 +3,39 @@
  * features that wait for more bytes. Pooled and bounded: when all states are in use
  * the flow that has been undecided longest gives its state up.
  */
-import { MAX_PREFIX_BYTES } from '../detect/detector.js';
+import { DATAGRAM_HEAD_BYTES, MAX_PREFIX_BYTES, MAX_TURNS } from '../detect/detector.js';
 import { TURN_LIMITS } from '../detect/live-inspection.js';
-import type { Candidate } from '../detect/trigger-index.js';
-import { type BufferPart, GrownBuffers, StreamPrefix } from '../flow/stream-prefix.js';
+import { GrownBuffers, StreamPrefix } from '../flow/stream-prefix.js';
 import { TurnSlab, Turns } from '../flow/turns.js';
 
-/** Room for a prefix before it gets a buffer of its own: most openings are smaller. */
-const FIRST_PREFIX_BYTES = 512;
+/** Room for a prefix before it gets a buffer of its own: half the room for heads of datagrams. Many openings are smaller. */
+const FIRST_PREFIX_BYTES = (MAX_TURNS * DATAGRAM_HEAD_BYTES) / 2;
 /** States whose memory is allocated together. */
 const STATES_PER_SLAB = 256;
 
-/** One direction of an undecided TCP flow. */
-export class StreamState {
-  readonly prefix: StreamPrefix;
-  /** Features that answered MORE; valid in [0, waitingCount). */
-  readonly waiting: Candidate[] = [];
-  waitingCount = 0;
-  /** First bytes were inspected: `waiting` is meaningful. */
+/** One direction of an undecided TCP flow: its first bytes, and who waits for more of them. */
+export class StreamState extends StreamPrefix {
+  /** First bytes were inspected: the waiting features are known. */
   hasBegun = false;
+  /** Bits of the features that answered MORE, in the list of features for the stream's first byte. */
+  waitingLow = 0;
+  waitingHigh = 0;
 
-  constructor(first: BufferPart, grown: GrownBuffers) {
-    this.prefix = new StreamPrefix(first, grown);
-  }
-
-  reset(): void {
-    this.prefix.reset();
-    this.waitingCount = 0;
+  override reset(): void {
+    super.reset();
     this.hasBegun = false;
+    this.waitingLow = 0;
+    this.waitingHigh = 0;
   }
 
-  /** Takes over the features that want more. */
-  keep(candidates: readonly Candidate[], count: number): void {
-    for (let i = 0; i < count; i++) this.waiting[i] = candidates[i]!;
-    this.waitingCount = count;
+  get isWaiting(): boolean {
+    return (this.waitingLow | this.waitingHigh) !== 0;
+  }
+
+  /** Takes over which features want more. */
+  keep(low: number, high: number): void {
+    this.waitingLow = low;
+    this.waitingHigh = high;
     this.hasBegun = true;
   }
 }
@@ -44,37 +43,43 @@ export class StreamState {
 /** Memory of the states that were allocated together. */
 interface Slab {
   readonly turns: TurnSlab;
-  /** Two parts of FIRST_PREFIX_BYTES for each state; allocated when the first stream needs one. */
-  prefixes: Uint8Array | null;
   /** Shared by all states of a pool. */
   readonly grown: GrownBuffers;
 }
 
 export class FlowState {
   readonly turns: Turns;
-  /** By direction; null until a TCP flow needs it. */
-  readonly streams: [StreamState | null, StreamState | null] = [null, null];
   /** Owner's number of the flow. */
   flow = -1;
   newer: FlowState | null = null;
   older: FlowState | null = null;
   readonly #slab: Slab;
-  readonly #index: number;
+  // Null until a TCP flow needs them.
+  #fromInitiator: StreamState | null = null;
+  #fromResponder: StreamState | null = null;
 
   constructor(slab: Slab, index: number) {
     this.turns = new Turns(slab.turns, index);
     this.#slab = slab;
-    this.#index = index;
+  }
+
+  /** The state of a direction if it was used since the state was made, or null. */
+  existingStream(direction: 0 | 1): StreamState | null {
+    return direction === 0 ? this.#fromInitiator : this.#fromResponder;
   }
 
   /** The state of a direction, made on first use and reused afterwards. */
   stream(direction: 0 | 1): StreamState {
-    const existing = this.streams[direction];
-    if (existing) return existing;
-    this.#slab.prefixes ??= new Uint8Array(STATES_PER_SLAB * 2 * FIRST_PREFIX_BYTES);
-    const at = (this.#index * 2 + direction) * FIRST_PREFIX_BYTES;
-    const made = new StreamState({ bytes: this.#slab.prefixes, at, sizeBytes: FIRST_PREFIX_BYTES }, this.#slab.grown);
-    this.streams[direction] = made;
+    return this.existingStream(direction) ?? this.#makeStream(direction);
+  }
+
+  #makeStream(direction: 0 | 1): StreamState {
+    const { turns, grown } = this.#slab;
+    // A flow is either datagrams or streams: the first bytes of streams stand where heads of datagrams would.
+    const at = this.turns.headAt(0) + direction * FIRST_PREFIX_BYTES;
+    const made = new StreamState({ bytes: turns.heads, at, sizeBytes: FIRST_PREFIX_BYTES }, grown);
+    if (direction === 0) this.#fromInitiator = made;
+    else this.#fromResponder = made;
     return made;
   }
 
@@ -126,7 +131,7 @@ export class FlowStatePool {
   #make(): FlowState {
     const index = this.#made++ % STATES_PER_SLAB;
     if (index === 0 || this.#slab === null) {
-      this.#slab = { turns: new TurnSlab(TURN_LIMITS, STATES_PER_SLAB), prefixes: null, grown: this.#grown };
+      this.#slab = { turns: new TurnSlab(TURN_LIMITS, STATES_PER_SLAB), grown: this.#grown };
     }
     return new FlowState(this.#slab, index);
   }
@@ -141,8 +146,8 @@ export class FlowStatePool {
     state.newer = null;
     this.#inUse--;
     // Grown buffers go back at once: spare states must not sit on them.
-    state.streams[0]?.reset();
-    state.streams[1]?.reset();
+    state.existingStream(0)?.reset();
+    state.existingStream(1)?.reset();
     this.#spare.push(state);
   }
 }

@@ -209,8 +209,8 @@ export class Identifier {
       return;
     }
     input.fromStart = payloads === 1;
-    const candidates = this.#udp.byFirstByte[input.bytes[input.start]!]!;
-    this.#scheduler.search(candidates, candidates.length, input);
+    const list = this.#udp.byFirstByte[input.bytes[input.start]!]!;
+    this.#scheduler.search(list, list.low, list.high, input);
     if (this.#scheduler.match !== null) this.#apply(flow, direction, payloads);
     else if (input.hasFacet || (payloads === 1 && isOrdinaryDatagram(input.bytes, input.start, input.end))) {
       this.#noteOrdinary(flow);
@@ -245,7 +245,7 @@ export class Identifier {
     }
     const own = state ?? this.#takeState(flow);
     const stream = own.stream(direction);
-    let grownBytes = stream.prefix.add(input.bytes, input.start, input.end, offset);
+    let grownBytes = stream.add(input.bytes, input.start, input.end, offset);
     if (grownBytes === 0) grownBytes = this.#unusualSegment(flow, direction, own, seq, offset, payloads);
     if (grownBytes === 0) {
       if (payloads >= ((flags & FLOW_HARVESTS) !== 0 ? HARVEST_BUDGET : TCP_BUDGET)) this.#giveUp(flow);
@@ -257,9 +257,9 @@ export class Identifier {
       this.#harvest(flow, direction, this.#tcp, payloads);
       return;
     }
-    const candidates = stream.hasBegun ? stream.waiting : this.#tcp.byFirstByte[input.bytes[input.start]!]!;
-    const count = stream.hasBegun ? stream.waitingCount : candidates.length;
-    this.#scheduler.search(candidates, count, input);
+    const list = this.#tcp.byFirstByte[input.bytes[input.start]!]!;
+    if (stream.hasBegun) this.#scheduler.search(list, stream.waitingLow, stream.waitingHigh, input);
+    else this.#scheduler.search(list, list.low, list.high, input);
     this.#afterStream(flow, direction, own, payloads, !stream.hasBegun);
   }
 
@@ -272,31 +272,32 @@ export class Identifier {
     input.turns = this.#oneTurn;
     const { bytes, start, end } = input;
     if (end - start > MAX_PREFIX_BYTES) input.end = start + MAX_PREFIX_BYTES;
-    const candidates = this.#tcp.byFirstByte[bytes[start]!]!;
-    this.#scheduler.search(candidates, candidates.length, input);
+    const list = this.#tcp.byFirstByte[bytes[start]!]!;
+    this.#scheduler.search(list, list.low, list.high, input);
     this.#afterStream(flow, direction, null, payloads, true);
     if ((this.table.flags(flow) & FLOW_DONE) !== 0) return;
     const state = this.#takeState(flow);
     state.turns.addStream(direction, end - start);
-    state.stream(direction).prefix.add(bytes, start, end, 0);
-    state.stream(direction).keep(this.#scheduler.kept, this.#scheduler.keptCount);
+    const stream = state.stream(direction);
+    stream.add(bytes, start, end, 0);
+    stream.keep(this.#scheduler.keptLow, this.#scheduler.keptHigh);
   }
 
   /** Points the inspection at the reassembled prefixes. */
   #showStream(state: FlowState, flow: number, direction: 0 | 1, grownBytes: number): void {
     const input = this.#input;
-    const { prefix } = state.stream(direction);
-    input.bytes = prefix.bytes;
-    input.start = prefix.at;
-    input.end = prefix.at + prefix.length;
+    const stream = state.stream(direction);
+    input.bytes = stream.bytes;
+    input.start = stream.at;
+    input.end = stream.at + stream.length;
     input.segmentAt = input.end - grownBytes;
     input.fromStart = this.table.isFromStart(flow, direction);
     input.turns = state.turns;
-    const other = state.streams[direction === 0 ? 1 : 0];
+    const other = state.existingStream(direction === 0 ? 1 : 0);
     if (other) {
-      input.otherBytes = other.prefix.bytes;
-      input.otherStart = other.prefix.at;
-      input.otherEnd = other.prefix.at + other.prefix.length;
+      input.otherBytes = other.bytes;
+      input.otherStart = other.at;
+      input.otherEnd = other.at + other.length;
     }
     input.clearFacets();
   }
@@ -308,15 +309,15 @@ export class Identifier {
     const stream = state.stream(direction);
     const lengthBytes = input.end - input.start;
     if (offset < 0 && offset + lengthBytes === 0 && !table.isFromStart(flow, direction)) {
-      if (!stream.prefix.prepend(input.bytes, input.start, input.end)) return 0;
+      if (!stream.prepend(input.bytes, input.start, input.end)) return 0;
       table.setStreamStart(flow, direction, seq);
       stream.hasBegun = false;
       return lengthBytes;
     }
-    if (stream.prefix.length === 0 && stream.prefix.hasHole && payloads >= LOST_START_SEGMENTS) {
+    if (stream.length === 0 && stream.hasHole && payloads >= LOST_START_SEGMENTS) {
       stream.reset();
       table.setStreamStart(flow, direction, seq);
-      return stream.prefix.add(input.bytes, input.start, input.end, 0);
+      return stream.add(input.bytes, input.start, input.end, 0);
     }
     return 0;
   }
@@ -327,14 +328,14 @@ export class Identifier {
     const input = this.#input;
     const scheduler = this.#scheduler;
     const stream = state?.stream(direction);
-    stream?.keep(scheduler.kept, scheduler.keptCount);
+    stream?.keep(scheduler.keptLow, scheduler.keptHigh);
     if (scheduler.match !== null) this.#apply(flow, direction, payloads);
     else if (isFirst && (input.hasFacet || isOrdinaryStream(input.bytes, input.start, input.end))) this.#noteOrdinary(flow);
     const flags = table.flags(flow);
     if ((flags & (FLOW_DONE | FLOW_HARVESTS)) !== 0) return;
-    const isExhausted = scheduler.keptCount === 0;
-    const other = state?.streams[direction === 0 ? 1 : 0];
-    const isOtherExhausted = other?.hasBegun === true && other.waitingCount === 0;
+    const isExhausted = (scheduler.keptLow | scheduler.keptHigh) === 0;
+    const other = state?.existingStream(direction === 0 ? 1 : 0);
+    const isOtherExhausted = other?.hasBegun === true && !other.isWaiting;
     const isFinal = isExhausted && input.hasFinalFacet && scheduler.match === null;
     if (isFinal || (isExhausted && isOtherExhausted) || payloads >= TCP_BUDGET) this.#giveUp(flow);
   }

@@ -19,19 +19,35 @@ export interface BufferPart {
   readonly sizeBytes: number;
 }
 
+/** Buffers whose memory is allocated together. */
+const BUFFERS_PER_CHUNK = 32;
+
 /** Buffers for prefixes that outgrew their first place, kept for the next one that does. All of one size. */
 export class GrownBuffers {
   readonly sizeBytes: number;
-  readonly #spare: Uint8Array[] = [];
+  readonly #spare: BufferPart[] = [];
+  #chunk: Uint8Array = new Uint8Array(0);
+  #chunkAt = 0;
 
   constructor(sizeBytes: number) {
     this.sizeBytes = sizeBytes;
   }
-  take(): Uint8Array {
-    return this.#spare.pop() ?? new Uint8Array(this.sizeBytes);
+  take(): BufferPart {
+    return this.#spare.pop() ?? this.#make();
   }
-  give(bytes: Uint8Array): void {
-    this.#spare.push(bytes);
+  give(part: BufferPart): void {
+    this.#spare.push(part);
+  }
+
+  #make(): BufferPart {
+    const { sizeBytes } = this;
+    if (this.#chunkAt === this.#chunk.length) {
+      this.#chunk = new Uint8Array(sizeBytes * BUFFERS_PER_CHUNK);
+      this.#chunkAt = 0;
+    }
+    const part = { bytes: this.#chunk, at: this.#chunkAt, sizeBytes };
+    this.#chunkAt += sizeBytes;
+    return part;
   }
 }
 
@@ -43,7 +59,8 @@ export class StreamPrefix {
   readonly #limitBytes: number;
   readonly #first: BufferPart;
   readonly #grown: GrownBuffers;
-  #sizeBytes: number;
+  /** Where the bytes are: `#first`, or a part of `#grown`. */
+  #part: BufferPart;
   /** Pieces beyond a hole: [from, to) pairs, disjoint, sorted. Allocated with the first hole. */
   #pieces: Int32Array = NO_PIECES;
   #pieceCount = 0;
@@ -53,19 +70,25 @@ export class StreamPrefix {
     this.#limitBytes = grown.sizeBytes;
     this.#grown = grown;
     this.#first = first;
+    this.#part = first;
     this.bytes = first.bytes;
     this.at = first.at;
-    this.#sizeBytes = first.sizeBytes;
   }
 
   /** Forget everything, and go back to the first place. */
   reset(): void {
-    if (this.bytes !== this.#first.bytes) this.#grown.give(this.bytes);
-    this.bytes = this.#first.bytes;
-    this.at = this.#first.at;
-    this.#sizeBytes = this.#first.sizeBytes;
+    if (this.#part !== this.#first) {
+      this.#grown.give(this.#part);
+      this.#move(this.#first);
+    }
     this.length = 0;
     this.#pieceCount = 0;
+  }
+
+  #move(part: BufferPart): void {
+    this.#part = part;
+    this.bytes = part.bytes;
+    this.at = part.at;
   }
 
   /** No further byte can be taken. */
@@ -80,7 +103,7 @@ export class StreamPrefix {
 
   /** Room before the next growth. */
   get sizeBytes(): number {
-    return this.#sizeBytes;
+    return this.#part.sizeBytes;
   }
 
   /**
@@ -121,12 +144,12 @@ export class StreamPrefix {
   }
 
   #reserve(sizeBytes: number): void {
-    if (sizeBytes <= this.#sizeBytes) return;
-    const bytes = this.#grown.take();
-    bytes.set(this.bytes.subarray(this.at, this.at + this.#sizeBytes));
-    this.bytes = bytes;
-    this.at = 0;
-    this.#sizeBytes = bytes.length;
+    if (sizeBytes <= this.#part.sizeBytes) return;
+    const { bytes, at } = this;
+    this.#move(this.#grown.take());
+    // Pieces beyond a hole count too: all that was written is moved.
+    const written = this.#pieceCount === 0 ? this.length : this.#pieces[2 * this.#pieceCount - 1]!;
+    copyBytes(bytes, at, this.bytes, this.at, written);
   }
 
   /** Writes the parts of [from, to) that no piece holds yet, and records them. */
@@ -146,7 +169,7 @@ export class StreamPrefix {
   }
 
   #copy(source: Uint8Array, sourceAt: number, from: number, to: number): void {
-    this.bytes.set(source.subarray(sourceAt, sourceAt + (to - from)), this.at + from);
+    copyBytes(source, sourceAt, this.bytes, this.at + from, to - from);
   }
 
   /** Merges [from, to) into the sorted list of pieces; without room the last piece is forgotten. */
@@ -181,4 +204,12 @@ export class StreamPrefix {
     pieces.copyWithin(0, 2, 2 * this.#pieceCount);
     this.#pieceCount--;
   }
+}
+
+/** Below this a loop is faster than a view and a call (bench/identify.ts). */
+const LOOP_COPY_BYTES = 64;
+
+function copyBytes(source: Uint8Array, sourceAt: number, into: Uint8Array, at: number, count: number): void {
+  if (count > LOOP_COPY_BYTES) into.set(source.subarray(sourceAt, sourceAt + count), at);
+  else for (let i = 0; i < count; i++) into[at + i] = source[sourceAt + i]!;
 }
