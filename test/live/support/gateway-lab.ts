@@ -4,11 +4,13 @@
  */
 import { type ChildProcess, spawnSync } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type LabHost, type RoutedLab, type RoutedLabOptions, labUnavailable, openRoutedLab } from '../../../src/lab/namespaces.js';
+import type { OrdinaryReport } from './ordinary-peer.js';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..', '..', '..');
 const TORRENT_PEER = join(root, 'test', 'live', 'support', 'torrent-peer.py');
@@ -200,6 +202,21 @@ export class Gateway {
     // aria2 talks to UDP trackers from its DHT's socket only.
     const dht = settings.tracker === 'udp' ? ['--enable-dht=true', `--dht-file-path=${this.path('dht.dat')}`] : ['--enable-dht=false'];
     return this.net.client.spawn('aria2c', ['-d', this.path('leech'), ...options, ...dht, ...crypto, this.path('data.torrent')], { stdio: 'ignore' });
+  }
+
+  /** Everyday traffic between client and server that goes on until its report is asked for. */
+  async ordinaryTraffic(ipVersion: 4 | 6 = 4): Promise<() => Promise<OrdinaryReport>> {
+    const [key, cert] = [this.path('key.pem'), this.path('cert.pem')];
+    this.net.server.must('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2', '-subj', '/CN=www.example.org', '-keyout', key, '-out', cert]);
+    const module = new URL('./ordinary-peer.js', import.meta.url);
+    const files = { host: SERVER[ipVersion], key: readFileSync(key, 'utf8'), cert: readFileSync(cert, 'utf8') };
+    await once(this.net.server.startWorker(module, { ...files, role: 'server' }), 'message');
+    const client = this.net.client.startWorker(module, { ...files, role: 'client' });
+    await once(client, 'message');
+    return async () => {
+      client.postMessage('report');
+      return ((await once(client, 'message')) as [OrdinaryReport])[0];
+    };
   }
 
   /** Payload bytes that the leecher's folder holds: pieces of a file are written when they are verified. */
