@@ -122,7 +122,13 @@ export class Gateway {
 
   /** Starts the daemon in the router and waits until it says that the wall stands. */
   async up(rules: string, gateway = ''): Promise<void> {
-    const config = this.configure(rules, gateway);
+    await this.upWith(readFileSync(this.configure(rules, gateway), 'utf8'));
+  }
+
+  /** As `up`, with a configuration file of one's own. */
+  async upWith(text: string): Promise<void> {
+    const config = this.path('p2pwall.toml');
+    writeFileSync(config, text);
     this.daemonWords = '';
     const daemon = this.router.spawn(process.execPath, [P2PWALL, 'run', '--config', config]);
     this.daemon = daemon;
