@@ -18,6 +18,9 @@ import { VALUE_DROP, VALUE_PASS, VALUE_REJECT, VALUE_UNDECIDED, hex, markText } 
 import type { TrafficClass, WallPlan } from './plan.js';
 import { ROOT_HANDLE } from './shaping.js';
 
+/** One packet as the kernel coalesces them (64 KiB) must fit, or nothing ever does. */
+const LEAST_BURST_BYTES = 98_304;
+
 const FORWARD = 'P2PWALL-FORWARD';
 const INSPECT = 'P2PWALL-INSPECT';
 const POST = 'P2PWALL-POST';
@@ -74,7 +77,7 @@ function classRules(plan: WallPlan, trafficClass: TrafficClass, ipVersion: 4 | 6
       const bytesPerSecond = Math.max(1, Math.round(trafficClass.bitsPerSecond / 8));
       // Policing, not shaping: tc has no class for each of unboundedly many flows. Both directions have a bucket of their own.
       return [
-        `${marked} -m hashlimit --hashlimit-above ${bytesPerSecond}b/s --hashlimit-burst ${Math.max(16_384, bytesPerSecond)}b ` +
+        `${marked} -m hashlimit --hashlimit-above ${bytesPerSecond}b/s --hashlimit-burst ${Math.max(LEAST_BURST_BYTES, Math.round(bytesPerSecond / 4))}b ` +
           `--hashlimit-mode srcip,srcport,dstip,dstport --hashlimit-name p2pwall-${trafficClass.value} --hashlimit-htable-expire 60000 -j DROP`,
       ];
     }

@@ -68,7 +68,7 @@ test('shaping is installed only where a rule shapes', () => {
   assert.deepEqual(shapedInterfaces(plan), ['eth1', 'eth0']);
   assert.deepEqual(shapingText(plan, 'eth1').trim().split('\n'), [
     'qdisc replace dev eth1 root handle 7032: htb default 0',
-    'class replace dev eth1 parent 7032: classid 7032:4 htb rate 2000000bit ceil 2000000bit prio 4',
+    'class replace dev eth1 parent 7032: classid 7032:4 htb rate 2000000bit ceil 2000000bit burst 32768 cburst 32768 prio 4',
     'class replace dev eth1 parent 7032: classid 7032:5 htb rate 100gbit ceil 100gbit prio 7',
   ]);
   assert.match(ipsetText(plan), /create p2pwall-c4-4 hash:ip family inet timeout 0 .*skbinfo/);

@@ -89,6 +89,8 @@ export class Gate {
   readonly #clientEnds: (0 | 1)[] = [];
   readonly #macs: (string | null)[] = [];
   readonly #throws = new Map<string, number>();
+  // Of the packet in hand.
+  #isFromInside = false;
   #wallMs = 0;
   #timeMs = 0;
 
@@ -141,6 +143,7 @@ export class Gate {
    * the sender when it is inside and rules ask for it.
    */
   packet(view: PacketView, status: DecodeStatus, isFromInside: boolean, mac: string | null, timeMs: number, wallMs: number): PacketVerdict {
+    this.#isFromInside = isFromInside;
     this.#wallMs = wallMs;
     this.#timeMs = timeMs;
     if (status !== 'ok') {
@@ -274,7 +277,8 @@ export class Gate {
   #told(flow: number, direction: 0 | 1, protocolIndex: number, peer: Uint8Array, port: number): void {
     const receiver = direction === 0 ? 1 : 0;
     const protocol = this.#protocols[protocolIndex];
-    if (!protocol || receiver !== this.clientEnd(flow)) return;
+    // What a client says of itself or others is for the outside's ears. (A flow's first packet has no client end yet.)
+    if (!protocol || this.#isFromInside) return;
     const client = this.address(flow, receiver);
     this.#listener.onPeerTold?.(flow, protocol, client, peer, port);
     if (!this.#listener.onContain || client.length !== peer.length) return;
@@ -311,6 +315,7 @@ export class Gate {
     this.#listener.onFlowEnd?.(flow, finding, reason, this.#verdicts[flow] ?? null);
     this.#verdicts[flow] = null;
     this.#judged[flow] = null;
+    this.#macs[flow] = null;
   }
 }
 

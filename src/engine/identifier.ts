@@ -47,6 +47,8 @@ export interface IdentifierOptions {
 /** Payload packets looked at before a flow is given up: encrypted handshakes show in the first five messages, slow starts in a few more. */
 const UDP_BUDGET = 12;
 const TCP_BUDGET = 32;
+/** The same for streams picked up in the middle: between the bulk of one side, the telling messages of the other are rare (a request for each block of a download). */
+const MIDSTREAM_BUDGET = 128;
 /** Payload packets of a decided flow in which peers may still be told. */
 const HARVEST_BUDGET = 64;
 /** Segments that arrive behind a hole at the very start before the stream is taken up after it: the missing one was not captured. */
@@ -248,7 +250,7 @@ export class Identifier {
     let grownBytes = stream.add(input.bytes, input.start, input.end, offset);
     if (grownBytes === 0) grownBytes = this.#unusualSegment(flow, direction, own, seq, offset, payloads);
     if (grownBytes === 0) {
-      if (payloads >= ((flags & FLOW_HARVESTS) !== 0 ? HARVEST_BUDGET : TCP_BUDGET)) this.#giveUp(flow);
+      if (payloads >= ((flags & FLOW_HARVESTS) !== 0 ? HARVEST_BUDGET : this.#budget(flow))) this.#giveUp(flow);
       return;
     }
     own.turns.addStream(direction, grownBytes);
@@ -337,7 +339,11 @@ export class Identifier {
     const other = state?.existingStream(direction === 0 ? 1 : 0);
     const isOtherExhausted = other?.hasBegun === true && !other.isWaiting;
     const isFinal = isExhausted && input.hasFinalFacet && scheduler.match === null;
-    if (isFinal || (isExhausted && isOtherExhausted) || payloads >= TCP_BUDGET) this.#giveUp(flow);
+    if (isFinal || (isExhausted && isOtherExhausted) || payloads >= this.#budget(flow)) this.#giveUp(flow);
+  }
+
+  #budget(flow: number): number {
+    return this.table.hasSyn(flow) ? TCP_BUDGET : MIDSTREAM_BUDGET;
   }
 
   /** The content parsed as an everyday protocol: a finding from memory alone does not stand against that. */

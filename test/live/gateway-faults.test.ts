@@ -3,7 +3,7 @@
  * a wrong configuration, a full disk, a held lock. Needs root. Safe: all traffic and rules are in namespaces that the
  * tests made; only processes that they started are stopped, by their id.
  */
-import { test, type TestContext } from 'node:test';
+import { type TestContext, describe, test } from 'node:test';
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { readFileSync, renameSync } from 'node:fs';
@@ -33,166 +33,169 @@ function assertUnharmed({ exchanges, mismatches }: OrdinaryReport): void {
   for (const name of ['http', 'tls', 'ssh', 'dns', 'quic']) assert.ok((exchanges[name] ?? 0) > 5, `${name} went on: ${exchanges[name]}`);
 }
 
-test('a wrong configuration: every mistake with line and remedy, exit 2, nothing installed', live, (t) => {
-  const gate = gateway(t);
-  const path = gate.configure('[[rule]]\nname = "a"\nprotocol = ["bitorrent"]\naction = "limit"\n[[rule]]\nname = "b"\nwhen = "someday"\naction = "drop"\n');
-  for (const command of ['run', 'check', 'rules']) {
-    const { status, stderr } = gate.command(command, '--config', path);
-    assert.equal(status, 2, stderr);
-    assert.match(stderr, /p2pwall\.toml:\d+: rule\[0\]\.protocol.*did you mean 'bittorrent'/);
-    assert.match(stderr, /rule\[0\]\.rate.*missing/);
-    assert.match(stderr, /rule\[1\]\.when/);
-  }
-  assert.equal(traces(gate), '');
-  assert.equal(gate.command('down').stdout, 'nothing of p2pwall was there\n');
-});
-
-test('check tells what this machine can do, and rules prints without a daemon', live, (t) => {
-  const gate = gateway(t);
-  const path = gate.configure(`${DROP}[[rule]]\nname = "slow"\naction = "limit"\nrate = "1mbit"\n`);
-  const checked = gate.command('check', '--config', path);
-  assert.equal(checked.status, 0, checked.stdout);
-  assert.match(checked.stdout, /rules for IPv6.*accepted by the kernel in a trial/);
-  assert.equal(traces(gate), '', 'the trial left nothing');
-  assert.match(gate.command('rules', '--config', path).stdout, /-j NFQUEUE --queue-num 4700 --queue-bypass/);
-  assert.match(gate.command('rules', '--nft', '--config', path).stdout, /table inet p2pwall/);
-  const { status, stderr } = gate.command('status', '--config', path);
-  assert.equal(status, 69);
-  assert.match(stderr, /the daemon does not run; start it/);
-});
-
-test('killed in mode open: traffic goes on, down cleans up, and so does a restart', live, async (t) => {
-  const gate = gateway(t);
-  await gate.up(`${WATCH}[[rule]]\nname = "slow"\nprotocol = ["voice"]\naction = "limit"\nrate = "1mbit"\n`);
-  const report = await gate.ordinaryTraffic();
-  await pause(1500);
-  await gate.end('SIGKILL');
-  await pause(2500);
-  const { exchanges, mismatches } = await report();
-  // What was queued at that very moment is lost with the reader; streams send again, datagrams too.
-  assert.deepEqual(mismatches, []);
-  assert.ok((exchanges.http ?? 0) > 20, JSON.stringify(exchanges));
-  assert.notEqual(traces(gate), '');
-  await gate.up(WATCH);
-  await gate.end('SIGKILL');
-  assert.equal(gate.command('down').status, 0);
-  assert.equal(traces(gate), '');
-  assert.doesNotMatch(gate.router.must('conntrack', ['-L']), /mark=[1-9]/, 'no mark of ours is left');
-});
-
-test('killed in mode closed: undecided traffic stops until down', live, async (t) => {
-  const gate = gateway(t);
-  await gate.up(WATCH, 'mode = "closed"');
-  const ask = (): boolean => gate.net.client.run('sh', ['-c', `echo x | timeout 2 bash -c 'exec 3<>/dev/tcp/${SERVER[4]}/22; head -c 3 <&3'`]).stdout === 'SSH';
-  await gate.ordinaryTraffic();
-  assert.equal(ask(), true, 'passes while the daemon runs');
-  await gate.end('SIGKILL');
-  assert.equal(ask(), false, 'stops without it');
-  assert.equal(gate.command('down').status, 0);
-  assert.equal(ask(), true);
-});
-
-test('somebody flushes the tables: noticed, put back, reported; blocks survive', live, async (t) => {
-  const gate = gateway(t);
-  await gate.up(DROP);
-  gate.command('block', '192.0.2.9', '--config', gate.path('p2pwall.toml'));
-  for (const table of ['mangle', 'filter']) for (const flag of ['-F', '-X']) gate.router.must('iptables', ['-w', '-t', table, flag]);
-  assert.doesNotMatch(gate.router.must('iptables-save'), /P2PWALL/);
-  await eventually('put back', 15, () => (/-A FORWARD -j P2PWALL-FORWARD/.test(gate.router.must('iptables-save')) ? true : null));
-  const status = await eventually('counted', 5, () => {
-    const seen = gate.ask<Status>('status');
-    return seen.restored > 0 ? seen : null;
+// Side by side: most of their time they wait.
+describe('what the wall survives', { concurrency: 4 }, () => {
+  test('a wrong configuration: every mistake with line and remedy, exit 2, nothing installed', live, (t) => {
+    const gate = gateway(t);
+    const path = gate.configure('[[rule]]\nname = "a"\nprotocol = ["bitorrent"]\naction = "limit"\n[[rule]]\nname = "b"\nwhen = "someday"\naction = "drop"\n');
+    for (const command of ['run', 'check', 'rules']) {
+      const { status, stderr } = gate.command(command, '--config', path);
+      assert.equal(status, 2, stderr);
+      assert.match(stderr, /p2pwall\.toml:\d+: rule\[0\]\.protocol.*did you mean 'bittorrent'/);
+      assert.match(stderr, /rule\[0\]\.rate.*missing/);
+      assert.match(stderr, /rule\[1\]\.when/);
+    }
+    assert.equal(traces(gate), '');
+    assert.equal(gate.command('down').stdout, 'nothing of p2pwall was there\n');
   });
-  assert.equal(status.blocked_addresses, 1);
-  assert.match(gate.router.must('ipset', ['list', 'p2pwall-block4']), /192\.0\.2\.9 timeout/);
-  assert.match(gate.daemonWords, /removed by somebody/);
-});
 
-test('reloads under load lose no flow, also when classes come and go', live, async (t) => {
-  const gate = gateway(t);
-  await gate.up(WATCH);
-  const report = await gate.ordinaryTraffic();
-  for (let i = 0; i < 12; i++) {
-    gate.configure(i % 3 === 0 ? `${DROP}[[rule]]\nname = "slow"\naction = "limit"\nrate = "${i + 1}mbit"\n` : WATCH);
-    // By signal and by socket in turn.
-    if (i % 2 === 0) gate.daemon?.kill('SIGHUP');
-    else assert.equal(gate.command('reload', '--config', gate.path('p2pwall.toml')).status, 0);
-    await pause(250);
-  }
-  gate.configure('[[rule]]\nname = "broken"\naction = "nonsense"\n');
-  const refused = gate.command('reload', '--socket', gate.path('control.sock'));
-  assert.equal(refused.status, 1);
-  assert.match(refused.stderr, /the policy in force stays/);
-  assertUnharmed(await report());
-});
+  test('check tells what this machine can do, and rules prints without a daemon', live, (t) => {
+    const gate = gateway(t);
+    const path = gate.configure(`${DROP}[[rule]]\nname = "slow"\naction = "limit"\nrate = "1mbit"\n`);
+    const checked = gate.command('check', '--config', path);
+    assert.equal(checked.status, 0, checked.stdout);
+    assert.match(checked.stdout, /rules for IPv6.*accepted by the kernel in a trial/);
+    assert.equal(traces(gate), '', 'the trial left nothing');
+    assert.match(gate.command('rules', '--config', path).stdout, /-j NFQUEUE --queue-num 4700 --queue-bypass/);
+    assert.match(gate.command('rules', '--nft', '--config', path).stdout, /table inet p2pwall/);
+    const { status, stderr } = gate.command('status', '--config', path);
+    assert.equal(status, 69);
+    assert.match(stderr, /the daemon does not run; start it/);
+  });
 
-test('a flood of flows past the table limit, and a reader that stands still: everyday traffic goes on', live, async (t) => {
-  const gate = gateway(t);
-  await gate.up(WATCH, 'max_flows = 1000');
-  const report = await gate.ordinaryTraffic();
-  const flood = async (): Promise<void> => {
-    const worker = gate.net.client.startWorker(new URL('./support/udp-flood.js', import.meta.url), { host: SERVER[4], ports: 6000 });
-    await once(worker, 'message');
-  };
-  await flood();
-  const status = gate.ask<Status>('status');
-  assert.ok(status.flows <= 1000 && (status.troubles['table-full'] ?? 0) > 1000, JSON.stringify(status.troubles));
-  // The reader stands still: the queue fills up, and then the kernel lets packets pass.
-  const pid = Number(/"pid":(\d+)/.exec(gate.daemonWords)?.[1]);
-  process.kill(pid, 'SIGSTOP');
-  let waiting = 0;
-  try {
-    await flood();
+  test('killed in mode open: traffic goes on, down cleans up, and so does a restart', live, async (t) => {
+    const gate = gateway(t);
+    await gate.up(`${WATCH}[[rule]]\nname = "slow"\nprotocol = ["voice"]\naction = "limit"\nrate = "1mbit"\n`);
+    const report = await gate.ordinaryTraffic();
     await pause(1500);
-    waiting = Number(gate.router.must('cat', ['/proc/net/netfilter/nfnetlink_queue']).trim().split(/\s+/)[2]);
-  } finally {
-    process.kill(pid, 'SIGCONT');
-  }
-  assert.ok(waiting >= 4000, `the queue was full: ${waiting}`);
-  await eventually('the wall answers again', 10, () => (gate.ask<Status>('status').queue.waiting < 100 ? true : null));
-  await pause(1000);
-  assertUnharmed(await report());
-});
+    await gate.end('SIGKILL');
+    await pause(2500);
+    const { exchanges, mismatches } = await report();
+    // What was queued at that very moment is lost with the reader; streams send again, datagrams too.
+    assert.deepEqual(mismatches, []);
+    assert.ok((exchanges.http ?? 0) > 20, JSON.stringify(exchanges));
+    assert.notEqual(traces(gate), '');
+    await gate.up(WATCH);
+    await gate.end('SIGKILL');
+    assert.equal(gate.command('down').status, 0);
+    assert.equal(traces(gate), '');
+    assert.doesNotMatch(gate.router.must('conntrack', ['-L']), /mark=[1-9]/, 'no mark of ours is left');
+  });
 
-test('a moved event file, and a disk without room: the traffic goes on', live, async (t) => {
-  const gate = gateway(t);
-  const stats = '[events]\nstats_seconds = 1\n';
-  await gate.up(WATCH, '');
-  const report = await gate.ordinaryTraffic();
-  await pause(1500);
-  // logrotate: move, then SIGUSR1.
-  renameSync(gate.path('eve.json'), gate.path('eve.json.1'));
-  gate.daemon?.kill('SIGUSR1');
-  await pause(500);
-  assert.equal(await gate.end(), 0);
-  assert.ok(gate.events('flow').length > 0, 'flows that ended later are in the new file');
-  const config = gate.configure(WATCH);
-  const text = readFileSync(config, 'utf8').replace(gate.path('eve.json'), '/dev/full').replace('[events]\n', stats);
-  await gate.upWith(text);
-  await eventually('said', 10, () => (gate.daemonWords.includes('cannot write events') ? true : null));
-  assertUnharmed(await report());
-  assert.equal(await gate.end(), 0);
-});
+  test('killed in mode closed: undecided traffic stops until down', live, async (t) => {
+    const gate = gateway(t);
+    await gate.up(WATCH, 'mode = "closed"');
+    const ask = (): boolean => gate.net.client.run('sh', ['-c', `echo x | timeout 2 bash -c 'exec 3<>/dev/tcp/${SERVER[4]}/22; head -c 3 <&3'`]).stdout === 'SSH';
+    await gate.ordinaryTraffic();
+    assert.equal(ask(), true, 'passes while the daemon runs');
+    await gate.end('SIGKILL');
+    assert.equal(ask(), false, 'stops without it');
+    assert.equal(gate.command('down').status, 0);
+    assert.equal(ask(), true);
+  });
 
-test('another program holds the iptables lock: the wall waits and stands', live, async (t) => {
-  const gate = gateway(t);
-  const holder = gate.router.spawn('flock', ['/run/xtables.lock', 'sleep', '2'], { stdio: 'ignore' });
-  await pause(200);
-  await gate.up(DROP, 'backend = "iptables-legacy"');
-  assert.match(gate.router.must('iptables-legacy-save'), /-A FORWARD -j P2PWALL-FORWARD/);
-  assert.equal(await gate.end(), 0);
-  assert.equal(traces(gate), '');
-  holder.kill();
-});
+  test('somebody flushes the tables: noticed, put back, reported; blocks survive', live, async (t) => {
+    const gate = gateway(t);
+    await gate.up(DROP);
+    gate.command('block', '192.0.2.9', '--config', gate.path('p2pwall.toml'));
+    for (const table of ['mangle', 'filter']) for (const flag of ['-F', '-X']) gate.router.must('iptables', ['-w', '-t', table, flag]);
+    assert.doesNotMatch(gate.router.must('iptables-save'), /P2PWALL/);
+    await eventually('put back', 15, () => (/-A FORWARD -j P2PWALL-FORWARD/.test(gate.router.must('iptables-save')) ? true : null));
+    const status = await eventually('counted', 5, () => {
+      const seen = gate.ask<Status>('status');
+      return seen.restored > 0 ? seen : null;
+    });
+    assert.equal(status.blocked_addresses, 1);
+    assert.match(gate.router.must('ipset', ['list', 'p2pwall-block4']), /192\.0\.2\.9 timeout/);
+    assert.match(gate.daemonWords, /removed by somebody/);
+  });
 
-test('the control socket refuses other users and nonsense', live, async (t) => {
-  const gate = gateway(t);
-  await gate.up(WATCH);
-  const script = `import socket,sys\ns=socket.socket(socket.AF_UNIX)\ntry:\n s.connect(sys.argv[1])\nexcept PermissionError:\n print("refused"); sys.exit()\ns.sendall(sys.argv[2].encode()+b"\\n")\nprint(s.recv(4096).decode())`;
-  const say = (user: string, text: string): string => gate.router.must('setpriv', [`--reuid=${user}`, '--clear-groups', '/usr/bin/python3', '-c', script, gate.path('control.sock'), text]);
-  assert.equal(say('65534', '{"command":"status"}').trim(), 'refused');
-  assert.match(say('0', 'nonsense'), /"ok":false.*no JSON/);
-  assert.match(say('0', '{"command":"format the disk"}'), /unknown command/);
-  assert.match(say('0', '{"command":"block","address":"10.0.0.1","seconds":-1}'), /seconds must be/);
-  assert.match(say('0', '{"command":"block","address":"x; reboot"}'), /is no address/);
+  test('reloads under load lose no flow, also when classes come and go', live, async (t) => {
+    const gate = gateway(t);
+    await gate.up(WATCH);
+    const report = await gate.ordinaryTraffic();
+    for (let i = 0; i < 12; i++) {
+      gate.configure(i % 3 === 0 ? `${DROP}[[rule]]\nname = "slow"\naction = "limit"\nrate = "${i + 1}mbit"\n` : WATCH);
+      // By signal and by socket in turn.
+      if (i % 2 === 0) gate.daemon?.kill('SIGHUP');
+      else assert.equal(gate.command('reload', '--config', gate.path('p2pwall.toml')).status, 0);
+      await pause(250);
+    }
+    gate.configure('[[rule]]\nname = "broken"\naction = "nonsense"\n');
+    const refused = gate.command('reload', '--socket', gate.path('control.sock'));
+    assert.equal(refused.status, 1);
+    assert.match(refused.stderr, /the policy in force stays/);
+    assertUnharmed(await report());
+  });
+
+  test('a flood of flows past the table limit, and a reader that stands still: everyday traffic goes on', live, async (t) => {
+    const gate = gateway(t);
+    await gate.up(WATCH, 'max_flows = 1000');
+    const report = await gate.ordinaryTraffic();
+    const flood = async (): Promise<void> => {
+      const worker = gate.net.client.startWorker(new URL('./support/udp-flood.js', import.meta.url), { host: SERVER[4], ports: 6000 });
+      await once(worker, 'message');
+    };
+    await flood();
+    const status = gate.ask<Status>('status');
+    assert.ok(status.flows <= 1000 && (status.troubles['table-full'] ?? 0) > 1000, JSON.stringify(status.troubles));
+    // The reader stands still: the queue fills up, and then the kernel lets packets pass.
+    const pid = Number(/"pid":(\d+)/.exec(gate.daemonWords)?.[1]);
+    process.kill(pid, 'SIGSTOP');
+    let waiting = 0;
+    try {
+      await flood();
+      await pause(1500);
+      waiting = Number(gate.router.must('cat', ['/proc/net/netfilter/nfnetlink_queue']).trim().split(/\s+/)[2]);
+    } finally {
+      process.kill(pid, 'SIGCONT');
+    }
+    assert.ok(waiting >= 4000, `the queue was full: ${waiting}`);
+    await eventually('the wall answers again', 10, () => (gate.ask<Status>('status').queue.waiting < 100 ? true : null));
+    await pause(1000);
+    assertUnharmed(await report());
+  });
+
+  test('a moved event file, and a disk without room: the traffic goes on', live, async (t) => {
+    const gate = gateway(t);
+    const stats = '[events]\nstats_seconds = 1\n';
+    await gate.up(WATCH, '');
+    const report = await gate.ordinaryTraffic();
+    await pause(1500);
+    // logrotate: move, then SIGUSR1.
+    renameSync(gate.path('eve.json'), gate.path('eve.json.1'));
+    gate.daemon?.kill('SIGUSR1');
+    await pause(500);
+    assert.equal(await gate.end(), 0);
+    assert.ok(gate.events('flow').length > 0, 'flows that ended later are in the new file');
+    const config = gate.configure(WATCH);
+    const text = readFileSync(config, 'utf8').replace(gate.path('eve.json'), '/dev/full').replace('[events]\n', stats);
+    await gate.upWith(text);
+    await eventually('said', 10, () => (gate.daemonWords.includes('cannot write events') ? true : null));
+    assertUnharmed(await report());
+    assert.equal(await gate.end(), 0);
+  });
+
+  test('another program holds the iptables lock: the wall waits and stands', live, async (t) => {
+    const gate = gateway(t);
+    const holder = gate.router.spawn('flock', ['/run/xtables.lock', 'sleep', '2'], { stdio: 'ignore' });
+    await pause(200);
+    await gate.up(DROP, 'backend = "iptables-legacy"');
+    assert.match(gate.router.must('iptables-legacy-save'), /-A FORWARD -j P2PWALL-FORWARD/);
+    assert.equal(await gate.end(), 0);
+    assert.equal(traces(gate), '');
+    holder.kill();
+  });
+
+  test('the control socket refuses other users and nonsense', live, async (t) => {
+    const gate = gateway(t);
+    await gate.up(WATCH);
+    const script = `import socket,sys\ns=socket.socket(socket.AF_UNIX)\ntry:\n s.connect(sys.argv[1])\nexcept PermissionError:\n print("refused"); sys.exit()\ns.sendall(sys.argv[2].encode()+b"\\n")\nprint(s.recv(4096).decode())`;
+    const say = (user: string, text: string): string => gate.router.must('setpriv', [`--reuid=${user}`, '--clear-groups', '/usr/bin/python3', '-c', script, gate.path('control.sock'), text]);
+    assert.equal(say('65534', '{"command":"status"}').trim(), 'refused');
+    assert.match(say('0', 'nonsense'), /"ok":false.*no JSON/);
+    assert.match(say('0', '{"command":"format the disk"}'), /unknown command/);
+    assert.match(say('0', '{"command":"block","address":"10.0.0.1","seconds":-1}'), /seconds must be/);
+    assert.match(say('0', '{"command":"block","address":"x; reboot"}'), /is no address/);
+  });
 });
