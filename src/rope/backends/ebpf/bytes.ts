@@ -12,8 +12,10 @@ import { load, loadImm64, loadMapValue, store, storeImm } from '../../../ebpf/lo
 import type { Code } from './code.js';
 import { STATE_CONSTANTS_AT, STATE_MAP } from './state.js';
 
-/** Bytes that one load brings when a string is gone over. */
+/** Bytes that one load brings, for comparing and for walks. */
 export const CHUNK_BYTES = 64;
+/** The same for spans, each byte of which the verifier follows. */
+export const SPAN_BYTES = 16;
 
 /** Where a buffer is: in the frame, or in the larger room that `scratch.ts` provides; both aligned to 8. */
 export interface Place {
@@ -44,7 +46,7 @@ export class Constants {
       this.#known.set(key, at);
       for (const byte of bytes) this.#bytes.push(byte);
       // Long ones are gone over in whole chunks.
-      if (bytes.length > CHUNK_BYTES) while ((this.#bytes.length - at) % CHUNK_BYTES !== 0) this.#bytes.push(0);
+      if (bytes.length > SPAN_BYTES) while ((this.#bytes.length - at) % SPAN_BYTES !== 0) this.#bytes.push(0);
     }
     return at;
   }

@@ -17,12 +17,16 @@ type Reading<K extends ReadOp['op']> = Extract<ReadOp, { op: K }> & { readonly a
 /** r1 = `$offset`, r2 = bytes left. */
 export function emitLeft(program: Program): void {
   const { code } = program;
+  const outside = code.newLabel('outside');
   const inside = code.newLabel('inside');
   const done = code.newLabel('left');
   code.emit(load(BPF_W, r1, r9, code.frame.offsetAt), load(BPF_W, r2, r9, code.frame.packetLengthAt));
-  code.emit(jge.reg32(r2, r1, inside), mov.imm32(r2, 0), ja(done));
+  // The usual case first: the verifier then finds the other one covered.
+  code.emit(ja(inside));
+  code.place(outside);
+  code.emit(mov.imm32(r2, 0), ja(done));
   code.place(inside);
-  code.emit(sub.reg32(r2, r1));
+  code.emit(jlt.reg32(r2, r1, outside), sub.reg32(r2, r1));
   code.place(done);
 }
 

@@ -10,7 +10,7 @@
 import { add, mov, or, sub, xor, and } from '../../../ebpf/alu.js';
 import { BPF_FUNC_skb_load_bytes } from '../../../ebpf/helpers.js';
 import { BPF_B, BPF_DW, BPF_W, r0, r1, r2, r3, r4, r5, r6, r7, r8, r9 } from '../../../ebpf/isa.js';
-import { call, ja, jle, jlt, jne } from '../../../ebpf/jump.js';
+import { call, ja, jgt, jle, jlt, jne } from '../../../ebpf/jump.js';
 import { load, loadImm64, store, storeImm } from '../../../ebpf/load-store.js';
 import { emitComparePacket } from './bytes.js';
 import { MAX_PACKET_BYTES, type Exit } from './code.js';
@@ -80,15 +80,19 @@ export function emitFind(
       code.loop('find', () => {
         const inside = code.newLabel('inside');
         const whole = code.newLabel('whole');
+        const last = code.newLabel('last');
         const bytewise = code.newLabel('bytewise');
         const next = code.newLabel('next_chunk');
         const over = code.newLabel('over');
         code.emit(load(BPF_W, r8, r9, placesAt), load(BPF_W, r2, r9, doneAt), sub.reg32(r8, r2), jne.imm32(r8, 0, inside));
         code.place(over);
         code.stop();
-        code.place(inside);
-        code.emit(jle.imm32(r8, CHUNK_BYTES, whole), mov.imm32(r8, CHUNK_BYTES));
         code.place(whole);
+        code.emit(mov.imm32(r8, CHUNK_BYTES), ja(last));
+        code.place(inside);
+        // The general case first: the verifier then finds the special one covered.
+        code.emit(jgt.imm32(r8, CHUNK_BYTES, whole));
+        code.place(last);
         code.emit(load(BPF_W, r1, r9, frame.offsetAt), add.reg32(r2, r1), add.imm32(r2, rareAt), mov.reg(r1, r6));
         code.address(r3, chunkAt);
         code.emit(mov.reg(r4, r8), call(BPF_FUNC_skb_load_bytes), jne.imm(r0, 0, over));

@@ -3,15 +3,15 @@
  *
  * Two ways, because the kernel's verifier follows every round of a plain loop:
  * a walk does work for each byte and is a round of bpf_loop each time; a span
- * only looks for the first byte outside a set, and goes through 64 bytes at a
+ * only looks for the first byte outside a set, and goes through 16 bytes at a
  * time in a plain loop, which is faster.
  */
 import { add, lsh, mov, rsh, sub } from '../../../ebpf/alu.js';
 import { BPF_FUNC_skb_load_bytes } from '../../../ebpf/helpers.js';
 import { BPF_B, BPF_DW, BPF_W, r0, r1, r2, r3, r4, r6, r7, r8, r9 } from '../../../ebpf/isa.js';
-import { call, jeq, jge, jgt, jle, jlt, jne } from '../../../ebpf/jump.js';
+import { call, ja, jeq, jge, jgt, jle, jlt, jne } from '../../../ebpf/jump.js';
 import { load, loadMapValue, store, storeImm } from '../../../ebpf/load-store.js';
-import { CHUNK_BYTES, type Constants, emitAddress, emitLength, type Source } from './bytes.js';
+import { CHUNK_BYTES, type Constants, emitAddress, emitLength, SPAN_BYTES, type Source } from './bytes.js';
 import { MAX_PACKET_BYTES, type Code } from './code.js';
 import { STATE_CONSTANTS_AT, STATE_MAP } from './state.js';
 
@@ -42,7 +42,7 @@ function boundOf(source: InPlace): number {
  */
 export function emitWalk(code: Code, source: Source, hint: string, body: (walk: Walk) => void): void {
   if (source.kind === 'packet') {
-    emitChunks(code, source, hint, ({ chunkAt, doneAt }) => {
+    emitChunks(code, source, CHUNK_BYTES, hint, ({ chunkAt, doneAt }) => {
       code.emit(mov.reg32(r1, r8));
       code.loop(`${hint}_byte`, () => {
         const inside = code.newLabel('inside');
@@ -58,10 +58,16 @@ export function emitWalk(code: Code, source: Source, hint: string, body: (walk: 
   }
   const bound = boundOf(source);
   if (bound === 0) return;
-  emitLength(code, r1, source);
+  // As many rounds as the bound, not as the length: a length that is known to be 0 makes the verifier remove the body and
+  // then miss it ("No program to jit", Linux 6.18).
+  code.emit(mov.imm(r1, bound));
   code.loop(hint, () => {
+    const beyond = code.newLabel('beyond');
     const inside = code.newLabel('inside');
-    code.emit(mov.reg32(r7, r1), jlt.imm(r7, bound, inside));
+    code.emit(mov.reg32(r7, r1));
+    emitLength(code, r2, source);
+    code.emit(jge.reg32(r7, r2, beyond), jlt.imm(r7, bound, inside));
+    code.place(beyond);
     code.stop();
     code.place(inside);
     emitInPlaceByte(code, source);
@@ -96,20 +102,20 @@ export function emitSpan(
       code.place(over);
     };
     if (source.kind === 'packet') {
-      emitChunks(code, source, hint, ({ chunkAt, doneAt }) => {
+      emitChunks(code, source, SPAN_BYTES, hint, ({ chunkAt, doneAt }) => {
         rounds(() => {
           code.address(r1, chunkAt);
           code.emit(add.reg(r1, r7), load(BPF_B, r1, r1, 0));
         });
         code.emit(load(BPF_W, r1, r9, doneAt), add.reg32(r2, r1));
         onOther();
-        next(CHUNK_BYTES);
+        next(SPAN_BYTES);
       });
       return;
     }
     const bound = boundOf(source);
     if (bound === 0) return;
-    if (bound <= CHUNK_BYTES) {
+    if (bound <= SPAN_BYTES) {
       emitLength(code, r8, source);
       rounds(() => emitInPlaceByte(code, source));
       onOther();
@@ -118,11 +124,11 @@ export function emitSpan(
     }
     // Buffers have room for whole chunks, and constants are padded to them.
     const baseAt = code.frame.takeVague();
-    const room = source.kind === 'buffer' ? source.roomBytes : Math.ceil(bound / CHUNK_BYTES) * CHUNK_BYTES;
-    code.emit(mov.imm(r1, Math.ceil(bound / CHUNK_BYTES)));
+    const room = source.kind === 'buffer' ? source.roomBytes : Math.ceil(bound / SPAN_BYTES) * SPAN_BYTES;
+    code.emit(mov.imm(r1, Math.ceil(bound / SPAN_BYTES)));
     code.loop(hint, () => {
       const inside = code.newLabel('inside');
-      code.emit(mov.reg32(r7, r1), lsh.imm32(r7, Math.log2(CHUNK_BYTES)), store(BPF_W, r9, baseAt, r7));
+      code.emit(mov.reg32(r7, r1), lsh.imm32(r7, Math.log2(SPAN_BYTES)), store(BPF_W, r9, baseAt, r7));
       emitLength(code, r8, source);
       code.emit(jgt.reg32(r8, r7, inside));
       code.stop();
@@ -130,36 +136,40 @@ export function emitSpan(
       code.emit(sub.reg32(r8, r7));
       rounds(() => {
         const inRoom = code.newLabel('in_room');
-        code.emit(load(BPF_W, r2, r9, baseAt), jle.imm(r2, room - CHUNK_BYTES, inRoom), mov.imm(r2, 0));
+        code.emit(load(BPF_W, r2, r9, baseAt), jle.imm(r2, room - SPAN_BYTES, inRoom), mov.imm(r2, 0));
         code.place(inRoom);
         emitInPlaceByte(code, source, r2);
       });
       code.emit(load(BPF_W, r1, r9, baseAt), add.reg32(r2, r1));
       onOther();
-      next(CHUNK_BYTES);
+      next(SPAN_BYTES);
     });
   });
 }
 
 /** Runs `body` for each chunk of packet bytes: they are in the frame, r8 is their number, the frame knows how many came before. */
 function emitChunks(
-  code: Code, { offsetAt, lengthAt }: Packet, hint: string, body: (places: { chunkAt: number; doneAt: number }) => void,
+  code: Code, { offsetAt, lengthAt }: Packet, chunkBytes: number, hint: string, body: (places: { chunkAt: number; doneAt: number }) => void,
 ): void {
-  code.frame.borrow(CHUNK_BYTES, (chunkAt) => {
+  code.frame.borrow(chunkBytes, (chunkAt) => {
     const doneAt = code.frame.takeVague();
     code.unknownZero(r1);
-    code.emit(store(BPF_W, r9, doneAt, r1), mov.imm(r1, MAX_PACKET_BYTES / CHUNK_BYTES));
-    for (let i = 0; i < CHUNK_BYTES; i += 8) code.emit(storeImm(BPF_DW, r9, chunkAt + i, 0));
+    code.emit(store(BPF_W, r9, doneAt, r1), mov.imm(r1, MAX_PACKET_BYTES / chunkBytes));
+    for (let i = 0; i < chunkBytes; i += 8) code.emit(storeImm(BPF_DW, r9, chunkAt + i, 0));
     code.loop(hint, () => {
       const some = code.newLabel('some');
       const whole = code.newLabel('whole');
+      const last = code.newLabel('last');
       const missing = code.newLabel('missing');
       code.emit(load(BPF_W, r8, r9, lengthAt), load(BPF_W, r2, r9, doneAt), sub.reg32(r8, r2), jne.imm32(r8, 0, some));
       code.place(missing);
       code.stop();
-      code.place(some);
-      code.emit(jle.imm32(r8, CHUNK_BYTES, whole), mov.imm32(r8, CHUNK_BYTES));
       code.place(whole);
+      code.emit(mov.imm32(r8, chunkBytes), ja(last));
+      code.place(some);
+      // The general case first: the verifier then finds the special one covered.
+      code.emit(jgt.imm32(r8, chunkBytes, whole));
+      code.place(last);
       code.emit(load(BPF_W, r1, r9, offsetAt), add.reg32(r2, r1), mov.reg(r1, r6));
       code.address(r3, chunkAt);
       code.emit(mov.reg(r4, r8), call(BPF_FUNC_skb_load_bytes), jne.imm(r0, 0, missing));
