@@ -67,11 +67,11 @@ function runWord(word: WordName, count: number, stack: Value[]): boolean {
     case 'xor':
       return fold(count, stack, (a, b) => a ^ b);
     case 'match':
-      return count <= 2 && compare(stack, (b, spec) => specHas(spec, b), false);
+      return count <= 2 && compare(stack, specSet, false);
     case 'eq':
-      return count <= 2 && compare(stack, (b, text) => text.length === 1 && text[0] === b, true);
+      return count <= 2 && compare(stack, (text) => makeSet((b) => text.length === 1 && text[0] === b), true);
     case 'ne':
-      return count <= 2 && compare(stack, (b, text) => text.length !== 1 || text[0] !== b, true);
+      return count <= 2 && compare(stack, (text) => makeSet((b) => text.length !== 1 || text[0] !== b), true);
     default:
       return false;
   }
@@ -100,17 +100,12 @@ function complement(stack: Value[]): boolean {
 }
 
 /** The byte against a literal, in this order unless `isSymmetric`. */
-function compare(stack: Value[], holds: (byte: number, text: Uint8Array) => boolean, isSymmetric: boolean): boolean {
+function compare(stack: Value[], setOf: (text: Uint8Array) => Uint8Array, isSymmetric: boolean): boolean {
   const right = stack.pop();
   const left = stack.pop();
   if (right === undefined || left === undefined) return false;
   const literal = left === 'byte' ? right : isSymmetric && right === 'byte' ? left : 'byte';
   if (literal === 'byte' || !('literal' in literal)) return false;
-  stack.push({ set: makeSet((b) => holds(b, literal.literal)) });
+  stack.push({ set: setOf(literal.literal) });
   return true;
-}
-
-function specHas(spec: Uint8Array, byte: number): boolean {
-  const set = specSet(spec);
-  return (((set[byte >> 3] ?? 0) >> (byte & 7)) & 1) === 1;
 }
