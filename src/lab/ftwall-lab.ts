@@ -12,6 +12,7 @@ import type { Worker } from 'node:worker_threads';
 import type { KazaaData, KazaaReport } from './fasttrack-client.js';
 import type { SupernodeData, SupernodeReport } from './fasttrack-supernode.js';
 import type { NameServerData } from './name-server.js';
+import type { NameStartData, NameStartReport } from './name-starts.js';
 import { type Lab, type LabHost, openLab } from './namespaces.js';
 import type { VisitorTask } from './visitor.js';
 
@@ -67,6 +68,18 @@ export class FtwallLab {
 
   async startNameServer(table: NameServerData['table']): Promise<void> {
     await once(this.net.startWorker(module('./name-server.js'), { address: '192.0.2.53', table } satisfies NameServerData), 'message');
+  }
+
+  /** WinMX cache and OpenNap server on one address. */
+  async startNamedServers(address: string): Promise<void> {
+    await once(this.net.startWorker(module('./name-starts.js'), { serve: { address } } satisfies NameStartData), 'message');
+  }
+
+  /** A client that resolves the name and starts; how that ended. */
+  async joinByName(host: LabHost, network: 'winmx' | 'opennap', name: string): Promise<NameStartReport['kind']> {
+    const data: NameStartData = { join: { network, name, nameServer: '192.0.2.53' } };
+    const [report] = (await once(host.startWorker(module('./name-starts.js'), data), 'message')) as [NameStartReport];
+    return report.kind;
   }
 
   async startKazaa(options: Partial<KazaaData> = {}): Promise<Kazaa> {

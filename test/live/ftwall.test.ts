@@ -155,6 +155,25 @@ test('WinMX by name: caches are closed to the client that asked, over UDP and TC
     await wall.end();
   }));
 
+test('WinMX and OpenNap clients join without the wall, and not with their names in the training file', options, () =>
+  inLab(async (lab, folder) => {
+    await lab.startNameServer({
+      'c3310.z1301.winmx.com': { addresses: ['192.0.2.33'], ttlS: 60 },
+      'nap.example.net': { addresses: ['192.0.2.33'], ttlS: 60 },
+    });
+    await lab.startNamedServers('192.0.2.33');
+    assert.equal(await lab.joinByName(lab.client, 'winmx', 'c3310.z1301.winmx.com'), 'joined');
+    assert.equal(await lab.joinByName(lab.client, 'opennap', 'nap.example.net'), 'joined');
+    const names = join(folder, 'names');
+    writeFileSync(names, '*.winmx.com winmx\nbad line here\nnap.example.net opennap\n');
+    const wall = await lab.startWall('-D', names);
+    assert.match(wall.text, /line 2: /);
+    assert.equal(await lab.joinByName(lab.client, 'winmx', 'c3310.z1301.winmx.com'), 'refused');
+    assert.equal(await lab.joinByName(lab.neighbour, 'opennap', 'nap.example.net'), 'refused');
+    await wall.end();
+    assert.equal(await lab.joinByName(lab.client, 'winmx', 'c3310.z1301.winmx.com'), 'joined');
+  }));
+
 test('an old command line starts a daemon, which says when it cannot', options, () =>
   inLab(async (lab, folder) => {
     const bin = new URL('../../../bin/ftwall', import.meta.url).pathname;
