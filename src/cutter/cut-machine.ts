@@ -74,6 +74,8 @@ const SILENT_ROUND_TRIPS = 4;
 const MOVES_BEFORE_STALL = 3;
 // A transfer delivers a segment every few microseconds: follow it at this pace.
 const FOLLOW_MS = 2;
+// RSTs of the kernel that are waited for before ours.
+const KERNEL_RESETS = 2;
 // Half the sequence space is "before" (RFC 9293 section 3.4); a quarter before the window is out of it for any window (at most 2^30, RFC 7323).
 const FAR_BEFORE = 0x4000_0000;
 
@@ -215,8 +217,9 @@ export class CutMachine {
     leg.resets++;
     leg.lastResetMs = nowMs;
     leg.nextMs = nowMs + leg.waitMs;
-    // By the reject method the kernel has sent it in answer to the segment that we saw.
-    if (this.options.method !== 'reject') this.actions.send(index, TCP_RST, seq, 0);
+    // By the reject method the kernel has sent it in answer to the segment that we saw. Its RST may not find the way
+    // (it has lost the mark that chose the uplink): then ours follows.
+    if (this.options.method !== 'reject' || leg.resets > KERNEL_RESETS) this.actions.send(index, TCP_RST, seq, 0);
     this.probe(index);
   }
 

@@ -86,8 +86,7 @@ export function dumpConntrack(writer: MessageWriter, ipVersion: 0 | 4 | 6, filte
 export function deleteConntrack(writer: MessageWriter, entry: ConntrackEntry, sequence: number): void {
   writer.begin(IPCTNL_MSG_CT_DELETE, NLM_F_REQUEST | NLM_F_ACK, sequence);
   writer.u8(familyOf(entry.ipVersion)).u8(0).u16be(0);
-  tuple(writer, CTA_TUPLE_ORIG, entry.original, entry.protocol, entry.originalZone);
-  if (entry.originalZone !== 0) writer.attributeU16be(CTA_ZONE, entry.originalZone);
+  key(writer, entry);
   if (entry.id !== 0) writer.attributeU32be(CTA_ID, entry.id);
   writer.end();
 }
@@ -96,27 +95,32 @@ export function deleteConntrack(writer: MessageWriter, entry: ConntrackEntry, se
 export function getConntrack(writer: MessageWriter, entry: ConntrackEntry, sequence: number): void {
   writer.begin(IPCTNL_MSG_CT_GET, NLM_F_REQUEST | NLM_F_ACK, sequence);
   writer.u8(familyOf(entry.ipVersion)).u8(0).u16be(0);
-  tuple(writer, CTA_TUPLE_ORIG, entry.original, entry.protocol, entry.originalZone);
-  if (entry.originalZone !== 0) writer.attributeU16be(CTA_ZONE, entry.originalZone);
+  key(writer, entry);
   writer.end();
 }
 
 /** What identifies an entry for a request. */
-export type EntryKey = Pick<ConntrackEntry, 'ipVersion' | 'protocol' | 'original' | 'originalZone'>;
+export type EntryKey = Pick<ConntrackEntry, 'ipVersion' | 'protocol' | 'original' | 'originalZone' | 'replyZone'>;
 
 /** Sets the bits of `mask` in the entry's mark to those of `value`. */
 export function markConntrack(
   writer: MessageWriter,
-  key: EntryKey,
+  entry: EntryKey,
   value: number,
   mask: number,
   sequence: number,
 ): void {
   writer.begin(IPCTNL_MSG_CT_NEW, NLM_F_REQUEST | NLM_F_ACK, sequence);
-  writer.u8(familyOf(key.ipVersion)).u8(0).u16be(0);
-  tuple(writer, CTA_TUPLE_ORIG, key.original, key.protocol, key.originalZone);
-  if (key.originalZone !== 0) writer.attributeU16be(CTA_ZONE, key.originalZone);
+  writer.u8(familyOf(entry.ipVersion)).u8(0).u16be(0);
+  key(writer, entry);
   writer.attributeU32be(CTA_MARK, (value & mask) >>> 0).attributeU32be(CTA_MARK_MASK, mask).end();
+}
+
+/** A zone of both directions is an attribute of its own, one of the original direction only belongs to the tuple; both together are refused. */
+function key(writer: MessageWriter, { original, protocol, originalZone, replyZone }: EntryKey): void {
+  const isOfBoth = originalZone === replyZone;
+  tuple(writer, CTA_TUPLE_ORIG, original, protocol, isOfBoth ? 0 : originalZone);
+  if (isOfBoth && originalZone !== 0) writer.attributeU16be(CTA_ZONE, originalZone);
 }
 
 function familyOf(ipVersion: 0 | 4 | 6): number {

@@ -147,9 +147,15 @@ test('requests: dump with filters, find, delete, mark', () => {
     hex('58000000 0001 0500 05000000 00000000 02 00 0000', original, '0800 0800 40000000 0800 1500 40000000'),
     'bits outside the mask are never sent',
   );
-  const zoned = { ...entry, originalZone: 9, id: 0 };
+  const zoned = { ...entry, originalZone: 9, replyZone: 9, id: 0 };
   assert.equal(
     written((writer) => deleteConntrack(writer, zoned, 5)),
-    hex('58000000 0201 0500 05000000 00000000 02 00 0000', original.replace('3400 0180', '3c00 0180'), '0600 0300 0009 0000', '0600 1200 0009 0000'),
+    hex('50000000 0201 0500 05000000 00000000 02 00 0000', original, '0600 1200 0009 0000'),
+    'a zone of both directions',
+  );
+  assert.equal(
+    written((writer) => deleteConntrack(writer, { ...zoned, replyZone: 0 }, 5)),
+    hex('50000000 0201 0500 05000000 00000000 02 00 0000', original.replace('3400 0180', '3c00 0180'), '0600 0300 0009 0000'),
+    'a zone of the original direction',
   );
 });

@@ -6,7 +6,7 @@ import type { Worker } from 'node:worker_threads';
 import type { Discovery } from '../../../src/kernel/cut/discover.js';
 import type { CutReport } from '../../../src/kernel/cut/cut-connections.js';
 import { ALL_CONNECTIONS, type Selection } from '../../../src/cutter/selection.js';
-import { type LabHost, type RoutedLab, openRoutedLab } from '../../../src/lab/namespaces.js';
+import { type LabHost, type RoutedLab, type RoutedLabOptions, openRoutedLab } from '../../../src/lab/namespaces.js';
 import type { CutJobMessage } from './cut-worker.js';
 import type { CrowdPlan, CrowdReport } from './tcp-crowd.js';
 
@@ -25,8 +25,8 @@ export class CutLab {
   readonly net: RoutedLab;
   private engine: Worker | null = null;
 
-  constructor(t: TestContext) {
-    this.net = openRoutedLab('p2pw-cut');
+  constructor(t: TestContext, options: RoutedLabOptions = {}) {
+    this.net = openRoutedLab('p2pw-cut', options);
     t.after(() => this.net.close());
   }
 

@@ -14,6 +14,8 @@ export interface CrowdPlan {
   readonly host: string;
   readonly port: number;
   readonly traffic: 'idle' | 'flood' | 'slow' | 'half';
+  /** Local address of connecting sockets. */
+  readonly from?: string;
   /** The other end's FIN does not end a connection here. */
   readonly staysOpen?: boolean;
 }
@@ -76,9 +78,9 @@ class Crowd {
   }
 
   private connectOne(): Promise<void> {
-    const { host, port, traffic } = this.plan;
+    const { host, port, traffic, from } = this.plan;
     return new Promise((resolve, reject) => {
-      const socket = connect({ host, port, allowHalfOpen: traffic === 'half' }, () => {
+      const socket = connect({ host, port, allowHalfOpen: traffic === 'half', ...(from === undefined ? {} : { localAddress: from }) }, () => {
         socket.off('error', reject);
         this.add(socket);
         resolve();
