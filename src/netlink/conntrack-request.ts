@@ -100,7 +100,10 @@ export function getConntrack(writer: MessageWriter, entry: ConntrackEntry, seque
 }
 
 /** What identifies an entry for a request. */
-export type EntryKey = Pick<ConntrackEntry, 'ipVersion' | 'protocol' | 'original' | 'originalZone' | 'replyZone'>;
+export type EntryKey = Pick<ConntrackEntry, 'ipVersion' | 'protocol' | 'original' | 'originalZone'> & {
+  /** Default: the zone of the original direction. */
+  readonly replyZone?: number;
+};
 
 /** Sets the bits of `mask` in the entry's mark to those of `value`. */
 export function markConntrack(
@@ -117,7 +120,7 @@ export function markConntrack(
 }
 
 /** A zone of both directions is an attribute of its own, one of the original direction only belongs to the tuple; both together are refused. */
-function key(writer: MessageWriter, { original, protocol, originalZone, replyZone }: EntryKey): void {
+function key(writer: MessageWriter, { original, protocol, originalZone, replyZone = originalZone }: EntryKey): void {
   const isOfBoth = originalZone === replyZone;
   tuple(writer, CTA_TUPLE_ORIG, original, protocol, isOfBoth ? 0 : originalZone);
   if (isOfBoth && originalZone !== 0) writer.attributeU16be(CTA_ZONE, originalZone);

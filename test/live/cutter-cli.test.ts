@@ -123,12 +123,12 @@ test('every mistake has its own message, remedy and status', { skip }, async (t)
     ['nothing said', router, [], 2, /Usage: cutter/],
     ['a bad address', router, ['10.77.2'], 2, /'10\.77\.2' is not an IP address \(write it in full/],
     ['a bad port', router, [V4, 'sshh'], 2, /'sshh' is neither a port nor a known service/],
-    ['several mistakes at once', router, ['10.77.2', '--state', 'x', '--hold', 'long'], 2, /not an IP address[^]*not a state[^]*--hold long/],
-    ['everything, unasked', router, ['0'], 2, /names nothing[^]*--all/],
+    ['several mistakes at once', router, ['10.77.2', '--state', 'x', '--hold', 'long'], 2, /not an IP address[\s\S]*not a state[\s\S]*--hold long/],
+    ['everything, unasked', router, ['0'], 2, /names nothing[\s\S]*--all/],
     ['an unknown option', router, ['--nope', V4], 2, /unknown option/],
     ['an unknown method', router, ['--method', 'magic', V4], 2, /window, challenge, reject/],
     ['no match', router, ['192.0.2.1'], 1, /^cutter: no matching connections\n$/],
-    ['an end host', client, ['192.0.2.1'], 1, /forwards no packets[^]*run it on the router/],
+    ['an end host', client, ['192.0.2.1'], 1, /forwards no packets[\s\S]*run it on the router/],
     ['ages that nobody recorded', router, ['192.0.2.1', '--age', '1s'], 1, /^cutter: no matching connections\n$/],
   ];
   for (const [name, host, args, status, message] of table) {
@@ -140,14 +140,14 @@ test('every mistake has its own message, remedy and status', { skip }, async (t)
   assert.equal(forwarded.status, 0);
   const unprivileged = router.run('setpriv', ['--reuid=65534', '--clear-groups', '--inh-caps=-all', program('cutter'), V4]);
   assert.equal(unprivileged.status, 77, unprivileged.stderr);
-  assert.match(unprivileged.stderr, /operation not permitted[^]*root/);
+  assert.match(unprivileged.stderr, /operation not permitted[\s\S]*root/);
 });
 
 test('a router whose connection tracking sleeps says so', { skip }, async (t) => {
   const lab = new CutLab(t, { conntrack: false });
   const result = cutter(lab.net.router, V4);
   assert.equal(result.status, 1);
-  assert.match(result.stderr, /connection tracking sees no connection at all[^]*wake it with iptables/);
+  assert.match(result.stderr, /connection tracking sees no connection at all[\s\S]*wake it with iptables/);
 });
 
 test('one end that does not answer: status 3, the reason, and the other end is cut', { skip }, async (t) => {
