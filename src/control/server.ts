@@ -4,7 +4,7 @@
  * says so; a client that sends too much without a line end is cut off.
  */
 import { spawnSync } from 'node:child_process';
-import { chmodSync, mkdirSync, unlinkSync } from 'node:fs';
+import { chmodSync, mkdirSync, rmdirSync, unlinkSync } from 'node:fs';
 import { type Server, type Socket, createServer } from 'node:net';
 import { dirname } from 'node:path';
 import { MAX_REQUEST_BYTES, type Request, type Response } from './protocol.js';
@@ -37,6 +37,7 @@ export class ControlServer {
   readonly #handler: Handler;
   readonly #server: Server;
   readonly #clients = new Set<Socket>();
+  #madeFolder = false;
 
   constructor(path: string, handler: Handler) {
     this.#path = path;
@@ -46,7 +47,7 @@ export class ControlServer {
 
   /** Listens; a socket file that a killed daemon left is replaced. `group` may use it too, when given. */
   async open(group: string | null): Promise<void> {
-    mkdirSync(dirname(this.#path), { recursive: true, mode: 0o755 });
+    this.#madeFolder = mkdirSync(dirname(this.#path), { recursive: true, mode: 0o755 }) !== undefined;
     this.#removeFile();
     // Nobody but us between binding and chmod.
     const mask = process.umask(0o177);
@@ -114,5 +115,12 @@ export class ControlServer {
     for (const socket of this.#clients) socket.destroy();
     this.#server.close();
     this.#removeFile();
+    if (!this.#madeFolder) return;
+    try {
+      rmdirSync(dirname(this.#path));
+    } catch (error) {
+      // Somebody else keeps something there.
+      if (!['ENOTEMPTY', 'ENOENT'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
+    }
   }
 }

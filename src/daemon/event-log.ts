@@ -4,7 +4,8 @@
  * Never stops the traffic: lines wait in a bounded buffer, what a full disk or a slow reader does not take is counted
  * and dropped, and writing is tried again. `reopen` after logrotate has moved the file.
  */
-import { closeSync, openSync, write } from 'node:fs';
+import { closeSync, mkdirSync, openSync, write } from 'node:fs';
+import { dirname } from 'node:path';
 import { UnixDatagramSender } from '../kernel/unix-datagram.js';
 
 export interface EventLogOptions {
@@ -40,7 +41,10 @@ export class EventLog {
   constructor(options: EventLogOptions) {
     this.#options = options;
     this.#syslog = options.syslog ? new UnixDatagramSender('/dev/log') : null;
-    if (options.file !== null) this.#fd = openSync(options.file, 'a', 0o640);
+    if (options.file !== null) {
+      mkdirSync(dirname(options.file), { recursive: true, mode: 0o750 });
+      this.#fd = openSync(options.file, 'a', 0o640);
+    }
     this.#timer = setInterval(() => this.#flush(), FLUSH_MS);
     this.#timer.unref();
   }

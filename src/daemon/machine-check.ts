@@ -45,6 +45,12 @@ function inNewNetwork(run: RunTool, script: string, input: string): { readonly i
 }
 
 function checkKernel(run: RunTool, plan: WallPlan, add: Add): void {
+  const trial = inNewNetwork(run, 'true', '');
+  if (!trial.isGood) {
+    // A service with few capabilities may not make namespaces; the start itself will tell.
+    add('kernel features', 'advice', `not tried: ${trial.words}`, 'sudo p2pwall check tries them');
+    return;
+  }
   const sets = inNewNetwork(run, 'ipset restore -exist', ipsetText(plan));
   add('kernel sets (ip_set)', sets.isGood ? 'good' : 'missing', sets.isGood ? 'hash:ip,port,ip and hash:ip with time-outs' : sets.words, 'load or build the kernel modules ip_set_hash_ip and ip_set_hash_ipportip');
   for (const ipVersion of plan.ipv6 ? ([4, 6] as const) : ([4] as const)) {

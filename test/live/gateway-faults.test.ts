@@ -9,7 +9,7 @@ import { once } from 'node:events';
 import { readFileSync, renameSync } from 'node:fs';
 import type { Status } from '../../src/control/protocol.js';
 import type { OrdinaryReport } from './support/ordinary-peer.js';
-import { Gateway, SERVER, eventually, gatewayUnavailable, pause } from './support/gateway-lab.js';
+import { Gateway, P2PWALL, SERVER, eventually, gatewayUnavailable, pause } from './support/gateway-lab.js';
 
 const live = { skip: gatewayUnavailable() ?? false };
 const WATCH = '[[rule]]\nname = "watch"\nprotocol = ["any"]\naction = "log"\n';
@@ -197,5 +197,25 @@ describe('what the wall survives', { concurrency: 4 }, () => {
     assert.match(say('0', '{"command":"format the disk"}'), /unknown command/);
     assert.match(say('0', '{"command":"block","address":"10.0.0.1","seconds":-1}'), /seconds must be/);
     assert.match(say('0', '{"command":"block","address":"x; reboot"}'), /is no address/);
+  });
+
+  test('as a service: two capabilities suffice, readiness and watchdog are told', live, async (t) => {
+    const gate = gateway(t);
+    const script = `import socket,sys\ns=socket.socket(socket.AF_UNIX,socket.SOCK_DGRAM)\ns.bind(sys.argv[1])\nwhile True: print(s.recv(4096).decode().replace("\\n"," "),flush=True)`;
+    const manager = gate.router.spawn('/usr/bin/python3', ['-c', script, gate.path('notify')]);
+    let told = '';
+    manager.stdout?.on('data', (data: Buffer) => {
+      told += data.toString();
+    });
+    await pause(500);
+    const config = readFileSync(gate.configure(`${DROP}[[rule]]\nname = "slow"\naction = "limit"\nrate = "1mbit"\n`), 'utf8');
+    const capabilities = ['setpriv', '--bounding-set=-all,+net_admin,+net_raw', '--inh-caps=-all', '--no-new-privs'];
+    const checked = gate.router.run('setpriv', [...capabilities.slice(1), process.execPath, P2PWALL, 'check', '--config', gate.path('p2pwall.toml')]);
+    assert.equal(checked.status, 0, checked.stdout + checked.stderr);
+    await gate.upWith(config, capabilities, { NOTIFY_SOCKET: gate.path('notify'), WATCHDOG_USEC: '1000000' });
+    await eventually('told', 10, () => (/READY=1 STATUS=2 rules[\s\S]*WATCHDOG=1[\s\S]*WATCHDOG=1/.test(told) ? true : null));
+    assert.equal(await gate.end(), 0);
+    assert.match(told, /STOPPING=1/);
+    assert.equal(traces(gate), '');
   });
 });

@@ -126,11 +126,12 @@ export class Gateway {
   }
 
   /** As `up`, with a configuration file of one's own. */
-  async upWith(text: string): Promise<void> {
+  async upWith(text: string, wrapper: readonly string[] = [], environment: NodeJS.ProcessEnv = {}): Promise<void> {
     const config = this.path('p2pwall.toml');
     writeFileSync(config, text);
     this.daemonWords = '';
-    const daemon = this.router.spawn(process.execPath, [P2PWALL, 'run', '--config', config]);
+    const [command = '', ...args] = [...wrapper, process.execPath, P2PWALL, 'run', '--config', config];
+    const daemon = this.router.spawn(command, args, { env: { ...process.env, ...environment } });
     this.daemon = daemon;
     const listen = (data: Buffer): void => {
       this.daemonWords += data.toString();
