@@ -22,7 +22,7 @@ test('segments of the reliable transport', () => {
   ]);
   checkTruncations(segment, [ask(OPEN)]);
   checkSamples(featureOf(kontiki, 'probe'), [
-    { name: 'probe', turns: [ask(fromHex('02010100'))], expected: 'likely' },
+    { name: 'probe', turns: [ask(fromHex('02010100'))], expected: 'suspected' },
     { name: 'five bytes', turns: [ask(fromHex('0201010000'))], expected: 'no' },
   ]);
 });

@@ -11,7 +11,7 @@
 import { defineProtocol, type Finding, type Inspection, match, NO, UDP } from '../detector.js';
 import { fromHex, u16, u32, u8 } from '../../base/bytes.js';
 
-const PROBE = match('likely', 'Kontiki probe: a datagram of just its four bytes');
+const PROBE = match('suspected', 'Kontiki probe: a datagram of just its four bytes');
 const OPEN = match('certain', 'Kontiki connection request or answer with segment size and options');
 const DATA = match('likely', 'Kontiki data header');
 const DIALOGUE = match('certain', 'Kontiki segments of both sides with matching sequence numbers');
@@ -29,7 +29,7 @@ const MAX_SEGMENT_BYTES = 1500;
 const MAX_DISTANCE = 0x4000;
 const MAX_LOSSES = 0x1f;
 
-/** Literal of 32 bits that is the whole datagram; structured protocols may send such a word, hence only likely. */
+/** Literal of 32 bits that is the whole datagram; structured protocols may send such a word (keep-alives), hence only suspected. */
 function inspectProbe(input: Inspection): Finding {
   return input.end - input.start === WORD_BYTES ? PROBE : NO;
 }

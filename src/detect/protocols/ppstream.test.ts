@@ -35,7 +35,8 @@ test('peer and tracker messages are known by their first datagram', () => {
 test('commands of the other families need constants or a dialogue', () => {
   checkSamples(featureOf(ppstream, 'peer'), [
     { name: 'known command only', turns: [ask(PLAIN)], expected: 'suspected' },
-    { name: 'both directions, third datagram', turns: [ask(PLAIN), answer(PLAIN), ask(PLAIN)], expected: 'certain' },
+    { name: 'both directions, third datagram', turns: [ask(PLAIN), answer(PLAIN), ask(PLAIN)], expected: 'likely' },
+    { name: 'a word that goes on is text', turns: [ask(datagram('43 4d 4d 41 4e 44', 48))], expected: 'no' },
     { name: 'both directions, second datagram', turns: [ask(PLAIN), answer(PLAIN)], expected: 'suspected' },
     { name: 'one direction only', turns: [ask(PLAIN), ask(PLAIN), ask(PLAIN)], expected: 'suspected' },
     { name: 'family 44 with its zeros', turns: [ask(datagram('44 7317 00000000 7777777777 00000000000000', 60))], expected: 'certain' },
@@ -62,6 +63,7 @@ test('masked datagrams need a known endpoint', () => {
   const bytes = concat(fromHex('15 80 51 10 10'), new Uint8Array(19));
   checkSamples(masked, [
     { name: 'nothing known', turns: [ask(bytes)], expected: 'no' },
+    { name: 'host known', turns: [ask(bytes)], expected: 'no', options: { known: 'host' } },
     { name: 'endpoint known', turns: [ask(bytes)], expected: 'suspected', options: { known: 'endpoint' } },
     { name: 'bytes not repeated', turns: [ask(fromHex('15805110110000000000000000000000000000000000'))], expected: 'no', options: { known: 'endpoint' } },
   ]);

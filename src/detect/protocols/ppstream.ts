@@ -17,7 +17,8 @@ import { ascii, hasAt, u16, u16le, u8 } from '../../base/bytes.js';
 const PEER_MESSAGE = match('certain', 'PPStream peer message: matching length, family and type');
 const TRACKER_MESSAGE = match('certain', 'PPStream tracker message: matching length, family and type');
 const STRUCTURE = match('certain', 'PPStream datagram: length, family, command and the constants of that command');
-const DIALOGUE = match('certain', 'PPStream datagrams in both directions, each with a matching length and a known command');
+/** Heuristic: exact lengths and letters as commands; text that goes on behind them is refused, other binary protocols could fit. */
+const DIALOGUE = match('likely', 'PPStream datagrams in both directions, each with a matching length and a known command');
 const FRAME = match('suspected', 'datagram with the length field and a command of PPStream');
 const MASKED = match('suspected', 'datagram like a masked one of PPStream');
 
@@ -48,7 +49,13 @@ function isFrame(bytes: Uint8Array, at: number, lengthBytes: number): boolean {
   if (lengthBytes < 8) return false;
   const stated = u16le(bytes, at);
   if (stated !== lengthBytes && stated !== lengthBytes - 4 && stated !== lengthBytes - 6) return false;
-  return COMMANDS.get(u8(bytes, at + 2))?.includes(u8(bytes, at + 3)) === true;
+  if (COMMANDS.get(u8(bytes, at + 2))?.includes(u8(bytes, at + 3)) !== true) return false;
+  return !isPrintable(u8(bytes, at + 4)) || !isPrintable(u8(bytes, at + 5));
+}
+
+/** Families and commands are letters too: text that goes on belongs to another protocol. */
+function isPrintable(byte: number): boolean {
+  return byte >= 0x20 && byte <= 0x7e;
 }
 
 /** `00 00 <type> 00`: with length and family 49 bits. */
@@ -120,7 +127,8 @@ function harvestPeers(input: Inspection, sink: PeerSink): boolean {
 function inspectMasked(input: Inspection): Finding {
   const { bytes, start, end } = input;
   if (end - start <= 17 || u8(bytes, start + 3) !== u8(bytes, start + 4)) return NO;
-  return input.known() === 'none' ? NO : MASKED;
+  const known = input.known();
+  return known === 'told' || known === 'endpoint' ? MASKED : NO;
 }
 
 export const ppstream = defineProtocol({

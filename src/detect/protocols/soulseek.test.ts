@@ -31,7 +31,7 @@ test('logins and their answers', () => {
   const login = featureOf(soulseek, 'login');
   checkSamples(login, [
     { name: 'today', turns: [ask(LOGIN)], expected: 'certain' },
-    { name: 'before 2003, without MD5', turns: [ask(OLD_LOGIN)], expected: 'certain' },
+    { name: 'before 2003, without MD5', turns: [ask(OLD_LOGIN)], expected: 'likely' },
     { name: 'length that does not fit', turns: [ask(concat(u32(LOGIN.length), LOGIN.subarray(4)))], expected: 'no' },
     { name: 'control character in the name', turns: [ask(framed(u32(1), string('te\u0001ter'), string('x'), u32(160)))], expected: 'no' },
     { name: 'no hexadecimal digits', turns: [ask(framed(u32(1), string('t'), string('x'), u32(160), string('z'.repeat(32)), u32(1)))], expected: 'no' },
@@ -43,6 +43,7 @@ test('logins and their answers', () => {
   checkSamples(reply, [
     { name: 'accepted', turns: [ask(LOGIN), answer(greeting)], expected: 'certain' },
     { name: 'refused', turns: [ask(LOGIN), answer(framed(u32(1), Uint8Array.of(0), string('INVALIDPASS')))], expected: 'certain' },
+    { name: 'another program refuses', turns: [ask(LOGIN), answer(framed(u32(1), Uint8Array.of(0), string('no such account')))], expected: 'no' },
     { name: 'other code', turns: [ask(LOGIN), answer(framed(u32(2), Uint8Array.of(1), string('x')))], expected: 'no' },
   ]);
   checkTruncations(reply, [ask(LOGIN), answer(greeting)], undefined, greeting.length - 1);
@@ -72,8 +73,9 @@ test('firewall piercing needs company', () => {
   const pierce = featureOf(soulseek, 'pierce-firewall');
   checkSamples(pierce, [
     { name: 'alone', turns: [ask(PIERCE)], expected: 'suspected' },
-    { name: 'with a peer message behind it', turns: [ask(concat(PIERCE, SHARES_REQUEST))], expected: 'certain' },
-    { name: 'answered by a peer message', turns: [ask(PIERCE), answer(SHARES_REQUEST), ask(Uint8Array.of(0))], expected: 'certain' },
+    { name: 'with a peer message behind it', turns: [ask(concat(PIERCE, SHARES_REQUEST))], expected: 'likely' },
+    { name: 'answered by a peer message', turns: [ask(PIERCE), answer(SHARES_REQUEST), ask(Uint8Array.of(0))], expected: 'likely' },
+    { name: 'answered by a packed list of shares', turns: [ask(PIERCE), answer(framed(u32(5), fromHex('789c 0300 0000 0001'))), ask(Uint8Array.of(0))], expected: 'certain' },
     { name: 'with other bytes behind it', turns: [ask(concat(PIERCE, fromHex('ffffffffffffffff')))], expected: 'no' },
     { name: 'sent by the responder', turns: [answer(PIERCE)], expected: 'no' },
   ]);

@@ -11,14 +11,18 @@
  * The protocol is not published; layouts follow the documentation of the Museek+ and Nicotine+ projects.
  */
 import { defineProtocol, type Finding, type Inspection, match, MORE, NO, TCP, UDP } from '../detector.js';
-import { fromHex, u32le, u8 } from '../../base/bytes.js';
+import { ascii, fromHex, hasAt, u16, u32le, u8 } from '../../base/bytes.js';
 
 const LOGIN = match('certain', 'Soulseek server login: user name, password and version in consistent frames');
+/** Heuristic: other programs log in with length, code, name, password and version, too. */
+const LOGIN_BARE = match('likely', 'login like that of old Soulseek clients: user name, password and version');
 const LOGIN_ANSWER = match('certain', 'answer to a Soulseek login');
 const PEER_INIT = match('certain', 'Soulseek peer initialisation with user name and connection type');
 const PEER_INIT_HIDDEN = match('certain', 'Soulseek peer initialisation behind the key rotation obfuscation');
 const PIERCE = match('suspected', 'message of the size and code of a Soulseek firewall piercing');
-const PIERCE_ANSWERED = match('certain', 'Soulseek firewall piercing followed by a peer message');
+/** Heuristic: lengths and codes are small numbers, as in many little-endian protocols; none known that begins with a 5 and a 0 byte. */
+const PIERCE_ANSWERED = match('likely', 'Soulseek firewall piercing followed by a peer message');
+const PIERCE_SHARES = match('certain', 'Soulseek firewall piercing followed by a packed list or search reply');
 const DISTRIBUTED = match('certain', 'Soulseek distributed search with user name and query');
 const SERVER_NAME = match('likely', 'DNS question for the Soulseek server');
 
@@ -32,7 +36,9 @@ const PEER_INIT_FIXED_BYTES = 14;
 const CONNECTION_TYPES = [0x50, 0x46, 0x44];
 /** Codes of peer messages in the documentation: share lists, search replies, user info, folder contents, transfers. */
 const PEER_CODES = [4, 5, 8, 9, 15, 16, 36, 37, 40, 41, 42, 43, 44, 46, 47, 50, 51, 52];
+const PACKED_CODES = [5, 9, 37];
 const MAX_PEER_MESSAGE_BYTES = 0x4000000;
+const REFUSALS = ['INVALID', 'EMPTY', 'SVR'].map(ascii);
 const DISTRIBUTED_SEARCH = 3;
 
 /** Printable ASCII or bytes of a national character set; no control characters. */
@@ -69,7 +75,7 @@ function inspectLogin(input: Inspection): Finding {
   if (password + 4 > end) return MORE;
   if (u32le(bytes, password) > 0xffff) return NO;
   const rest = messageEnd - password - 4;
-  if (rest === 0) return LOGIN;
+  if (rest === 0) return LOGIN_BARE;
   if (rest !== 4 + MD5_HEX_BYTES && rest !== 4 + MD5_HEX_BYTES + 4) return NO;
   if (end < password + 8) return MORE;
   if (u32le(bytes, password + 4) !== MD5_HEX_BYTES) return NO;
@@ -85,7 +91,7 @@ function isHex(bytes: Uint8Array, at: number, end: number): boolean {
   return true;
 }
 
-/** Code 1 and success 1, then a greeting, an address and an MD5 in hexadecimal; or success 0 and a reason in capitals. 80 bits and text. */
+/** Code 1 and success 1, then a greeting, an address and an MD5 in hexadecimal; or success 0 and one of the known reasons. 80 bits and text. */
 function inspectLoginAnswer(input: Inspection): Finding {
   const { bytes, start, end } = input;
   if (!input.fromStart) return NO;
@@ -95,11 +101,16 @@ function inspectLoginAnswer(input: Inspection): Finding {
   const textEnd = stringEnd(bytes, start + 9, end, 0, 0x1000);
   if (textEnd < 0 || textEnd > messageEnd) return NO;
   if (textEnd > end) return MORE;
-  if (u8(bytes, start + 8) === 0) return textEnd - start > 16 && textEnd === messageEnd ? LOGIN_ANSWER : NO;
+  if (u8(bytes, start + 8) === 0) return textEnd === messageEnd && isRefusal(bytes, start + 13, textEnd) ? LOGIN_ANSWER : NO;
   const hashAt = textEnd + 4;
   if (messageEnd < hashAt + 4 + MD5_HEX_BYTES || messageEnd > hashAt + 4 + MD5_HEX_BYTES + 1) return NO;
   if (end < hashAt + 4 + MD5_HEX_BYTES) return MORE;
   return u32le(bytes, hashAt) === MD5_HEX_BYTES && isHex(bytes, hashAt + 4, hashAt + 4 + MD5_HEX_BYTES) ? LOGIN_ANSWER : NO;
+}
+
+/** Reasons of the documentation: INVALIDUSERNAME, INVALIDPASS, INVALIDVERSION, EMPTYPASSWORD, SVRFULL, SVRPRIVATE. */
+function isRefusal(bytes: Uint8Array, at: number, end: number): boolean {
+  return REFUSALS.some((word) => hasAt(bytes, at, end, word));
 }
 
 type Shape = 'no' | 'more' | 'yes';
@@ -151,15 +162,24 @@ function isPeerMessage(bytes: Uint8Array, at: number, end: number): boolean {
   return lengthBytes >= 4 && lengthBytes <= MAX_PEER_MESSAGE_BYTES && PEER_CODES.includes(u32le(bytes, at + 4));
 }
 
+/** Share lists, search replies and folder contents are zlib streams (RFC 1950) right behind the code. */
+function isPackedMessage(bytes: Uint8Array, at: number, end: number): boolean {
+  if (end - at < 10 || !isPeerMessage(bytes, at, end)) return false;
+  return PACKED_CODES.includes(u32le(bytes, at + 4)) && u8(bytes, at + 8) === 0x78 && u16(bytes, at + 8) % 31 === 0;
+}
+
 /**
  * Nine bytes `05 00 00 00 00` and a token. Alone only 40 bits of small numbers, which other little-endian protocols also send:
- * `suspected`. With a peer message behind it or in the answer 80 bits fit.
+ * `suspected`. A peer message behind it or in the answer makes that `likely`, a packed one (another 75 bits) `certain`.
  */
 function inspectPierce(input: Inspection): Finding {
   const { bytes, start, end, turns } = input;
   if (!input.fromStart || input.direction !== 0) return NO;
   if (end - start < PIERCE_BYTES) return MORE;
   const first = turns.count > 0 ? turns.lengthBytes(0) : end - start;
+  if (isPackedMessage(bytes, start + PIERCE_BYTES, end) || isPackedMessage(input.otherBytes, input.otherStart, input.otherEnd)) {
+    return PIERCE_SHARES;
+  }
   if (isPeerMessage(bytes, start + PIERCE_BYTES, end) || isPeerMessage(input.otherBytes, input.otherStart, input.otherEnd)) {
     return PIERCE_ANSWERED;
   }

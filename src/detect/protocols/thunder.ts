@@ -12,7 +12,7 @@ import { u16le, u32le, u8 } from '../../base/bytes.js';
 
 const HUB_POST = match('certain', 'Thunder frame whose length fits, posted to a hub');
 const HUB_POST_OTHER = match('suspected', 'posted bytes that begin like a Thunder frame');
-const STREAM = match('likely', 'Thunder frame whose length fits at the start of a connection');
+const STREAM = match('suspected', 'Thunder frame whose length fits at the start of a connection');
 const DATAGRAMS = match('suspected', 'datagrams in both directions that begin with Thunder version words');
 const HUB_NAME = match('likely', 'DNS question for a Thunder hub');
 
@@ -45,7 +45,7 @@ function inspectPost(input: Inspection): Finding {
 
 /**
  * Heuristic: version (28 bits) and a body length (32) that equals what follows in the first turn. Other little-endian protocols
- * have a length at 0 or 4 (databases, games), not at 8, and not with these versions; still only likely, as the frame is inferred.
+ * have a length at 0 or 4 (databases, games), not at 8, yet some have type, number and length in this order; and the frame is inferred.
  */
 function inspectStream(input: Inspection): Finding {
   const { bytes, start, end } = input;

@@ -47,7 +47,7 @@ function inspectQuery(query: string): Finding {
         network = value.toLowerCase();
         break;
       case 'client':
-        hasVendor = /^[A-Z0-9]{4}([&0-9.%]|$)/i.test(value);
+        hasVendor = /^[A-Z]{4}([0-9.%]|$)/.test(value);
         break;
       case 'version':
         hasVersion = true;

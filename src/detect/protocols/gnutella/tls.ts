@@ -8,10 +8,14 @@
  * explicitly requested"; other programs (some mail servers, network scanners) do so.
  */
 import { ascii, indexOf, u16, u24, u8 } from '../../../base/bytes.js';
-import { type Feature, type Finding, type Inspection, match, MORE, NO, TCP } from '../../detector.js';
+import { type Feature, type Finding, type Inspection, type Match, match, MORE, NO, TCP } from '../../detector.js';
 
 /** Heuristic: known false positives are mail servers with anonymous opportunistic TLS and scanners that offer all suites. */
-const ANONYMOUS = match('suspected', 'TLS hello without server name that offers anonymous key exchange, as Gnutella servents do');
+const ANONYMOUS: Match = {
+  confidence: 'suspected',
+  why: 'TLS hello without server name that offers anonymous key exchange, as Gnutella servents do',
+  needsEndpoint: true,
+};
 const TOLD = match('suspected', 'TLS hello without server name to an endpoint learnt from Gnutella');
 
 /** Odds: 13 literal bytes in the first names of a server's certificate. */
