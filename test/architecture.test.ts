@@ -175,6 +175,23 @@ test('every file begins by saying what it is', () => {
   assert.deepEqual(silent, []);
 });
 
+test('a command tree loads neither configuration nor detectors: starting up is part of every run', () => {
+  const texts = new Map(production.map(({ path, text }) => [path, text]));
+  const loaded = new Set<string>();
+  const load = (path: string): void => {
+    if (loaded.has(path)) return;
+    loaded.add(path);
+    for (const [, specifier] of (texts.get(path) ?? '').matchAll(/(?:^|\n)(?:import|export)\s+(?!type\b)[^;'"`]*?from\s+'([^']+)'/g)) {
+      const target = specifier ?? '';
+      load(target.startsWith('.') ? normalize(join(dirname(path), target.replace(/\.js$/, '.ts'))) : target);
+    }
+  };
+  for (const program of ['p2pwall', 'cutter']) load(`cli/${program}.ts`);
+  const heavy = [...loaded].filter((path) => /^(config|detect|engine|daemon|kernel|ebpf)\//.test(path) || /^(?!node:|commander$)[^/]+$/.test(path));
+  assert.deepEqual(heavy, [], 'import it where the command runs: await import(...)');
+  assert.ok(loaded.has('commander'), 'the closure is followed');
+});
+
 test('files stay small', () => {
   const tooLong: string[] = [];
   for (const { path, text } of all) {

@@ -3,7 +3,8 @@ import { existsSync } from 'node:fs';
 import { ControlClient } from '../control/client.js';
 import { DEFAULT_SOCKET, type Request } from '../control/protocol.js';
 import { EXIT_FAILED } from './exit-codes.js';
-import { DEFAULT_CONFIG, isConfig, readConfig } from './read-config.js';
+import { DEFAULT_CONFIG } from './config-path.js';
+import { isConfig, readConfig } from './read-config.js';
 import { failureOf, sayFailure } from './wall-failure.js';
 
 export interface DaemonOptions {

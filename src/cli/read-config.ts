@@ -3,8 +3,6 @@ import { readFileSync } from 'node:fs';
 import { type Config, loadConfig, problemText } from '../config/load.js';
 import { PROTOCOLS } from '../detect/registry.js';
 
-export const DEFAULT_CONFIG = '/etc/p2pwall/p2pwall.toml';
-
 export function readConfig(path: string): Config | readonly string[] {
   let text: string;
   try {

@@ -1,6 +1,6 @@
 /** The subcommands of `p2pwall` that concern a live gateway, as data. Each is a file of its own, loaded when asked for. */
 import type { Command } from 'commander';
-import { DEFAULT_CONFIG } from './read-config.js';
+import { DEFAULT_CONFIG } from './config-path.js';
 import { exitWith, wholeNumber } from './run-command.js';
 
 const CONFIG = ['--config <FILE>', 'configuration file', DEFAULT_CONFIG] as const;

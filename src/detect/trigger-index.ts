@@ -56,15 +56,20 @@ export function buildTransportIndex(protocols: readonly Protocol[], transport: T
   // Without their anchors at offset 0: the same for most bytes, so they are narrowed once (starting up: bench/identify.ts).
   const deep = all.filter(({ anchors }) => anchors.some(({ at }) => at > 0)).map((it) => withAnchors(it, it.anchors.filter(({ at }) => at > 0)));
   const always = all.filter(({ feature }) => feature.trigger.kind === 'always');
-  const byFirstByte = Array.from({ length: 256 }, (_, byte) => {
-    const led = leading.filter(({ anchors }) => anchors.some((anchor) => beginsWith(anchor, byte)));
-    return toList([
-      ...led.map((it) => withAnchors(it, it.anchors.filter((anchor) => anchor.at !== 0 || beginsWith(anchor, byte)))),
+  const ledBy = Array.from({ length: 256 }, (): Candidate[] => []);
+  for (const it of leading) {
+    for (const byte of new Set(it.anchors.filter(({ at }) => at === 0).flatMap(firstBytes))) {
+      ledBy[byte]?.push(withAnchors(it, it.anchors.filter((anchor) => anchor.at !== 0 || firstBytes(anchor).includes(byte))));
+    }
+  }
+  const byFirstByte = ledBy.map((led, byte) =>
+    toList([
+      ...led,
       ...facets.filter(({ facet }) => facet !== null && canBegin(facet, byte, transport)),
       ...(led.length === 0 ? deep : deep.filter((it) => !led.some(({ feature }) => feature === it.feature))),
       ...always,
-    ]);
-  });
+    ]),
+  );
   const harvesters = protocols.map((_, index) => all.filter((it) => it.protocolIndex === index && it.feature.harvest));
   return { byFirstByte, harvesters };
 }
@@ -107,18 +112,16 @@ function withAnchors(candidate: Candidate, anchors: readonly Anchor[]): Candidat
 
 /** For each byte whether one of the literals begins with it. */
 function probeOf(anchors: readonly Anchor[]): Uint8Array {
-  return Uint8Array.from({ length: 256 }, (_, byte) => (anchors.some((anchor) => startsWith(anchor, byte)) ? 1 : 0));
+  const probe = new Uint8Array(256);
+  for (const anchor of anchors) for (const byte of firstBytes(anchor)) probe[byte] = 1;
+  return probe;
 }
 
-/** True when the literal begins with the byte, wherever it has to stand. */
-function startsWith(anchor: Anchor, byte: number): boolean {
-  const folded = anchor.ignoreCase === true && byte >= 0x41 && byte <= 0x5a ? byte | 0x20 : byte;
-  return anchor.bytes[0] === folded;
-}
-
-/** True when a packet with that first byte can have the literal, which stands at its very start. */
-function beginsWith(anchor: Anchor, byte: number): boolean {
-  return anchor.at === 0 && startsWith(anchor, byte);
+/** What the first byte of a literal may be. */
+function firstBytes({ bytes, ignoreCase }: Anchor): number[] {
+  const byte = bytes[0];
+  if (byte === undefined) return [];
+  return ignoreCase === true && byte >= 0x61 && byte <= 0x7a ? [byte, byte & ~0x20] : [byte];
 }
 
 /** Necessary conditions on the first byte, so that most packets never reach a facet's parser. */
