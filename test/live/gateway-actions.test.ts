@@ -6,7 +6,7 @@
 import { type TestContext, describe, test } from 'node:test';
 import assert from 'node:assert/strict';
 import type { PeerList, Status, TopRow } from '../../src/control/protocol.js';
-import { CLIENT, Gateway, SERVER, eventually, gatewayUnavailable, pause } from './support/gateway-lab.js';
+import { CLIENT, Gateway, SERVER, eventually, gatewayUnavailable, pause } from '../../src/lab/gateway-lab.js';
 
 const live = { skip: gatewayUnavailable() ?? false };
 const MIB = 1 << 20;

@@ -8,8 +8,8 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { readFileSync, renameSync } from 'node:fs';
 import type { Status } from '../../src/control/protocol.js';
-import type { OrdinaryReport } from './support/ordinary-peer.js';
-import { Gateway, P2PWALL, SERVER, eventually, gatewayUnavailable, pause } from './support/gateway-lab.js';
+import type { OrdinaryReport } from '../../src/lab/ordinary-peer.js';
+import { Gateway, P2PWALL, SERVER, eventually, gatewayUnavailable, pause } from '../../src/lab/gateway-lab.js';
 
 const live = { skip: gatewayUnavailable() ?? false };
 const WATCH = '[[rule]]\nname = "watch"\nprotocol = ["any"]\naction = "log"\n';

@@ -5,7 +5,7 @@
 import { test, type TestContext } from 'node:test';
 import assert from 'node:assert/strict';
 import type { Status } from '../../src/control/protocol.js';
-import { Gateway, type PeerSettings, eventually, gatewayUnavailable, pause } from './support/gateway-lab.js';
+import { Gateway, type PeerSettings, eventually, gatewayUnavailable, pause } from '../../src/lab/gateway-lab.js';
 
 const reason = gatewayUnavailable();
 const live = { skip: reason ?? false, concurrency: 8 };

@@ -1,7 +1,7 @@
-"""A BitTorrent peer for live tests, made of libtorrent. Argument: one JSON object.
+"""A BitTorrent peer for live tests and the demonstration, made of libtorrent. Argument: one JSON object.
 
 save: folder; torrent: file; seed: bool; port: listening port; listen: address;
-encryption: "off" | "required"; transport: "tcp" | "utp"; peers: [[address, port], ...]; seconds: life time; dht: bool.
+encryption: "off" | "any" | "required"; transport: "tcp" | "utp" | "both"; peers: [[address, port], ...]; seconds: life time; dht: bool.
 Prints a JSON line {"bytes", "done", "peers"} five times a second.
 """
 import json
@@ -12,14 +12,17 @@ import libtorrent as lt
 
 o = json.loads(sys.argv[1])
 required = o.get("encryption") == "required"
-utp = o.get("transport") == "utp"
+# libtorrent: 0 forced, 1 enabled, 2 disabled.
+policy = {"required": 0, "any": 1}.get(o.get("encryption"), 2)
+utp = o.get("transport") in ("utp", "both")
+tcp = o.get("transport") != "utp"
 host = o.get("listen", "0.0.0.0")
 session = lt.session({
     "listen_interfaces": ("[%s]:%d" if ":" in host else "%s:%d") % (host, o["port"]),
     "enable_dht": False, "enable_lsd": False, "enable_upnp": False, "enable_natpmp": False,
     "enable_outgoing_utp": utp, "enable_incoming_utp": utp,
-    "enable_outgoing_tcp": not utp, "enable_incoming_tcp": not utp,
-    "out_enc_policy": 0 if required else 2, "in_enc_policy": 0 if required else 2,
+    "enable_outgoing_tcp": tcp, "enable_incoming_tcp": tcp,
+    "out_enc_policy": policy, "in_enc_policy": policy,
     "allowed_enc_level": 2 if required else 3, "prefer_rc4": required,
     "min_reconnect_time": 2, "max_failcount": 50, "peer_connect_timeout": 4, "tracker_receive_timeout": 5,
     "allow_multiple_connections_per_ip": True,

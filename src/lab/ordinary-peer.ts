@@ -8,7 +8,7 @@ import { createSocket } from 'node:dgram';
 import { createServer as createHttp, request as httpRequest } from 'node:http';
 import { type Socket, connect, createServer as createTcp } from 'node:net';
 import { connect as tlsConnect, createServer as createTls } from 'node:tls';
-import type { WorkerMain } from '../../../src/lab/namespace-worker.js';
+import type { WorkerMain } from './namespace-worker.js';
 
 export interface OrdinaryReport {
   readonly exchanges: Readonly<Record<string, number>>;
@@ -139,23 +139,19 @@ const main: WorkerMain = (data, port) => {
   }
   const exchanges: Record<string, number> = {};
   const mismatches: string[] = [];
-  let isOver = false;
   const loop = async (name: string, exchange: Exchange): Promise<void> => {
-    while (!isOver) {
+    for (;;) {
       try {
         if (await exchange(host)) exchanges[name] = (exchanges[name] ?? 0) + 1;
         else mismatches.push(`${name}: other bytes came`);
       } catch (error) {
-        if (!isOver) mismatches.push(`${name}: ${(error as Error).message}`);
+        mismatches.push(`${name}: ${(error as Error).message}`);
       }
       await new Promise((resolve) => setTimeout(resolve, 100));
     }
   };
   for (const [name, exchange] of Object.entries(EXCHANGES)) void loop(name, exchange);
-  port.on('message', () => {
-    isOver = true;
-    port.postMessage({ exchanges, mismatches } satisfies OrdinaryReport);
-  });
+  port.on('message', () => port.postMessage({ exchanges, mismatches } satisfies OrdinaryReport));
   port.postMessage('ready');
 };
 export default main;

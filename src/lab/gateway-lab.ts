@@ -1,5 +1,5 @@
 /**
- * A gateway for live tests: client - router with p2pwall - server, real P2P programs on
+ * A gateway for live tests and the demonstration: client - router with p2pwall - server, real P2P programs on
  * both sides. Everything ends with the lab; files are in a folder that is removed.
  */
 import { type ChildProcess, spawnSync } from 'node:child_process';
@@ -9,11 +9,11 @@ import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, wr
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { type LabHost, type RoutedLab, type RoutedLabOptions, labUnavailable, openRoutedLab } from '../../../src/lab/namespaces.js';
+import { type LabHost, type RoutedLab, type RoutedLabOptions, labUnavailable, openRoutedLab } from './namespaces.js';
 import type { OrdinaryReport } from './ordinary-peer.js';
 
-const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..', '..', '..');
-const TORRENT_PEER = join(root, 'test', 'live', 'support', 'torrent-peer.py');
+const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..', '..');
+const TORRENT_PEER = join(root, 'src', 'lab', 'torrent-peer.py');
 /** Debian's own interpreter: the one that has python3-libtorrent. */
 const PYTHON = '/usr/bin/python3';
 export const P2PWALL = join(root, 'bin', 'p2pwall');
@@ -79,8 +79,11 @@ export class TorrentPeer {
 }
 
 export interface PeerSettings {
-  readonly encryption?: 'off' | 'required';
-  readonly transport?: 'tcp' | 'utp';
+  readonly encryption?: 'off' | 'any' | 'required';
+  readonly transport?: 'tcp' | 'utp' | 'both';
+  /** Folder and listening port of a further leecher. */
+  readonly folder?: string;
+  readonly port?: number;
   readonly ipVersion?: 4 | 6;
   /** Given to the leecher instead of letting a tracker tell. */
   readonly direct?: boolean;
@@ -189,10 +192,10 @@ export class Gateway {
     const version = settings.ipVersion ?? 4;
     const host = role === 'seed' ? this.net.server : this.net.client;
     const options = {
-      save: this.path(role),
+      save: this.path(settings.folder ?? role),
       torrent: this.path('data.torrent'),
       seed: role === 'seed',
-      port: role === 'seed' ? SEEDER_PORT : LEECHER_PORT,
+      port: settings.port ?? (role === 'seed' ? SEEDER_PORT : LEECHER_PORT),
       listen: role === 'seed' ? SERVER[version] : CLIENT[version],
       encryption: settings.encryption ?? 'off',
       transport: settings.transport ?? 'tcp',
@@ -208,7 +211,7 @@ export class Gateway {
     const options = ['--seed-time=0', '--bt-enable-lpd=false', '--file-allocation=none', '--bt-tracker-interval=3', '--listen-port=16882', '--summary-interval=0', '--console-log-level=warn', '--no-conf'];
     // aria2 talks to UDP trackers from its DHT's socket only.
     const dht = settings.tracker === 'udp' ? ['--enable-dht=true', `--dht-file-path=${this.path('dht.dat')}`] : ['--enable-dht=false'];
-    return this.net.client.spawn('aria2c', ['-d', this.path('leech'), ...options, ...dht, ...crypto, this.path('data.torrent')], { stdio: 'ignore' });
+    return this.net.client.spawn('aria2c', ['-d', this.path(settings.folder ?? 'leech'), ...options, ...dht, ...crypto, this.path('data.torrent')], { stdio: 'ignore' });
   }
 
   /** Everyday traffic between client and server that goes on until its report is asked for. */
@@ -227,9 +230,9 @@ export class Gateway {
   }
 
   /** Payload bytes that the leecher's folder holds: pieces of a file are written when they are verified. */
-  downloadedIsRight(): boolean {
+  downloadedIsRight(folder = 'leech'): boolean {
     const hash = (path: string): string => createHash('sha256').update(readFileSync(path)).digest('hex');
-    return existsSync(this.path('leech/data')) && hash(this.path('leech/data')) === hash(this.path('seed/data'));
+    return existsSync(this.path(`${folder}/data`)) && hash(this.path(`${folder}/data`)) === hash(this.path('seed/data'));
   }
 
   close(): void {
