@@ -1,5 +1,5 @@
 /**
- * Micro-benchmark of the way from a capture file to decoded packets. Prints nanoseconds per packet.
+ * `script/bench decode`: Micro-benchmark of the way from a capture file to decoded packets. Prints nanoseconds per packet.
  *
  *   node dist/bench/decode.js [MEGABYTES]
  *

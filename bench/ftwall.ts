@@ -1,5 +1,5 @@
 /**
- * What ftwall costs: `node dist/bench/ftwall.js`. Needs root; everything happens in namespaces of its own.
+ * `script/bench ftwall`: What ftwall costs: `node dist/bench/ftwall.js`. Needs root; everything happens in namespaces of its own.
  *
  *   latency    time from a ping to its forged pong, one after the other
  *   rate       pings a second from 100 clients, what was answered and what the queue lost

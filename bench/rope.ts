@@ -1,5 +1,5 @@
 /**
- * Speed of rope in user space: packets a second for each supplied script over the visible captures.
+ * `script/bench rope`: Speed of rope in user space: packets a second for each supplied script over the visible captures.
  *
  *   node dist/bench/rope.js [SECONDS]
  *
