@@ -1,6 +1,7 @@
 /** The command tree of `rope`, as data: also what completions and man pages are generated from. */
 import { Command, Option } from 'commander';
 import { BACK_ENDS } from './rope-back-ends.js';
+import { addKernelCommands } from './rope-kernel-command.js';
 import { addPushOptions, limitsOption } from './rope-options.js';
 import { exitWith, wholeNumber } from './run-command.js';
 import { version } from './version.js';
@@ -21,6 +22,8 @@ Without a command, \`run\` is meant. Examples:
   tcpdump -w - | rope -q gnutella.rp -   only the count and the exit status
   rope debug contlen.rope reply.pkt      step through a script
   rope test my-script.md                 run test cases (docs/rope-tests.md)
+  rope load bittorrent.rope --name bt    into the kernel; then, in a rule:
+  iptables -A FORWARD $(rope rule bt) -j DROP
 
 Exit status of run, like grep: 0 a packet matched, 1 none did, 2 error.`,
     );
@@ -35,6 +38,7 @@ Exit status of run, like grep: 0 a packet matched, 1 none did, 2 error.`,
       const { ropeTest } = await import('./rope-test.js');
       exitWith(ropeTest(files, options));
     });
+  addKernelCommands(program);
   return program;
 }
 

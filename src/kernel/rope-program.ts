@@ -7,7 +7,7 @@
  */
 import { assemble } from '../ebpf/assemble.js';
 import { functionInfo, type FunctionStart } from '../ebpf/function-info.js';
-import { BPF_PROG_TYPE_SOCKET_FILTER } from '../ebpf/helpers.js';
+import { BPF_PROG_TYPE_SOCKET_FILTER, SKB_MARK, SKB_SIZE_BYTES } from '../ebpf/helpers.js';
 import { isLabel, type Item } from '../ebpf/instruction.js';
 import type { MapShape } from '../ebpf/maps.js';
 import type { KernelProgram } from '../rope/backends/ebpf.js';
@@ -170,12 +170,14 @@ export function setRopeClock(bpf: Bpf, stateFd: number, stateBytes: number, cloc
 
 /** Runs a program of a script on a packet that begins with the IP header; the result as `iptables -m bpf` would see it. */
 export function testRunRope(
-  bpf: Bpf, programFd: number, packet: Uint8Array, repeat = 1,
+  bpf: Bpf, programFd: number, packet: Uint8Array, options: { readonly repeat?: number; readonly mark?: number } = {},
 ): { result: number; averageNs: number } {
-  // The test run takes an Ethernet frame; its type decides how long a packet must be (net/bpf/test_run.c).
+  // The test run takes an Ethernet frame; with the type 0 a packet may have any length (net/bpf/test_run.c).
   const frame = new Uint8Array(ETH_HLEN + packet.length);
   frame.set(packet, ETH_HLEN);
-  const { result, averageNs } = bpf.testRun(programFd, frame, { repeat });
+  const context = new Uint8Array(options.mark ? SKB_SIZE_BYTES : 0);
+  if (options.mark) new DataView(context.buffer).setUint32(SKB_MARK, options.mark >>> 0, true);
+  const { result, averageNs } = bpf.testRun(programFd, frame, { repeat: options.repeat ?? 1, context });
   return { result, averageNs };
 }
 

@@ -81,16 +81,14 @@ export interface Counters {
   readonly hits: number;
   readonly errors: number;
   readonly hotdrops: number;
-  /** Where the last error happened (index into Ir.spans) and which it was; null without an error. */
-  readonly last: { readonly at: number; readonly tag: ErrorTag } | null;
+  /** Where the last error or hotdrop happened (index into Ir.spans), and which error it was; null when there was none. */
+  readonly last: { readonly at: number; readonly tag: ErrorTag | null } | null;
 }
 
 export function readCounters(state: Uint8Array): Counters {
-  const tag = KERNEL_ERROR_TAGS[u32le(state, STATE_LAST_TAG_AT) - 1];
-  return {
-    hits: u64le(state, STATE_HITS_AT),
-    errors: u64le(state, STATE_ERRORS_AT),
-    hotdrops: u64le(state, STATE_HOTDROPS_AT),
-    last: tag === undefined ? null : { at: u32le(state, STATE_LAST_STEP_AT), tag },
-  };
+  const errors = u64le(state, STATE_ERRORS_AT);
+  const hotdrops = u64le(state, STATE_HOTDROPS_AT);
+  const tag = KERNEL_ERROR_TAGS[u32le(state, STATE_LAST_TAG_AT) - 1] ?? null;
+  const last = errors + hotdrops === 0 ? null : { at: u32le(state, STATE_LAST_STEP_AT), tag };
+  return { hits: u64le(state, STATE_HITS_AT), errors, hotdrops, last };
 }
