@@ -31,6 +31,8 @@ export interface Program {
 }
 
 export const MAX_SOURCE_CHARS = 1 << 20;
+/** Different user registers in one script. */
+export const MAX_USER_REGISTERS = 256;
 /** Nesting of brackets and blocks in the source. */
 export const MAX_NESTING = 64;
 /** Blocks running inside blocks at run time (recursion through a register included). */

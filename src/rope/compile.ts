@@ -6,7 +6,7 @@
  */
 import type { Argument } from './argument.js';
 import type { Program } from './code.js';
-import { type Diagnostic, hasErrors, tidy } from './diagnostics.js';
+import { type Diagnostic, DiagnosticList, hasErrors, tidy } from './diagnostics.js';
 import type { Ir, Limits } from './ir.js';
 import type { ArgumentType } from './lower/lowering.js';
 import { lower } from './lower/lower.js';
@@ -31,9 +31,15 @@ export interface Compiled {
 }
 
 export function compile(source: string, options: CompileOptions = {}): Compiled {
-  const parseDiagnostics: Diagnostic[] = [];
-  const program = parse(source, (diagnostic) => parseDiagnostics.push(diagnostic), options);
-  return check(program, parseDiagnostics, options);
+  const found = new DiagnosticList();
+  const program = parse(
+    source,
+    (diagnostic) => {
+      found.add(diagnostic);
+    },
+    options,
+  );
+  return check(program, found.all, options);
 }
 
 /** Checks a program that was parsed before, or read from a container. */

@@ -37,10 +37,24 @@ export interface Diagnostic {
 
 /** More would only scroll the first ones away. */
 export const MAX_DIAGNOSTICS = 100;
+/** Each pass stops collecting here, errors and others apart: a file that is no script has a fault in every word. */
+const MAX_COLLECTED = 1000;
 
 const WIDTH = 110;
 
-/** In order of place, without repetitions (blocks are checked each time they run), bounded. */
+/** Collects within bounds, so that no flood of warnings hides an error. */
+export class DiagnosticList {
+  readonly all: Diagnostic[] = [];
+  #errors = 0;
+  #others = 0;
+
+  add(diagnostic: Diagnostic): void {
+    const count = diagnostic.severity === 'error' ? ++this.#errors : ++this.#others;
+    if (count <= MAX_COLLECTED) this.all.push(diagnostic);
+  }
+}
+
+/** In order of place, without repetitions (blocks are checked each time they run), bounded: errors are kept before others. */
 export function tidy(diagnostics: readonly Diagnostic[]): Diagnostic[] {
   const seen = new Set<string>();
   const out: Diagnostic[] = [];
@@ -49,8 +63,11 @@ export function tidy(diagnostics: readonly Diagnostic[]): Diagnostic[] {
     if (!seen.has(key)) out.push(d);
     seen.add(key);
   }
-  out.sort((a, b) => a.span.start - b.span.start || rank(a) - rank(b));
-  return out.slice(0, MAX_DIAGNOSTICS);
+  const byPlace = (a: Diagnostic, b: Diagnostic): number => a.span.start - b.span.start || rank(a) - rank(b);
+  if (out.length <= MAX_DIAGNOSTICS) return out.sort(byPlace);
+  const errors = out.filter((d) => d.severity === 'error').sort(byPlace);
+  const others = out.filter((d) => d.severity !== 'error').sort(byPlace);
+  return [...errors, ...others].slice(0, MAX_DIAGNOSTICS).sort(byPlace);
 }
 
 function rank(d: Diagnostic): number {

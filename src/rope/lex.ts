@@ -51,7 +51,8 @@ class Lexer {
 
   run(): Token[] {
     const source = this.#source;
-    const blank = /[\s,]+/y;
+    // Not line feeds: those are counted one by one.
+    const blank = /(?:[^\S\n]|,)+/y;
     const run = /[^\s,#"{}()]+/y;
     while (this.#at < source.length) {
       const start = this.#at;
@@ -64,9 +65,8 @@ class Lexer {
         this.#tokens.push({ kind: c, span: this.#span(start, start + 1) });
       } else if (/[\s,]/.test(c)) {
         blank.lastIndex = start;
-        const newLine = source.indexOf('\n', start);
         blank.test(source);
-        this.#at = newLine >= 0 && newLine < blank.lastIndex ? newLine : blank.lastIndex;
+        this.#at = blank.lastIndex;
       } else {
         run.lastIndex = start;
         run.test(source);
@@ -171,9 +171,11 @@ class Lexer {
   }
 }
 
-/** Text for a message: shortened, quoted. */
+/** Text for a message: shortened, quoted, without control characters. */
 export function shown(text: string): string {
-  return `'${text.length > 40 ? `${text.slice(0, 37)}...` : text}'`;
+  const short = text.length > 40 ? `${text.slice(0, 37)}...` : text;
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: replacing control characters is the purpose
+  return `'${short.replace(/[\u0000-\u001f\u007f-\u009f]/g, (c) => `\\x${c.charCodeAt(0).toString(16).padStart(2, '0')}`)}'`;
 }
 
 /** Signed 32-bit value of a literal, or null when it does not fit. */

@@ -5,8 +5,8 @@
  * Always returns a program; with errors among the diagnostics it must not be run,
  * but can still be checked for further faults.
  */
-import { MAX_NESTING, type Program, type Step, makeBlock } from './code.js';
-import { type Diagnostic, type DiagnosticCode, didYouMean } from './diagnostics.js';
+import { MAX_NESTING, MAX_USER_REGISTERS, type Program, type Step, makeBlock } from './code.js';
+import { type Diagnostic, type DiagnosticCode, MAX_DIAGNOSTICS, didYouMean } from './diagnostics.js';
 import type { Span } from './ir.js';
 import { type Token, lex, shown } from './lex.js';
 import { PROTOCOL_CONSTANTS } from './protocols.js';
@@ -33,6 +33,8 @@ class Parser {
   #at = 0;
   #nesting = 0;
   #hasGivenUp = false;
+  #errors = 0;
+  readonly #userRegisters = new Set<string>();
 
   constructor(tokens: readonly Token[], report: (diagnostic: Diagnostic) => void, protocols: ReadonlyMap<string, number>) {
     this.#tokens = tokens;
@@ -46,7 +48,13 @@ class Parser {
   }
 
   #error(code: DiagnosticCode, span: Span, message: string, hint: string): void {
+    this.#errors++;
     this.#report({ severity: 'error', code, message, span, hint });
+  }
+
+  /** A guess at what was meant; none for the many faults of a file that is no script. */
+  #guess(name: string, candidates: Iterable<string>): string | null {
+    return this.#errors < MAX_DIAGNOSTICS ? didYouMean(name, candidates) : null;
   }
 
   #mark(span: Span): number {
@@ -126,8 +134,14 @@ class Parser {
   }
 
   #checkRegister(name: string, span: Span): void {
-    if (isRegister(name)) return;
-    const guess = didYouMean(name, REGISTERS.keys());
+    if (isRegister(name)) {
+      if (REGISTERS.has(name) || this.#userRegisters.has(name)) return;
+      this.#userRegisters.add(name);
+      if (this.#userRegisters.size !== MAX_USER_REGISTERS + 1) return;
+      this.#error('too-large', span, `more than ${MAX_USER_REGISTERS} different registers`, 'use registers again for other values');
+      return;
+    }
+    const guess = this.#guess(name, REGISTERS.keys());
     const hint = guess === null ? 'user registers are lower-case names that do not begin like a predefined one (ip_, tcp_, udp_ ...)' : `did you mean $${guess}?`;
     this.#error('unknown-register', span, `unknown register ${shown(`$${name}`)}`, hint);
   }
@@ -155,10 +169,10 @@ class Parser {
     if (isConstant) {
       this.#error('bracket-without-word', span, `${name} is a constant and takes no bracket`, 'remove the bracket');
     } else if (name.startsWith('IPPROTO_')) {
-      const guess = didYouMean(name, PROTOCOL_CONSTANTS.keys());
+      const guess = this.#guess(name, PROTOCOL_CONSTANTS.keys());
       this.#error('unknown-protocol', span, `unknown protocol ${shown(name)}`, guess ? `did you mean ${guess}?` : 'names are those of /etc/protocols in capitals; a number works too');
     } else {
-      const guess = didYouMean(name.toLowerCase(), WORD_NAMES);
+      const guess = this.#guess(name.toLowerCase(), WORD_NAMES);
       const hint = guess ? `did you mean ${guess}?` : isRegister(name) && REGISTERS.has(name) ? `the register is written $${name}` : 'docs/rope.md lists all words; text goes in double quotes, registers begin with $';
       this.#error('unknown-word', span, `unknown word ${shown(name)}`, hint);
     }

@@ -7,7 +7,6 @@
  * only the last version is kept.
  */
 import { type Block, visitSteps } from '../code.js';
-import { byteSetOf } from '../byte-block.js';
 import { CLASS_SETS } from '../classes.js';
 import { NO, OFFSET_SLOT, type Op, type Test } from '../ir.js';
 import type { WordName } from '../words.js';
@@ -228,7 +227,7 @@ export function lowerRepeat(l: Lowering, count: IntValue, body: Block): void {
 
 export function lowerTakeWhile(l: Lowering, word: WordName, block: Block, missing: 'short' | 'no'): void {
   const min = missing === 'no' ? 1 : 0;
-  const bytes = byteSetOf(block);
+  const bytes = l.byteSet(block);
   if (bytes !== null) {
     visitSteps(block.steps, (step) => l.visited.add(step));
     if (missing === 'no') noteExit(l);

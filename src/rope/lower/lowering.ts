@@ -3,9 +3,10 @@
  * emitted so far, diagnostics, and the primitives that words use to lower
  * themselves. What words do is in `words.ts`, control flow in `control.ts`.
  */
+import { byteSetOf } from '../byte-block.js';
 import type { Block, Program, Step } from '../code.js';
 import { MAX_BLOCK_DEPTH } from '../code.js';
-import type { Diagnostic, DiagnosticCode, Severity } from '../diagnostics.js';
+import { type Diagnostic, type DiagnosticCode, DiagnosticList, type Severity } from '../diagnostics.js';
 import type { Int, Limits, Op, Span, Str } from '../ir.js';
 import { Slots } from './slots.js';
 import { MAX_STRING_BYTES, type State, type StrValue, type Value, constant, slot } from './value.js';
@@ -37,7 +38,7 @@ export class Lowering {
   readonly slots = new Slots();
   readonly literals: Uint8Array[] = [];
   readonly sets: Uint8Array[] = [];
-  readonly diagnostics: Diagnostic[] = [];
+  readonly #found = new DiagnosticList();
   /** null: paths to here have all ended. */
   state: State | null = { stack: [], isOpen: false, registers: new Map() };
   ops: Op[] = [];
@@ -67,6 +68,8 @@ export class Lowering {
   #steps = 0;
   #isStackFull = false;
   readonly #literalIndex = new Map<string, number>();
+  readonly #literalValues = new Map<Uint8Array, StrValue>();
+  readonly #byteSets = new Map<Block, Uint8Array | null>();
 
   readonly #runSteps: StepRunner;
   #operandMark: readonly [number, number] = [0, 0];
@@ -80,8 +83,12 @@ export class Lowering {
 
   // ---- diagnostics
 
+  get diagnostics(): readonly Diagnostic[] {
+    return this.#found.all;
+  }
+
   report(severity: Severity, code: DiagnosticCode, message: string, hint: string, at = this.at): void {
-    this.diagnostics.push({ severity, code, message, span: this.program.spans[at] ?? NO_SPAN, hint });
+    this.#found.add({ severity, code, message, span: this.program.spans[at] ?? NO_SPAN, hint });
   }
 
   error(code: DiagnosticCode, message: string, hint: string): void {
@@ -187,19 +194,36 @@ export class Lowering {
     this.unpin(this.#operandMark);
   }
 
+  /** Equal bytes become one literal; the same array is recognised without a look at its bytes. */
   literal(bytes: Uint8Array): StrValue {
+    const known = this.#literalValues.get(bytes);
+    if (known !== undefined) return known;
     const key = bytes.join(',');
     let index = this.#literalIndex.get(key);
     if (index === undefined) {
       index = this.literals.push(bytes) - 1;
       this.#literalIndex.set(key, index);
     }
-    return { type: 'str', str: { kind: 'literal', index }, base: 'literal', min: bytes.length, max: bytes.length, time: null, isDigits: false };
+    const value: StrValue = {
+      type: 'str', str: { kind: 'literal', index }, base: 'literal', min: bytes.length, max: bytes.length, time: null, isDigits: false,
+    };
+    this.#literalValues.set(bytes, value);
+    return value;
   }
 
   set(bytes: Uint8Array): number {
     const found = this.sets.findIndex((known) => known.every((byte, i) => byte === bytes[i]));
     return found >= 0 ? found : this.sets.push(bytes) - 1;
+  }
+
+  /** As `byteSetOf`, once for each block. */
+  byteSet(block: Block): Uint8Array | null {
+    let set = this.#byteSets.get(block);
+    if (set === undefined) {
+      set = byteSetOf(block);
+      this.#byteSets.set(block, set);
+    }
+    return set;
   }
 
   literalBytes(str: Str): Uint8Array | null {
@@ -213,6 +237,8 @@ export class Lowering {
     if (this.state.stack.length >= this.limits.stackItems) {
       if (!this.#isStackFull) this.error('stack-full', `more than ${this.limits.stackItems} items on the stack`, 'store values in registers: `$x put`');
       this.#isStackFull = true;
+      // Pushed all the same, so that what follows does not complain of too few; but not without end.
+      if (this.state.stack.length >= 4 * this.limits.stackItems) return;
     }
     this.state.stack.push(value);
   }

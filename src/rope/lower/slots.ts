@@ -3,7 +3,7 @@
  * register has one integer slot and one string slot of its own, made when first needed.
  */
 import type { IntSlotInfo, StrBase, StrSlotInfo } from '../ir.js';
-import { joinBase } from './value.js';
+import { MAX_STRING_BYTES, joinBase } from './value.js';
 
 interface MutableStrSlot {
   base: StrBase;
@@ -24,7 +24,8 @@ export class Slots {
   }
 
   /** Slots are shared by values of the same base and bound only, so that each stays as exact as possible. */
-  str(base: StrBase, maxLengthBytes: number, busy: ReadonlySet<number>): number {
+  str(base: StrBase, bound: number, busy: ReadonlySet<number>): number {
+    const maxLengthBytes = roundedUp(bound);
     const free = this.strs.findIndex(
       (info, index) => info.register === null && info.base === base && info.maxLengthBytes === maxLengthBytes && !busy.has(index),
     );
@@ -74,4 +75,9 @@ export class Slots {
   strInfo(): StrSlotInfo[] {
     return this.strs.map((info) => ({ ...info }));
   }
+}
+
+/** Bounds above 64 share slots up to the next power of two: scripts with many different lengths stay small. */
+function roundedUp(bound: number): number {
+  return bound <= 64 ? bound : Math.min(MAX_STRING_BYTES, 2 ** Math.ceil(Math.log2(bound)));
 }
