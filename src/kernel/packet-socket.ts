@@ -64,7 +64,7 @@ export type PacketVisitor = (bytes: Uint8Array, at: number, end: number, interfa
 
 /** Receives IPv4 and IPv6 packets that arrive at this machine, forwarded ones included; not those it sends. */
 export class PacketReceiver {
-  private readonly fd: number;
+  readonly fd: number;
   private readonly libc: Libc;
   private readonly batch: MessageBatch;
   private watch: Watch | null = null;
@@ -172,14 +172,22 @@ export interface LinkPacket {
 /** Sends IP packets straight to devices, many in one system call. */
 export class PacketSender {
   private readonly fd: number;
+  private readonly ownsFd: boolean;
   private readonly libc: Libc;
   private readonly batch: MessageBatch;
 
-  /** `maxPacketBytes`: longest packet that will be sent. Throws SystemError; needs CAP_NET_RAW. */
-  constructor(maxPacketBytes: number, libc: Libc = systemLibc()) {
+  /**
+   * `maxPacketBytes`: longest packet that will be sent. Closing a packet socket waits for the whole kernel
+   * (synchronize_net, some 10 ms), so a receiver's descriptor may be shared; it is then not closed here.
+   * Throws SystemError; needs CAP_NET_RAW.
+   */
+  constructor(maxPacketBytes: number, libc: Libc = systemLibc(), sharedWith?: PacketReceiver) {
     this.libc = libc;
+    this.ownsFd = sharedWith === undefined;
     // Protocol 0: receives nothing.
-    this.fd = check(libc.socket(AF_PACKET, SOCK_DGRAM_NONBLOCK_CLOEXEC, 0), { syscall: 'socket', doing: 'open a packet socket' });
+    this.fd =
+      sharedWith?.fd ??
+      check(libc.socket(AF_PACKET, SOCK_DGRAM_NONBLOCK_CLOEXEC, 0), { syscall: 'socket', doing: 'open a packet socket' });
     this.batch = new MessageBatch(libc, BATCH_SLOTS, maxPacketBytes, SOCKADDR_LL_BYTES);
   }
 
@@ -201,7 +209,7 @@ export class PacketSender {
   }
 
   close(): void {
-    this.libc.close(this.fd);
+    if (this.ownsFd) this.libc.close(this.fd);
   }
 
   private fill(slot: number, { packet, interfaceIndex, linkAddress: address }: LinkPacket): void {

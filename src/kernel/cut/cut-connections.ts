@@ -17,7 +17,7 @@ import { ENOENT, errnoMeaning, errnoName } from '../errno.js';
 import { NextHops } from '../next-hop.js';
 import { SocketTable } from '../socket-table.js';
 import { SystemError } from '../system-error.js';
-import { type CutJob, type InjectedLeg, runCuts } from './cut-session.js';
+import { type CutJob, CutSession, type InjectedLeg } from './cut-session.js';
 import { CutTable, holdConnections } from './cut-table.js';
 import { WindowReader } from './window-reader.js';
 
@@ -91,6 +91,7 @@ class Cut {
   private stallTable: CutTable | null = null;
   private rejectTable: CutTable | null = null;
   private canStall = true;
+  private session: CutSession | null = null;
 
   constructor(request: CutRequest) {
     this.request = request;
@@ -106,14 +107,15 @@ class Cut {
     if (request.holdSeconds > 0 && held.length > 0) holdConnections(held, request.holdSeconds);
     this.rejectTable?.add(tcp);
     const jobs = plans.map((plan) => this.job(plan));
+    const session = (this.session = new CutSession(jobs, request.timeoutMs));
     const readyMs = performance.now();
     this.destroySockets(plans);
-    const total = request.connections.length;
-    const { machines, sendErrors } = await runCuts(jobs, request.timeoutMs, (done) => request.onProgress?.(done, total));
+    await session.run((done) => request.onProgress?.(done, request.connections.length));
     const doneMs = performance.now();
-    for (const [errno, count] of sendErrors) {
+    for (const [errno, count] of session.sendErrors) {
       this.warnings.push(`${count} segments could not be sent: ${errnoMeaning(errno) ?? errnoName(errno)}`);
     }
+    const { machines } = session;
     const results = plans.map((plan, i) => this.result(plan, machines[i]));
     return {
       results: this.deleteEntries(results),
@@ -124,6 +126,7 @@ class Cut {
   }
 
   close(): void {
+    this.session?.close();
     this.hops.close();
     this.windows?.close();
     this.stallTable?.close();
@@ -256,6 +259,7 @@ function deleteAll(entries: readonly ConntrackEntry[]): number[] {
 
 /** The socket of this machine at the far end of a leg, if there is one. */
 function localSocket(connection: Connection, index: LegIndex): LocalSocket | undefined {
+  if (connection.sockets.length === 0) return undefined;
   const key = legSocketKey(connection.protocol, legsOf(connection)[index]);
   return connection.sockets.find((socket) => socketKey(socket) === key);
 }

@@ -5,7 +5,7 @@
  * Segments are injected below netfilter, straight to the device and next hop, with the addresses each side
  * sees, so NAT and the firewall's own rules do not matter. Answers are read from packet sockets as they arrive.
  */
-import { type Leg, endsKey } from '../../cutter/connection.js';
+import type { Leg } from '../../cutter/connection.js';
 import { captureFilter, portPair } from '../../cutter/capture-filter.js';
 import { type CutActions, CutMachine, type CutOptions, type LegIndex } from '../../cutter/cut-machine.js';
 import { MAX_SEGMENT_BYTES, segmentOf, segmentTemplate } from '../../cutter/segment.js';
@@ -33,7 +33,20 @@ export interface CutJob {
 interface RunningJob {
   readonly job: CutJob;
   readonly machine: CutMachine;
-  readonly templates: readonly [Uint8Array | null, Uint8Array | null];
+}
+
+/** Who wants segments from `source` to `destination`. */
+interface Target {
+  readonly machine: CutMachine;
+  readonly index: LegIndex;
+  readonly source: Uint8Array;
+  readonly destination: Uint8Array;
+}
+
+/** True when the address stands at `at`. */
+function isAt(bytes: Uint8Array, at: number, address: Uint8Array): boolean {
+  for (let i = 0; i < address.length; i++) if (bytes[at + i] !== address[i]) return false;
+  return true;
 }
 
 // Connections begun before answers are read: keeps the receive buffer from overflowing with answers.
@@ -44,33 +57,13 @@ const LONGEST_TICK_MS = 50;
 // A device queue that is full takes more after a moment; the machines repeat what is lost anyway.
 const REPORTED_SEND_ERRORS = 5;
 
-export interface SessionResult {
-  /** In the order of the jobs. */
-  readonly machines: readonly CutMachine[];
+/** Sockets and machines of some jobs: open, run once, close. */
+export class CutSession {
   /** Errors of sending: errno and how often. */
-  readonly sendErrors: ReadonlyMap<number, number>;
-}
-
-/** Cuts all jobs, or gives up after `timeoutMs`. `onProgress(done)` is called from time to time. Throws SystemError when sockets cannot be opened. */
-export async function runCuts(
-  jobs: readonly CutJob[],
-  timeoutMs: number,
-  onProgress: (done: number) => void,
-): Promise<SessionResult> {
-  const session = new Session(jobs, timeoutMs);
-  try {
-    await session.run(onProgress);
-  } finally {
-    session.close();
-  }
-  return { machines: session.machines, sendErrors: session.sendErrors };
-}
-
-class Session {
   readonly sendErrors = new Map<number, number>();
   private readonly running: RunningJob[];
-  /** By the ends of segments that the victim of the leg sends. */
-  private readonly byAnswer = new Map<string, [RunningJob, LegIndex][]>();
+  /** By the ports of segments that the victim of the leg sends (`portPair`); nearly always one each. */
+  private readonly byAnswer = new Map<number, Target[]>();
   private readonly outbox: LinkPacket[] = [];
   private readonly view = new PacketView();
   private readonly receiver: PacketReceiver;
@@ -80,23 +73,26 @@ class Session {
   private pending: number;
   private wake: () => void = () => undefined;
 
+  /** Opens the sockets and begins to listen; sends nothing. The jobs' time runs from here. Throws SystemError. */
   constructor(jobs: readonly CutJob[], timeoutMs: number) {
     const startMs = this.nowMs;
     this.running = jobs.map((job) => this.started(job, startMs, startMs + timeoutMs));
     this.pending = jobs.length;
     this.receiver = new PacketReceiver({ filter: captureFilter(this.answerPorts()), receiveBufferBytes: 16 << 20 });
     try {
-      this.sender = new PacketSender(MAX_SEGMENT_BYTES);
+      this.sender = new PacketSender(MAX_SEGMENT_BYTES, undefined, this.receiver);
     } catch (error) {
       this.receiver.close();
       throw error;
     }
   }
 
+  /** In the order of the jobs. */
   get machines(): CutMachine[] {
     return this.running.map(({ machine }) => machine);
   }
 
+  /** Cuts all jobs, or gives up at their deadline. `onProgress(done)` is called from time to time. */
   async run(onProgress: (done: number) => void): Promise<void> {
     const visit = this.visit.bind(this);
     for (let from = 0; from < this.running.length; from += BEGIN_AT_ONCE) {
@@ -138,27 +134,28 @@ class Session {
   }
 
   private started(job: CutJob, startMs: number, deadlineMs: number): RunningJob {
-    const templates: [Uint8Array | null, Uint8Array | null] = [null, null];
-    const target = (index: LegIndex): InjectedLeg | undefined => job.legs.find((leg) => leg.index === index);
-    for (const { index, leg } of job.legs) templates[index] = segmentTemplate(leg);
+    const templates: (LinkPacket | undefined)[] = [];
+    for (const { index, leg, interfaceIndex, linkAddress } of job.legs) {
+      templates[index] = { packet: segmentTemplate(leg), interfaceIndex, linkAddress };
+    }
     const actions: CutActions = {
       send: (index, flags, seq, ack) => {
         const template = templates[index];
-        const leg = target(index);
-        if (!template || !leg) return;
-        this.outbox.push({ packet: segmentOf(template, flags, seq, ack), interfaceIndex: leg.interfaceIndex, linkAddress: leg.linkAddress });
+        if (!template) return;
+        const { packet, interfaceIndex, linkAddress } = template;
+        this.outbox.push({ packet: segmentOf(packet, flags, seq, ack), interfaceIndex, linkAddress });
       },
       stall: job.stall,
     };
     const legs = job.legs.map(({ index }) => index);
     const machine = new CutMachine({ ...job.options, legs, startMs, deadlineMs }, actions);
-    const running = { job, machine, templates };
+    const running = { job, machine };
     for (const { index, leg } of job.legs) {
-      const key = endsKey(IPPROTO_TCP, leg.to, leg.from);
-      const others = this.byAnswer.get(key);
-      // The same ends may exist in several zones.
-      if (others) others.push([running, index]);
-      else this.byAnswer.set(key, [[running, index]]);
+      const key = portPair(leg.to.port, leg.from.port);
+      const targets = this.byAnswer.get(key);
+      const added = { machine, index, source: leg.to.address, destination: leg.from.address };
+      if (targets) targets.push(added);
+      else this.byAnswer.set(key, [added]);
     }
     return running;
   }
@@ -177,13 +174,12 @@ class Session {
     const { view } = this;
     const status = decodeIp(view, bytes, at, end);
     if ((status !== 'ok' && status !== 'truncated') || view.protocol !== IPPROTO_TCP) return;
-    const lengthBytes = view.ipVersion === 4 ? 4 : 16;
-    const address = (where: number): Uint8Array => bytes.subarray(where, where + lengthBytes);
-    const source = { address: address(view.sourceAt), port: view.srcPort };
-    const targets = this.byAnswer.get(endsKey(IPPROTO_TCP, source, { address: address(view.destinationAt), port: view.dstPort }));
+    const targets = this.byAnswer.get(portPair(view.srcPort, view.dstPort));
     if (!targets) return;
+    const addressBytes = view.ipVersion === 4 ? 4 : 16;
     this.nowMs = performance.now();
-    for (const [{ machine }, index] of targets) {
+    for (const { machine, index, source, destination } of targets) {
+      if (source.length !== addressBytes || !isAt(bytes, view.sourceAt, source) || !isAt(bytes, view.destinationAt, destination)) continue;
       const wasDone = machine.isDone;
       machine.segment(index, view.tcpFlags, view.seq, view.ack, view.payloadLengthBytes, this.nowMs);
       if (!wasDone && machine.isDone) this.pending--;

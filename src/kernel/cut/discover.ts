@@ -56,13 +56,11 @@ function readTimeouts(): ConntrackTimeouts {
 }
 
 /** Entries that can match; each once. Addresses of a selection are searched by the kernel, in both views and both directions. */
-function readEntries(table: Conntrack, selection: Selection): Map<string, ConntrackEntry> {
-  const entries = new Map<string, ConntrackEntry>();
+function readEntries(table: Conntrack, selection: Selection): Map<number | string, ConntrackEntry> {
+  const entries = new Map<number | string, ConntrackEntry>();
   const keep = (entry: ConntrackEntry): void => {
     if (!selection.protocols.includes(entry.protocol)) return;
-    const { source, destination, sourcePort, destinationPort } = entry.original;
-    const ends = endsKey(entry.protocol, { address: source, port: sourcePort }, { address: destination, port: destinationPort });
-    entries.set(`${entry.originalZone} ${ends}`, entry);
+    entries.set(entryKey(entry), entry);
   };
   const address = singleAddress(selection);
   if (address === null) {
@@ -76,6 +74,13 @@ function readEntries(table: Conntrack, selection: Selection): Map<string, Conntr
     }
   }
   return entries;
+}
+
+/** The kernel's number of an entry together with its ports: numbers alone are hashes. */
+function entryKey({ id, protocol, originalZone, original }: ConntrackEntry): number | string {
+  const { source, destination, sourcePort, destinationPort } = original;
+  if (id !== 0) return id * 0x1_0000 + sourcePort;
+  return `${originalZone} ${endsKey(protocol, { address: source, port: sourcePort }, { address: destination, port: destinationPort })}`;
 }
 
 function openTable(): Conntrack | null {
@@ -119,7 +124,7 @@ export function discover(selection: Selection): Discovery {
   const table = openTable();
   const nowMs = Date.now();
   const timeouts = readTimeouts();
-  let entries = new Map<string, ConntrackEntry>();
+  let entries = new Map<number | string, ConntrackEntry>();
   let tracked: number | null = null;
   if (table) {
     try {
@@ -140,6 +145,10 @@ export function discover(selection: Selection): Discovery {
   };
   for (const entry of entries.values()) {
     const connection = connectionOfEntry(entry, nowMs, timeouts);
+    if (sockets.size === 0) {
+      consider(connection);
+      continue;
+    }
     const local: LocalSocket[] = [];
     for (const leg of legsOf(connection)) {
       const key = legSocketKey(connection.protocol, leg);
