@@ -39,10 +39,10 @@ const NODE_BYTES = 6;
 /** The 48 bits that clients since 2006 send. Older ones have two random bytes: 32 bits, which need the answer. */
 function inspectOpening(input: Inspection): Finding {
   const { bytes, start, end } = input;
-  if (!input.fromStart) return NO;
   if (end - start < OPENING_BYTES) return MORE;
   if (u8(bytes, start + 5) !== OPENING_MARK) return NO;
   if (u8(bytes, start + 3) === NO_ENCRYPTION && u8(bytes, start + 4) === NO_ENCRYPTION) return OPENING;
+  if (!input.fromStart) return NO;
   return isAnswer(input.otherBytes, input.otherStart, input.otherEnd) ? ANSWERED : OPENING_OTHER;
 }
 

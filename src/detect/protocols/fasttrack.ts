@@ -76,9 +76,9 @@ function inspectPong(input: Inspection): Finding {
 /**
  * A seed of the mask table and a type field that unmasks to a byte. giFT, mldonkey and the clients recorded
  * in 2006 always use seed FACB1238: 32 bits of seed and 24 of type, 2^-52 with all ten seeds of the table.
+ * So the SYN need not have been captured.
  */
 function inspectMaskedType(input: Inspection, seedAt: number): Finding {
-  if (!input.fromStart) return NO;
   const { bytes, end } = input;
   if (seedAt + 8 > end) return MORE;
   const type = maskType(u32(bytes, seedAt + 4), u32(bytes, seedAt));

@@ -35,7 +35,11 @@ test('requests are certain by their query', () => {
       ] as const
     ).map(([name, text, expected]) => ({ name, turns: [ask(ascii(text))], expected })),
   );
-  checkTruncations(httpTracker, [ask(ascii(ANNOUNCE))], {}, ANNOUNCE.indexOf('\r\n'));
+  checkTruncations(httpTracker, [ask(ascii(ANNOUNCE))], {}, ANNOUNCE.indexOf(HASH));
+  checkSamples(httpTracker, [
+    { name: 'cut in the hash, as by a short snap length', turns: [ask(ascii(ANNOUNCE.slice(0, 32)))], expected: 'likely' },
+    { name: 'cut in the hash, another path', turns: [ask(ascii(`GET /api?info_hash=${HASH}`))], expected: 'more' },
+  ]);
 });
 
 test('answers are certain by their dictionary', () => {

@@ -29,6 +29,8 @@ const SCRAPE = match('certain', 'HTTP tracker scrape request: info_hash of 20 by
 const SEED = match('certain', 'HTTP seed request: info_hash of 20 bytes and piece');
 /* Heuristic: false positives: interfaces of torrent indexes, asked by a person's browser. */
 const INFO_HASH = match('likely', 'HTTP request with an info_hash of 20 bytes');
+/* Heuristic: the same with the words of a tracker's path, in a line that is not whole: short snap lengths show no more. */
+const CUT_ANNOUNCE = match('likely', 'beginning of an HTTP tracker request: announce or scrape with info_hash');
 /* Odds: a bencoded dictionary fills the body, with an integer `interval` and `peers`, or with the 18 bytes of a failure, or `files` whose keys have 20 bytes. */
 const PEERS = match('certain', 'HTTP tracker answer: bencoded dictionary with interval and peers');
 const FAILURE = match('certain', 'HTTP tracker answer: bencoded dictionary with failure reason');
@@ -38,6 +40,7 @@ const KEY_INFO_HASH = ascii('info_hash=');
 const KEY_PEER_ID = ascii('peer_id=');
 const KEY_PIECE = ascii('piece=');
 const KEY_LISTENING_PORT = ascii('port=');
+const WORD_ANNOUNCE = ascii('announce');
 const WORD_SCRAPE = ascii('scrape');
 const KEY_INTERVAL = ascii('interval');
 const KEY_FAILURE = ascii('failure reason');
@@ -88,12 +91,19 @@ function hasId(bytes: Uint8Array, at: number, end: number): boolean {
 
 function inspectRequest(http: HttpMessage): Finding {
   const { bytes, targetAt, targetEnd } = http;
-  if (!http.isLineComplete) return MORE;
+  if (!http.isLineComplete) return inspectCutLine(http);
   const hashAt = parameterAt(bytes, targetAt, targetEnd, KEY_INFO_HASH);
   if (!hasId(bytes, hashAt, targetEnd)) return NO;
   if (hasId(bytes, parameterAt(bytes, targetAt, targetEnd, KEY_PEER_ID), targetEnd)) return ANNOUNCE;
   if (indexOf(bytes, targetAt, hashAt, WORD_SCRAPE) >= 0) return SCRAPE;
   return parameterAt(bytes, targetAt, targetEnd, KEY_PIECE) >= 0 ? SEED : INFO_HASH;
+}
+
+function inspectCutLine({ bytes, targetAt, targetEnd }: HttpMessage): Finding {
+  const hashAt = parameterAt(bytes, targetAt, targetEnd, KEY_INFO_HASH);
+  if (hashAt < 0) return MORE;
+  const isTracker = indexOf(bytes, targetAt, hashAt, WORD_ANNOUNCE) >= 0 || indexOf(bytes, targetAt, hashAt, WORD_SCRAPE) >= 0;
+  return isTracker ? CUT_ANNOUNCE : MORE;
 }
 
 function inspectResponse(http: HttpMessage): Finding {

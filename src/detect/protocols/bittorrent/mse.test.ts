@@ -103,6 +103,7 @@ test('other openings are not suspected', () => {
     { name: 'length of all', turns: [ask(framed(noise(300), 300)), ...rest], expected: 'no' },
     { name: 'zeros', turns: [ask(new Uint8Array(200)), ...rest], expected: 'no' },
     { name: 'picked up in the middle', turns: exchange(300, 300, 300), expected: 'no', options: { fromStart: false } },
+    { name: 'picked up in the middle, of a host that speaks BitTorrent', turns: exchange(300, 300, 300), expected: 'suspected', options: { fromStart: false, known: 'host' } },
   ];
   checkSamples(mse, samples);
 });

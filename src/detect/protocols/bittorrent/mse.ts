@@ -149,7 +149,8 @@ function hasClearHandshake({ bytes, start, segmentAt, end }: Inspection): boolea
 
 function inspect(input: Inspection): Finding {
   const { turns } = input;
-  if (!input.fromStart || turns.count === 0 || turns.direction(0) !== 0) return NO;
+  // Without its SYN a stream may have begun long before: only of hosts and endpoints that speak BitTorrent.
+  if (turns.count === 0 || turns.direction(0) !== 0 || (!input.fromStart && input.known() === 'none')) return NO;
   const openingBytes = turns.lengthBytes(0);
   if (turns.count === 1) return inspectOpening(input, openingBytes);
   const replyBytes = turns.lengthBytes(1);

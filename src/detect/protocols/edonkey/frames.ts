@@ -14,11 +14,11 @@ export const EMULE = 0xc5;
 export const PACKED = 0xd4;
 /** Marker, length, opcode. */
 export const HEADER_BYTES = 6;
-const HASH_BYTES = 16;
+export const HASH_BYTES = 16;
 /** eMule refuses longer packets. */
 const MAX_FRAME_BYTES = 2_000_000;
 /** Tags of a hello or login; eMule sends eight, mods a few more. */
-const MAX_HELLO_TAGS = 32;
+export const MAX_HELLO_TAGS = 32;
 
 export const HELLO = 0x01;
 export const HELLO_ANSWER = 0x4c;

@@ -58,6 +58,17 @@ for (const [name, bytes, expected] of samples) {
   test(`eDonkey frame: ${name}`, () => assert.deepEqual(sampleProblems(frames, { name, turns: only(bytes), expected }), []));
 }
 
+test('a hello that a short snap length cuts is likely once its count of tags has come', () => {
+  for (const whole of [hello(), helloAnswer(), login()]) {
+    const tagsEndAt = whole.indexOf(0x0e) - 5 + 16 + 4 + 2 + 4;
+    assert.equal(findingName(inspectSample(frames, only(whole.subarray(0, tagsEndAt - 1)))), 'more');
+    assert.equal(findingName(inspectSample(frames, only(whole.subarray(0, tagsEndAt)))), 'likely');
+    const unmarked = whole.slice(0, tagsEndAt);
+    unmarked[tagsEndAt - 10 - 16 + 5] = 0;
+    assert.equal(findingName(inspectSample(frames, only(unmarked))), 'more', 'a user hash without the mark of eMule');
+  }
+});
+
 test('random streams are never taken for eDonkey', () => {
   for (let seed = 1; seed <= 3000; seed++) {
     for (const marker of [EDONKEY, EMULE, 0xd4]) {

@@ -2,7 +2,7 @@
  * eDonkey and eMule over TCP in clear: servers and clients, from the first frame or
  * mid-stream when a segment begins with a frame.
  */
-import { u8 } from '../../../base/bytes.js';
+import { u32le, u8 } from '../../../base/bytes.js';
 import { type Feature, type Finding, type Inspection, MAX_PREFIX_BYTES, match, MORE, NO, TCP } from '../../detector.js';
 import {
   bodyBytes,
@@ -10,9 +10,11 @@ import {
   EDONKEY,
   EMULE,
   fitBody,
+  HASH_BYTES,
   HEADER_BYTES,
   HELLO,
   HELLO_ANSWER,
+  MAX_HELLO_TAGS,
   MISFIT,
   PACKED,
   PROVEN,
@@ -31,10 +33,30 @@ const HELLO_FRAME = match('certain', 'eDonkey hello or server login: frame, user
 const FRAMES = match('certain', 'eDonkey or eMule frames, each ending where the next begins');
 const PROVEN_FRAME = match('certain', 'eDonkey or eMule frame whose body repeats its own length');
 const PACKED_FRAME = match('certain', 'eMule packed frame with a zlib stream');
+/**
+ * Odds: marker, length below 4 KiB (2^-20), opcode, a tag count of 1 to 32 (2^-27) and the two bytes with which eMule and
+ * its kin mark user hashes (2^-16); short snap lengths show no more, and a body that goes on is looked at further.
+ */
+const CUT_HELLO = match('likely', 'beginning of an eDonkey hello: user hash with the marks of eMule, few tags');
 /** Odds: as above, one frame whose length is right for its opcode and ends with the data: 2^-40. */
 const FRAME = match('likely', 'eDonkey or eMule frame with the length of its opcode');
 /** Marker, length below 2 MB and opcode only: 2^-19 on random bytes. */
 const LONG_FRAME = match('suspected', 'beginning of a long eDonkey or eMule frame');
+
+/** A client's hello to a client has the hash size first; one of 256 user hashes in a login begins with that number, too. */
+function isCutHello(bytes: Uint8Array, marker: number, opcode: number, at: number, end: number): boolean {
+  if (marker !== EDONKEY) return false;
+  if (opcode === HELLO && at < end && u8(bytes, at) === HASH_BYTES && isMarkedHash(bytes, at + 1, end)) return true;
+  return (opcode === HELLO || opcode === HELLO_ANSWER) && isMarkedHash(bytes, at, end);
+}
+
+/** User hash, id, port, count of tags. eMule writes 0E and 6F into bytes 5 and 14 of its hash. */
+function isMarkedHash(bytes: Uint8Array, at: number, end: number): boolean {
+  const countAt = at + HASH_BYTES + 6;
+  if (countAt + 4 > end || u8(bytes, at + 5) !== 0x0e || u8(bytes, at + 14) !== 0x6f) return false;
+  const count = u32le(bytes, countAt);
+  return count > 0 && count <= MAX_HELLO_TAGS;
+}
 
 function inspectFrames(input: Inspection): Finding {
   const { bytes, start, end } = input;
@@ -49,7 +71,7 @@ function inspectFrames(input: Inspection): Finding {
     const opcode = u8(bytes, at + HEADER_BYTES - 1);
     const fit = fitBody(bytes, marker, opcode, at + HEADER_BYTES, lengthBytes, end);
     if (fit === MISFIT) return NO;
-    if (fit === CUT) return more;
+    if (fit === CUT) return at === start && isCutHello(bytes, marker, opcode, at + HEADER_BYTES, end) ? CUT_HELLO : more;
     isProven = fit === PROVEN;
     if (isProven && marker === PACKED) return PACKED_FRAME;
     if (isProven && marker === EDONKEY && (opcode === HELLO || opcode === HELLO_ANSWER)) return HELLO_FRAME;
