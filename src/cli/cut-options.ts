@@ -37,6 +37,8 @@ export interface CutOptions {
   readonly quiet?: boolean;
   readonly timeout: string;
   readonly hold?: string;
+  readonly p2p?: string;
+  readonly socket?: string;
   readonly method: Method | 'auto';
 }
 
@@ -69,6 +71,8 @@ export function addCutOptions(command: Command): Command {
     .option('--idle <TIME>', 'only connections without traffic for so long')
     .option('--bytes <SIZE>', 'only connections that moved so much: 10M (at least), <1k (at most), 1M-1G')
     .option('--mark <MARK[/MASK]>', 'only connections with this connection mark')
+    .option('--p2p <PROTOCOL>', 'only connections that the running wall knows as this protocol or category, or any')
+    .option('--socket <PATH>', "with --p2p: the wall's control socket")
     .option('--all', 'allow a selection that names no address, port or mark')
     .option('--hold <SECONDS>', 'refuse new connections of the same client to the same service for so long')
     .option('--timeout <SECONDS>', 'give up connections whose ends do not answer', '5')
@@ -105,7 +109,7 @@ export function planOf(words: readonly string[], options: CutOptions, names: Nam
   const timeoutMs = take(parseSpan('--timeout', options.timeout, MAX_TIMEOUT_MS), 0);
   const holdMs = take(optional(options.hold, (text) => parseSpan('--hold', text, MAX_HOLD_SECONDS * 1000)), 0);
   const interfaces = options.iface ?? [];
-  if (problems.length === 0 && options.all !== true && interfaces.length === 0 && namesNothing(selection)) {
+  if (problems.length === 0 && options.all !== true && options.p2p === undefined && interfaces.length === 0 && namesNothing(selection)) {
     problems.push({
       message: 'this selection names nothing: it means every connection through this machine',
       hint: 'name an address, a port, a mark or an interface, or add --all',

@@ -11,6 +11,7 @@ import { type Passage, passages } from '../kernel/cut/passages.js';
 import { SystemError } from '../kernel/system-error.js';
 import { tableText } from '../report/table.js';
 import { lookUpNames } from './cut-names.js';
+import { p2pConnections } from './cut-p2p.js';
 import { type CutOptions, type CutPlan, planOf } from './cut-options.js';
 import { LIST_COLUMNS, connectionJson, listRow, planLine, resultJson, resultLine, summaryLine } from './cut-text.js';
 import { EXIT_FAILED, EXIT_NO_PRIVILEGE, EXIT_OK, EXIT_UNAVAILABLE, EXIT_USAGE } from './exit-codes.js';
@@ -44,6 +45,11 @@ export async function cut(name: string, words: readonly string[], options: CutOp
 }
 
 async function carryOut(plan: CutPlan, options: CutOptions, say: (text: string) => void): Promise<number> {
+  const isP2p = options.p2p === undefined ? () => true : await p2pConnections(options.p2p, options.socket);
+  if (typeof isP2p !== 'function') {
+    say(`the wall cannot tell which connections are ${options.p2p ?? ''}: ${isP2p.message} (${isP2p.hint})`);
+    return isP2p.status;
+  }
   const discovery = discover(plan.selection);
   if (discovery.keptOwnSession) say('your own SSH session matches; it is left alone');
   const isShown = options.list === true || options.dryRun === true;
@@ -56,7 +62,7 @@ async function carryOut(plan: CutPlan, options: CutOptions, say: (text: string) 
   const isWanted = (passage: Passage | undefined): boolean =>
     passage?.some((way) => way.interfaceName !== null && plan.interfaces.includes(way.interfaceName)) === true;
   const connections = discovery.connections.filter(
-    (connection) => plan.interfaces.length === 0 || isWanted(ways?.of.get(connection)),
+    (connection) => isP2p(connection) && (plan.interfaces.length === 0 || isWanted(ways?.of.get(connection))),
   );
   if (connections.length === 0) return noneMatched(discovery, plan, options, say);
   if (isShown) {
