@@ -1,0 +1,20 @@
+/** Reads a queue as the daemon does, and lets everything pass undecided: each packet is decoded, looked up, judged. What overflows is lost, so that what arrives was judged. For bench/gateway.ts. */
+import { PROTOCOLS } from '../src/detect/registry.js';
+import { InsideInterfaces } from '../src/daemon/interfaces.js';
+import { PacketPath } from '../src/daemon/packet-path.js';
+import { markField } from '../src/enforce/marks.js';
+import { Gate } from '../src/engine/gate.js';
+import { PacketQueue } from '../src/kernel/nfqueue.js';
+import { NO_MARK } from '../src/netlink/nfqueue.js';
+
+const queue = new PacketQueue({ queues: [Number(process.argv[2])], failOpen: false });
+const gate = new Gate({ protocols: PROTOCOLS, policy: { rules: [], defaultAction: { kind: 'log' }, trouble: 'accept' } });
+const path = new PacketPath(gate, markField(0x00ff0000), new InsideInterfaces(['inside']), []);
+queue.start((packets, count) => {
+  path.receive(packets, count);
+  for (let i = 0; i < count; i++) {
+    const packet = packets[i];
+    if (packet) packet.verdictMark = NO_MARK;
+  }
+});
+process.stdout.write('ready\n');

@@ -1,0 +1,167 @@
+/**
+ * `script/bench gateway`: what the wall costs. Throughput and new connections through it beside the same path without it;
+ * queued packets each second and added latency beside a C reader that uses libnetfilter_queue, one verdict for each packet.
+ * Alternating rounds in one run; ratios count, absolute numbers swing with the machine. Needs root, iperf3, a C compiler and
+ * libnetfilter-queue-dev. All traffic is in network namespaces of its own.
+ */
+import { type ChildProcess, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { Status } from '../src/control/protocol.js';
+import { Gateway, SERVER, gatewayUnavailable, pause } from '../src/lab/gateway-lab.js';
+
+const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
+const ROUNDS = 3;
+const SECONDS = 3;
+const PING_ROUNDS = 3000;
+const QUEUE = '4600';
+const LOG = '[[rule]]\nname = "watch"\naction = "log"\n';
+
+function median(values: readonly number[]): number {
+  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
+}
+
+function line(what: string, text: string, target: string): void {
+  process.stdout.write(`${what.padEnd(44)} ${text}${target === '' ? '' : `   (target ${target})`}\n`);
+}
+
+class Bench {
+  readonly gate = new Gateway('p2pw-bench');
+
+  compile(name: string, ...libraries: string[]): string {
+    const out = this.gate.path(name);
+    const result = spawnSync('cc', ['-O2', '-o', out, join(root, 'bench', `${name}.c`), ...libraries], { encoding: 'utf8' });
+    if (result.status !== 0) throw new Error(`cc: ${result.stderr} (Debian: gcc libc6-dev libnetfilter-queue-dev)`);
+    return out;
+  }
+
+  async started(command: string, ...args: string[]): Promise<ChildProcess> {
+    const child = this.gate.router.spawn(command, args);
+    if (child.stdout) await once(child.stdout, 'data');
+    return child;
+  }
+
+  async stop(child: ChildProcess): Promise<void> {
+    const ended = once(child, 'exit');
+    child.kill('SIGKILL');
+    await ended;
+  }
+
+  /** Bits each second of one TCP stream. */
+  throughput(): number {
+    const json = this.gate.net.client.must('iperf3', ['-c', SERVER[4], '-t', String(SECONDS), '-J']);
+    return (JSON.parse(json) as { end: { sum_received: { bits_per_second: number } } }).end.sum_received.bits_per_second;
+  }
+
+  /** Datagrams of 600 bytes each second that come through the queue; more are sent than any reader takes. */
+  datagrams(probe: string): number {
+    const { client, server } = this.gate.net;
+    const rule = ['INPUT', '-p', 'udp', '--dport', '7200', '-j', 'DROP'];
+    server.must('iptables', ['-w', '-A', ...rule]);
+    client.must(probe, ['flood', SERVER[4], '7200', String(SECONDS)]);
+    const counted = /\[(\d+):\d+\] -A INPUT -p udp -m udp --dport 7200/.exec(server.must('iptables-save', ['-c']))?.[1];
+    server.must('iptables', ['-w', '-D', ...rule]);
+    return Number(counted) / SECONDS;
+  }
+
+  queueAll(how: '-A' | '-D'): void {
+    this.gate.router.must('iptables', ['-w', '-t', 'mangle', how, 'FORWARD', '-p', 'udp', '-i', 'inside', '-j', 'NFQUEUE', '--queue-num', QUEUE]);
+  }
+}
+
+function cpuSeconds(pid: number): number {
+  const fields = readFileSync(`/proc/${pid}/stat`, 'latin1').split(') ')[1]?.split(' ') ?? [];
+  // proc(5): utime and stime are fields 14 and 15, in ticks of 10 ms.
+  return (Number(fields[11]) + Number(fields[12])) / 100;
+}
+
+async function withAndWithout(bench: Bench, probe: string): Promise<void> {
+  const { gate } = bench;
+  const rates: Record<'without' | 'with', number[]> = { without: [], with: [] };
+  const connections: Record<'without' | 'with', number[]> = { without: [], with: [] };
+  for (let round = 0; round < ROUNDS; round++) {
+    for (const side of ['without', 'with'] as const) {
+      if (side === 'with') await gate.up(LOG);
+      rates[side].push(bench.throughput());
+      connections[side].push(Number(gate.net.client.must(probe, ['connect', SERVER[4], '7100', '2'])));
+      if (side === 'with') await gate.end();
+    }
+  }
+  const [without, through] = [median(rates.without), median(rates.with)];
+  line('TCP throughput, wall / no wall', `${(through / without).toFixed(3)}   ${(through / 1e9).toFixed(2)} of ${(without / 1e9).toFixed(2)} Gbit/s`, '>= 0.95');
+  const [newWithout, newThrough] = [median(connections.without), median(connections.with)];
+  line('new TCP connections, wall / no wall', `${(newThrough / newWithout).toFixed(3)}   ${newThrough} of ${newWithout} each second`, '');
+}
+
+async function besideC(bench: Bench, probe: string, reader: string): Promise<void> {
+  const { gate } = bench;
+  const sides = { c: [reader, QUEUE], wall: [process.execPath, join(root, 'dist', 'bench', 'gateway-reader.js'), QUEUE] } as const;
+  const packets: Record<keyof typeof sides, number[]> = { c: [], wall: [] };
+  const p50: Record<keyof typeof sides, number[]> = { c: [], wall: [] };
+  const p99: Record<keyof typeof sides, number[]> = { c: [], wall: [] };
+  for (let round = 0; round < ROUNDS; round++) {
+    for (const side of ['c', 'wall'] as const) {
+      const [command, ...args] = sides[side];
+      const child = await bench.started(command, ...args);
+      bench.queueAll('-A');
+      // The first look warms the reader up.
+      gate.net.client.must(probe, ['ping', SERVER[4], '7000', '500']);
+      const [half = 0, most = 0] = gate.net.client.must(probe, ['ping', SERVER[4], '7000', String(PING_ROUNDS)]).split(' ').map(Number);
+      p50[side].push(half);
+      p99[side].push(most);
+      packets[side].push(bench.datagrams(probe));
+      bench.queueAll('-D');
+      await bench.stop(child);
+    }
+  }
+  const ratio = (of: Record<keyof typeof sides, number[]>): string => `${(median(of.wall) / median(of.c)).toFixed(2)}   ${median(of.wall).toFixed(0)} beside ${median(of.c).toFixed(0)}`;
+  line('queued packets each second, wall / C', ratio(packets), '>= 1.5');
+  line('round trip p50 with one queued packet, wall / C', `${ratio(p50)} us`, '<= 1.3');
+  line('round trip p99, wall / C', `${ratio(p99)} us`, '<= 1.3');
+}
+
+async function manyFlows(bench: Bench): Promise<void> {
+  const { gate } = bench;
+  await gate.up(LOG);
+  const pid = gate.ask<Status>('status').pid;
+  const rssMiB = (): number => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'latin1'))?.[1] ?? 0) / 1024;
+  const before = { rss: rssMiB(), cpu: cpuSeconds(pid) };
+  gate.net.server.ip('addr add 10.77.2.3/24 dev eth0');
+  const flood = new URL('../test/live/support/udp-flood.js', import.meta.url);
+  for (const host of [SERVER[4], '10.77.2.3']) {
+    const worker = gate.net.client.startWorker(flood, { host, ports: 55_000 });
+    await once(worker, 'message');
+  }
+  await pause(1000);
+  const { flows, packets } = gate.ask<Status>('status');
+  const cpu = cpuSeconds(pid) - before.cpu;
+  line(`RSS with ${flows} flows`, `${rssMiB().toFixed(0)} MiB (${before.rss.toFixed(0)} before)`, '');
+  line('CPU for opening them', `${cpu.toFixed(2)} s, ${((cpu / packets) * 1e6).toFixed(1)} us for each of ${packets} packets`, '');
+  const idle = cpuSeconds(pid);
+  await pause(5000);
+  line('CPU while they are idle', `${(((cpuSeconds(pid) - idle) / 5) * 100).toFixed(1)} %`, '');
+  await gate.end();
+}
+
+const reason = gatewayUnavailable();
+if (reason !== null) {
+  process.stderr.write(`bench gateway: ${reason}\n`);
+  process.exitCode = 69;
+} else {
+  const bench = new Bench();
+  try {
+    const probe = bench.compile('probe');
+    const reader = bench.compile('queue-reader', '-lnetfilter_queue', '-lnfnetlink');
+    bench.gate.net.server.spawn('iperf3', ['-s'], { stdio: 'ignore' });
+    bench.gate.net.server.spawn(probe, ['echo', '7000'], { stdio: 'ignore' });
+    bench.gate.net.server.spawn(probe, ['sink', '7100'], { stdio: 'ignore' });
+    await pause(500);
+    await withAndWithout(bench, probe);
+    await besideC(bench, probe, reader);
+    await manyFlows(bench);
+  } finally {
+    bench.gate.close();
+  }
+}
