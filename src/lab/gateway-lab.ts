@@ -5,7 +5,7 @@
 import { type ChildProcess, spawnSync } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -22,6 +22,8 @@ export const CLIENT = { 4: '10.77.1.2', 6: 'fd77:1::2' } as const;
 export const SERVER = { 4: '10.77.2.2', 6: 'fd77:2::2' } as const;
 export const SEEDER_PORT = 6881;
 const TRACKER_PORT = 6969;
+/** A second address of the server, for a tracker that a rule may let pass. */
+export const TRACKER = '10.77.2.3';
 const LEECHER_PORT = 16_881;
 
 const PROGRAMS: Readonly<Record<string, string>> = { iptables: 'iptables', ipset: 'ipset', tc: 'iproute2', aria2c: 'aria2', opentracker: 'opentracker', mktorrent: 'mktorrent' };
@@ -176,16 +178,17 @@ export class Gateway {
   }
 
   /** A file of random bytes, its torrent with a tracker on the server, and opentracker to serve it. */
-  share(lengthBytes: number, tracker: 'http' | 'udp'): void {
+  share(lengthBytes: number, tracker: 'http' | 'udp', trackerAddress: string = SERVER[4]): void {
+    if (trackerAddress === TRACKER) this.net.server.ip(`addr add ${TRACKER}/24 dev eth0`);
     mkdirSync(this.path('seed'), { recursive: true });
     mkdirSync(this.path('leech'), { recursive: true });
     writeFileSync(this.path('seed/data'), randomBytes(lengthBytes));
-    const announce = `${tracker}://${SERVER[4]}:${TRACKER_PORT}${tracker === 'http' ? '/announce' : ''}`;
+    const announce = `${tracker}://${trackerAddress}:${TRACKER_PORT}${tracker === 'http' ? '/announce' : ''}`;
     this.net.server.must('mktorrent', ['-l', '15', '-a', announce, '-o', this.path('data.torrent'), this.path('seed/data')]);
     const script = 'import libtorrent,sys; print(libtorrent.torrent_info(sys.argv[1]).info_hash())';
     const infoHash = this.net.server.must(PYTHON, ['-c', script, this.path('data.torrent')]).trim();
     writeFileSync(this.path('whitelist'), `${infoHash}\n`);
-    this.net.server.spawn('opentracker', ['-i', SERVER[4], '-p', String(TRACKER_PORT), '-P', String(TRACKER_PORT), '-w', this.path('whitelist')], { stdio: 'ignore' });
+    this.net.server.spawn('opentracker', ['-i', trackerAddress, '-p', String(TRACKER_PORT), '-P', String(TRACKER_PORT), '-w', this.path('whitelist')], { stdio: 'ignore' });
   }
 
   peer(role: 'seed' | 'leech', settings: PeerSettings = {}): TorrentPeer {
@@ -227,6 +230,30 @@ export class Gateway {
       client.postMessage('report');
       return ((await once(client, 'message')) as [OrdinaryReport])[0];
     };
+  }
+
+  /**
+   * transmission-daemon as leecher with its defaults, except that it leaves the lab's router alone and has no name
+   * server to wait for. First data after 12 s (uTP off) or 72 s (its defaults): it retries in steps of a minute.
+   */
+  transmission(settings: PeerSettings = {}): ChildProcess {
+    const config = this.path('transmission');
+    mkdirSync(join(config, 'torrents'), { recursive: true });
+    copyFileSync(this.path('data.torrent'), join(config, 'torrents', 'data.torrent'));
+    writeFileSync(
+      join(config, 'settings.json'),
+      JSON.stringify({
+        'download-dir': this.path('leech'),
+        encryption: settings.encryption === 'required' ? 2 : settings.encryption === 'off' ? 0 : 1,
+        'utp-enabled': settings.transport !== 'tcp',
+        'dht-enabled': false,
+        'lpd-enabled': false,
+        'port-forwarding-enabled': false,
+        'peer-port': 16_883,
+        'rpc-enabled': false,
+      }),
+    );
+    return this.net.client.spawn('transmission-daemon', ['-f', '-g', config], { stdio: 'ignore' });
   }
 
   /** Payload bytes that the leecher's folder holds: pieces of a file are written when they are verified. */
