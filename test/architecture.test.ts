@@ -43,7 +43,7 @@ const FOLDERS: Readonly<Record<string, FolderRule>> = {
   cutter: { may: [...BELOW_ENGINE, 'engine'], isPure: true, why: 'plans are pure; kernel/ carries them out' },
   kernel: { may: [...BELOW_ENGINE, 'engine', 'cutter', 'ftwall'], isPure: false, why: 'kernel/ makes system calls; meaning lives below it' },
   enforce: { may: [...BELOW_KERNEL, 'kernel'], isPure: false, why: 'rule sets know nothing of daemons or terminals' },
-  config: { may: [...BELOW_FLOW, 'detect', 'policy'], isPure: false, why: 'configuration becomes a Policy; it starts nothing' },
+  config: { may: [...BELOW_FLOW, 'rope', 'detect', 'policy'], isPure: false, why: 'configuration becomes a Policy; it starts nothing' },
   report: { may: BELOW_KERNEL, isPure: false, why: 'reports are made of events and findings' },
   control: { may: [...BELOW_KERNEL, 'report'], isPure: false, why: 'the control protocol is shared by daemon and clients' },
   daemon: { may: BELOW_DAEMON, isPure: false, why: 'a composition root; nothing imports it but commands' },

@@ -15,7 +15,7 @@ import { compileForRun, complain, isFault, paintFor } from './rope-messages.js';
 import { type Push, limitsNamed, resolvePushes } from './rope-options.js';
 import { forEachPacket } from './rope-packets.js';
 import { utcOffsetSeconds } from './rope-run.js';
-import { readScript } from './rope-script.js';
+import { readScript } from '../config/rope-script.js';
 import { itemText, traceLine } from './rope-trace.js';
 
 const HELP = `s, Enter  one step            c         go on to the end or a breakpoint

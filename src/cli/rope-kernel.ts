@@ -15,7 +15,7 @@ import { kernelObstacles } from './rope-back-ends.js';
 import { clockNow } from './rope-clock.js';
 import { compileForRun, complain, isFault, printDiagnostics } from './rope-messages.js';
 import { limitsNamed, resolvePushes, type Push } from './rope-options.js';
-import { readScript, type Script } from './rope-script.js';
+import { readScript, type Script } from '../config/rope-script.js';
 import { failureOf } from './wall-failure.js';
 
 const PROGRAM = 'rope';

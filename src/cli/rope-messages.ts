@@ -2,7 +2,7 @@
 import type { Compiled } from '../rope/compile.js';
 import { type Diagnostic, type Paint, renderDiagnostic } from '../rope/diagnostics.js';
 import type { Argument } from '../rope/argument.js';
-import type { Script, ScriptFault } from './rope-script.js';
+import type { Script, ScriptFault } from '../config/rope-script.js';
 import { colorsFor } from './terminal.js';
 
 export function paintFor(stream: NodeJS.WriteStream): Paint {

@@ -19,7 +19,7 @@ import { EXIT_OK, EXIT_USAGE } from './exit-codes.js';
 import { compileForRun, complain, isFault } from './rope-messages.js';
 import { limitsNamed, resolvePushes, type Push } from './rope-options.js';
 import { utcOffsetSeconds } from './rope-run.js';
-import { readScript } from './rope-script.js';
+import { readScript } from '../config/rope-script.js';
 import { failureOf } from './wall-failure.js';
 
 /** Bits of the packet mark: the script has seen the packet; it matched. Others are kept. */

@@ -16,7 +16,7 @@ import { compileForRun, complain, isFault, paintFor } from './rope-messages.js';
 import { type Push, limitsNamed, resolvePushes } from './rope-options.js';
 import { forEachPacket, type PacketSighting } from './rope-packets.js';
 import { Profile } from './rope-profile.js';
-import { type Script, readScript } from './rope-script.js';
+import { type Script, readScript } from '../config/rope-script.js';
 import { traceLine } from './rope-trace.js';
 import { colorsFor } from './terminal.js';
 

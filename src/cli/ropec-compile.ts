@@ -13,7 +13,7 @@ import { EXIT_FAILED, EXIT_OK, EXIT_USAGE } from './exit-codes.js';
 import { kernelObstacles, kernelText } from './rope-back-ends.js';
 import { complain, diagnosticRecord, isFault, printDiagnostics } from './rope-messages.js';
 import { type Push, limitsNamed, resolvePushes } from './rope-options.js';
-import { SCRIPTS_DIRECTORY, type Script, readScript } from './rope-script.js';
+import { SCRIPTS_DIRECTORY, type Script, readScript } from '../config/rope-script.js';
 
 export interface RopecOptions {
   readonly output?: string;
