@@ -2,6 +2,7 @@
  * p2pwall.toml to a Policy and settings, or to the list of everything that is wrong with it.
  * Reads text, not files; starts nothing.
  */
+import type { Protocol } from '../detect/detector.js';
 import { TomlError, parse } from 'smol-toml';
 import type { z } from 'zod';
 import { type Network, networkText, parseAddress, parseNetwork } from '../base/address.js';
@@ -24,6 +25,8 @@ export interface ConfigProblem {
 export interface Config {
   readonly file: ConfigFile;
   readonly policy: Policy;
+  /** Detectors of the `[[rope]]` entries; added by who reads files (`rope-protocols.ts`). */
+  readonly ropeProtocols?: readonly Protocol[];
 }
 
 export type ConfigResult = { readonly config: Config } | { readonly problems: readonly ConfigProblem[] };

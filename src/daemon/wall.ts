@@ -105,7 +105,7 @@ export class Wall {
     this.events = new WallEvents(this.#eventLog);
     this.gate = new Gate(
       {
-        protocols: PROTOCOLS,
+        protocols: [...PROTOCOLS, ...(config.ropeProtocols ?? [])],
         policy: config.policy,
         flows: { maxFlows: gateway.max_flows, hashSeed: randomBytes(4).readInt32LE() },
         peers: { ageMs: gateway.peer_minutes * 60_000 },

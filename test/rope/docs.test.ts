@@ -18,7 +18,7 @@ const BEGIN = /(<!-- generated from src\/rope\/words\.ts[^\n]*-->\n)[\s\S]*(<!--
 test('the reference in docs/rope.md is fresh', () => {
   const text = readFileSync(path, 'utf8');
   const fresh = text.replace(BEGIN, (_, begin: string, end: string) => `${begin}\n${referenceText()}\n${end}`);
-  if (process.env['UPDATE_GOLDEN'] === '1') writeFileSync(path, fresh);
+  if (process.env.UPDATE_GOLDEN === '1') writeFileSync(path, fresh);
   assert.equal(readFileSync(path, 'utf8'), fresh);
 });
 
