@@ -22,7 +22,7 @@ const samples: readonly Sample[] = [
   sample('bootstrap answer', bytes('e409', HASH, '3612 08 0100', contact(1)), 'certain'),
   sample('source search', bytes('e434', FILE, '0000 0000100000000000'), 'certain'),
   sample('notes search', bytes('e435', FILE, '0000100000000000'), 'certain'),
-  sample('keyword search with a tree', bytes('e433', FILE, '0080 00 00 01 0300 616263'), 'likely'),
+  sample('keyword search with a tree', bytes('e433', FILE, '0080 00 00 01 0300 616263'), 'suspected'),
   sample('search answer', bytes('e43b', HASH, FILE, '0100', HASH, '01', NAME_TAG), 'certain'),
   sample('keyword published', bytes('e443', HASH, '0100', FILE, '01', NAME_TAG), 'certain'),
   sample('source published', bytes('e444', FILE, HASH, '01', NAME_TAG), 'certain'),
@@ -31,9 +31,9 @@ const samples: readonly Sample[] = [
   sample('ping', fromHex('e460'), 'suspected'),
   sample('bootstrap request', fromHex('e401'), 'suspected'),
   sample('pong to another port', fromHex('e461 4012'), 'suspected'),
-  sample('firewall check', bytes('e453 3612', HASH, '00'), 'likely'),
-  sample('published', bytes('e44b', FILE, '23'), 'likely'),
-  sample('keyword search', bytes('e433', FILE, '0000'), 'likely'),
+  sample('firewall check', bytes('e453 3612', HASH, '00'), 'suspected'),
+  sample('published', bytes('e44b', FILE, '23'), 'suspected'),
+  sample('keyword search', bytes('e433', FILE, '0000'), 'suspected'),
   // Near misses
   sample('hello of version 0', bytes('e411', HASH, '3612 00 00'), 'no'),
   { ...sample('hello with a byte too many', bytes('e419', HASH, '3612 08 00 00'), 'no'), isOpenEnded: true },
@@ -60,6 +60,13 @@ test('a pong that repeats the port it goes to is certain, and so is one to a pin
   ];
   assert.equal(findingName(inspectSample(kad, turns)), 'certain');
   assert.equal(findingName(inspectSample(kad, [{ from: 1, bytes: fromHex('e460') }, { from: 1, bytes: pong }])), 'suspected');
+});
+
+test('a message known by its length alone is likely beside another Kad datagram', () => {
+  const published = bytes('e44b', FILE, '23');
+  for (const [first, expected] of [['e460', 'likely'], ['e529 789c', 'likely'], ['1234', 'suspected'], ['e4', 'suspected']] as const) {
+    assert.equal(findingName(inspectSample(kad, [{ from: 0, bytes: fromHex(first) }, { from: 1, bytes: published }])), expected, first);
+  }
 });
 
 const packed: readonly Sample[] = [

@@ -6,7 +6,7 @@
  * "A performance evaluation of the Kad-protocol" (2006) and both programs' opcode lists.
  */
 import { u16, u16le, u8 } from '../../../base/bytes.js';
-import { type Feature, type Finding, type Inspection, match, NO, UDP } from '../../detector.js';
+import { type Feature, type Finding, type Inspection, match, NO, type TurnLog, UDP } from '../../detector.js';
 import { CONTACT_BYTES, harvestContacts } from './harvest.js';
 import { tagsEnd } from './tags.js';
 
@@ -28,10 +28,10 @@ const PACKED = match('certain', 'Kad message, zlib-packed');
 /** Odds: 16 bits, 4 bytes in all, and 16 bits more: the port is the one the pong goes to. */
 const OWN_PORT = match('certain', 'Kad pong that repeats the port it is sent to');
 const ANSWERED = match('certain', 'Kad pong to a ping of the other side');
-/** Marker and opcode (2^-16) in a datagram with exactly the opcode's length. */
-const FIXED = match('likely', 'Kad message of fixed length');
-/** The same with a few bytes or none: one short datagram with a random opening in 400,000 looks so. */
-const SHORT = match('suspected', 'short Kad message');
+/** Marker and opcode (2^-16) in a datagram with exactly the opcode's length, beside another with the marker (2^-7). */
+const FIXED = match('likely', 'Kad message of fixed length, beside another Kad datagram');
+/** Alone, or with a few bytes: one short datagram with a random opening in 200,000 looks so. */
+const SHORT = match('suspected', 'Kad message of fixed length');
 /** Id-less messages have at most the four bytes of an address. */
 const SHORT_BYTES = 4;
 
@@ -54,8 +54,17 @@ function inspectKad(input: Inspection): Finding {
     default:
       if (lengthBytes <= SHORT_BYTES) return SHORT;
       // The first two bytes of a DNS message are a random number.
-      return lengthBytes > 15 && input.dns() !== null ? NO : FIXED;
+      return lengthBytes > 15 && input.dns() !== null ? NO : hasKin(input.turns) ? FIXED : SHORT;
   }
+}
+
+/** Whether an earlier datagram of the flow has a Kad marker. */
+function hasKin(turns: TurnLog): boolean {
+  for (let i = 0; i < turns.count; i++) {
+    const marker = u8(turns.heads, turns.headAt(i));
+    if (turns.headLengthBytes(i) > 1 && (marker === KAD || marker === KAD_PACKED)) return true;
+  }
+  return false;
 }
 
 /** A pong holds the port from which it saw the ping come: this datagram's destination, unless translated. */

@@ -32,6 +32,7 @@ const QUEUE_ANSWER = match('certain', 'eMule queue answer over UDP to a request 
 const QUEUE_REQUEST = match('certain', 'eMule reask over UDP: file hash, part status that fits its count');
 const QUEUE_LIKELY = match('likely', 'eMule reask over UDP: file hash');
 const QUEUE_SHORT = match('suspected', 'short eMule queue answer over UDP');
+const ALONE = match('suspected', 'eDonkey or eMule message over UDP with the length of its opcode, alone');
 const CALLBACK = match('likely', 'eMule callback request over UDP');
 
 /** A weak finding does not stand when the datagram is a DNS message, whose first two bytes are a random number. */
@@ -39,9 +40,18 @@ function unlessDns(finding: Finding, input: Inspection): Finding {
   return finding !== NO && input.end - input.start >= 17 && input.dns() !== null ? NO : finding;
 }
 
+/** Marker, opcode and length alone: one random datagram in 200,000 has them, so another one with a marker must stand beside. */
+function withKin(finding: Finding, { turns }: Inspection): Finding {
+  for (let i = 0; i < turns.count; i++) {
+    const marker = u8(turns.heads, turns.headAt(i));
+    if (turns.headLengthBytes(i) > 1 && (marker === EDONKEY || marker === EMULE)) return finding;
+  }
+  return ALONE;
+}
+
 function inspectServer(input: Inspection): Finding {
   const finding = fitServer(input);
-  return finding === SERVER_LIKELY ? unlessDns(finding, input) : finding;
+  return finding === SERVER_LIKELY || finding === ALONE ? unlessDns(finding, input) : finding;
 }
 
 function fitServer(input: Inspection): Finding {
@@ -68,9 +78,9 @@ function fitServer(input: Inspection): Finding {
     case 0x99: // search result: hash, id, port, tags
       return bodyBytes > HASH_BYTES + 10 && tagListEnd(bytes, at + HASH_BYTES + 6, end, 64) > 0 ? SERVER_ANSWER : NO;
     case 0x9a: // get sources: hashes
-      return bodyBytes > 0 && bodyBytes % HASH_BYTES === 0 && bodyBytes <= 640 ? SERVER_LIKELY : NO;
+      return bodyBytes > 0 && bodyBytes % HASH_BYTES === 0 && bodyBytes <= 640 ? withKin(SERVER_LIKELY, input) : NO;
     case 0x94: // get sources 2: hash and size, size of 8 bytes behind 4 zeros
-      return bodyBytes > 0 && bodyBytes <= 640 && (bodyBytes % 20 === 0 || bodyBytes % 28 === 0) ? SERVER_LIKELY : NO;
+      return bodyBytes > 0 && bodyBytes <= 640 && (bodyBytes % 20 === 0 || bodyBytes % 28 === 0) ? withKin(SERVER_LIKELY, input) : NO;
     case 0x90: // global search with tags
     case 0x92:
     case 0x98:
@@ -154,7 +164,7 @@ function statusEnd(bytes: Uint8Array, at: number, end: number): number {
 
 function inspectClient(input: Inspection): Finding {
   const finding = fitClient(input);
-  return finding === QUEUE_LIKELY || finding === CALLBACK ? unlessDns(finding, input) : finding;
+  return finding === QUEUE_LIKELY || finding === CALLBACK ? unlessDns(withKin(finding, input), input) : finding;
 }
 
 function fitClient(input: Inspection): Finding {
