@@ -153,10 +153,12 @@ export function fromHex(text: string): Uint8Array {
   return out;
 }
 
+const HEX_PAIRS: readonly string[] = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'));
+
 /** Lower-case hexadecimal of [start, end). */
 export function toHex(bytes: Uint8Array, start = 0, end = bytes.length): string {
   let out = '';
-  for (let at = start; at < end; at++) out += bytes[at]!.toString(16).padStart(2, '0');
+  for (let at = start; at < end; at++) out += HEX_PAIRS[bytes[at]!]!;
   return out;
 }
 

@@ -9,7 +9,7 @@
  * counts are checked against the length first. Odds that 1,400 uniformly random
  * bytes pass these twelve bytes alone: below 10^-10.
  */
-import { u16, u8 } from '../../base/bytes.js';
+import { latin1, u16, u8 } from '../../base/bytes.js';
 
 export interface DnsMessage {
   readonly isResponse: boolean;
@@ -34,6 +34,8 @@ const MAX_RECORDS = 32;
 const MAX_NAME_BYTES = 255;
 /** RFC 1035 section 4.1.4 has no limit; real messages chain one or two pointers. */
 const MAX_POINTERS = 16;
+
+const DOT = 0x2e;
 
 const TYPE_NS = 2;
 const TYPE_CNAME = 5;
@@ -172,20 +174,26 @@ function skipName(bytes: Uint8Array, messageAt: number, at: number, end: number)
   }
 }
 
+/**
+ * Where {@link readName} spells a name: written and read within one call. A buffer for each call would cost
+ * more than the name (bench/identify.ts).
+ */
+const spelled = new Uint8Array(MAX_NAME_BYTES);
+
 /** Text of a name that {@link skipName} accepted, without the final dot; ASCII letters in lower case, other bytes Latin-1. */
 function readName(bytes: Uint8Array, messageAt: number, at: number): string {
-  let name = '';
+  let count = 0;
   for (;;) {
     const length = u8(bytes, at);
-    if (length === 0) return name;
+    if (length === 0) return latin1(spelled, 0, count);
     if (length >= 0xc0) {
       at = messageAt + (u16(bytes, at) & 0x3fff);
       continue;
     }
-    if (name !== '') name += '.';
+    if (count > 0) spelled[count++] = DOT;
     for (let i = 1; i <= length; i++) {
       const byte = u8(bytes, at + i);
-      name += String.fromCharCode(byte >= 0x41 && byte <= 0x5a ? byte | 0x20 : byte);
+      spelled[count++] = byte >= 0x41 && byte <= 0x5a ? byte | 0x20 : byte;
     }
     at += length + 1;
   }

@@ -64,6 +64,9 @@ class Message implements HttpMessage {
   #fields: number[] | null = null;
   /** Bit n: a field name begins with the n-th letter. Most names that features ask for are absent: one test says so (bench/identify.ts). */
   #initials = 0;
+  /** Values as text, as far as they were asked for: several features ask for the same. */
+  readonly #values: (string | undefined)[] = [];
+  #method: string | null = null;
   #target: string | null = null;
   #bodyAt = 0;
 
@@ -90,7 +93,8 @@ class Message implements HttpMessage {
   }
 
   get method(): string {
-    return latin1(this.bytes, this.#start, this.#methodEnd);
+    this.#method ??= latin1(this.bytes, this.#start, this.#methodEnd);
+    return this.#method;
   }
 
   get isComplete(): boolean {
@@ -115,13 +119,17 @@ class Message implements HttpMessage {
       const nameAt = fields[i] ?? 0;
       const colonAt = fields[i + 1] ?? 0;
       if (colonAt - nameAt !== lowerName.length || !this.#nameStarts(nameAt, lowerName)) continue;
-      let valueAt = colonAt + 1;
-      let valueEnd = fields[i + 2] ?? 0;
-      while (valueAt < valueEnd && isBlank(u8(this.bytes, valueAt))) valueAt++;
-      while (valueEnd > valueAt && isBlank(u8(this.bytes, valueEnd - 1))) valueEnd--;
-      return latin1(this.bytes, valueAt, valueEnd);
+      return (this.#values[i / 3] ??= this.#trimmed(colonAt + 1, fields[i + 2] ?? 0));
     }
     return null;
+  }
+
+  #trimmed(from: number, to: number): string {
+    let at = from;
+    let end = to;
+    while (at < end && isBlank(u8(this.bytes, at))) at++;
+    while (end > at && isBlank(u8(this.bytes, end - 1))) end--;
+    return latin1(this.bytes, at, end);
   }
 
   hasFieldPrefix(lowerPrefix: string): boolean {

@@ -10,7 +10,7 @@
  * Specification: https://developer.bitcoin.org/reference/p2p_networking.html
  */
 import { ascii, fromHex, u32 } from '../../base/bytes.js';
-import { isAnyInDomains } from '../../base/domain.js';
+import { DomainSet } from '../../base/domain.js';
 import { type Anchor, defineProtocol, type Feature, type Finding, type Inspection, match, MORE, NO, TCP, UDP } from '../detector.js';
 import { COMMAND_AT, HEADER_BYTES, harvestAddresses, isHeader, payloadBytes } from './bitcoin/messages.js';
 
@@ -72,7 +72,7 @@ const messages: Feature = {
 };
 
 /** Seeds compiled into the programs; they serve nothing else. */
-const SEEDS: readonly string[] = [
+const SEEDS = new DomainSet([
   'seed.bitcoin.sipa.be',
   'dnsseed.bluematt.me',
   'dnsseed.bitcoin.dashjr.org',
@@ -94,7 +94,7 @@ const SEEDS: readonly string[] = [
   'dnsseed.litecoinpool.org',
   'seed.multidoge.org',
   'seed2.multidoge.org',
-];
+]);
 
 const dns: Feature = {
   feature: 'dns',
@@ -103,7 +103,7 @@ const dns: Feature = {
   remember: 'none',
   inspect(input: Inspection): Finding {
     const message = input.dns();
-    return message !== null && isAnyInDomains(message.questions, SEEDS) ? NAMED : NO;
+    return message !== null && SEEDS.hasAny(message.questions) ? NAMED : NO;
   },
 };
 

@@ -10,9 +10,9 @@
  * Specification: https://github.com/ethereum/devp2p (discv4, discv5, rlpx), EIP-8, EIP-1459
  */
 import { u16, u8 } from '../../base/bytes.js';
-import { isAnyInDomains } from '../../base/domain.js';
+import { DomainSet } from '../../base/domain.js';
 import { defineProtocol, type Feature, type Finding, type Inspection, match, MORE, NO, TCP, type TurnLog, UDP } from '../detector.js';
-import { harvestDiscovery, isDiscoveryPacket } from './ethereum/discovery.js';
+import { harvestDiscovery, hasDiscoveryForm, isDiscoveryPacket } from './ethereum/discovery.js';
 import { isCurvePoint } from './ethereum/secp256k1.js';
 
 const DISCOVERY = match('certain', 'node discovery packet whose Keccak-256 hash is right');
@@ -29,7 +29,8 @@ const discovery: Feature = {
     return isDiscoveryPacket(input.bytes, input.start, input.end) ? DISCOVERY : NO;
   },
   harvest(input, sink): boolean {
-    if (isDiscoveryPacket(input.bytes, input.start, input.end)) harvestDiscovery(input.bytes, input.start, input.end, sink);
+    // A packet of the flow proved itself by its hash. Anybody can make one: hashing the others would prove no more (bench/identify.ts).
+    if (hasDiscoveryForm(input.bytes, input.start, input.end)) harvestDiscovery(input.bytes, input.start, input.end, sink);
     return true;
   },
 };
@@ -97,7 +98,7 @@ const rlpx: Feature = {
 };
 
 /** EIP-1459: trees of node records published by the Ethereum Foundation. */
-const DOMAINS: readonly string[] = ['ethdisco.net'];
+const DOMAINS = new DomainSet(['ethdisco.net']);
 
 const dns: Feature = {
   feature: 'dns',
@@ -106,7 +107,7 @@ const dns: Feature = {
   remember: 'none',
   inspect(input: Inspection): Finding {
     const message = input.dns();
-    return message !== null && isAnyInDomains(message.questions, DOMAINS) ? NAMED : NO;
+    return message !== null && DOMAINS.hasAny(message.questions) ? NAMED : NO;
   },
 };
 

@@ -10,7 +10,7 @@
  * Specification: public source of dht-rpc, hyperdht, libudx (holepunchto on GitHub).
  */
 import { u16le, u8 } from '../../base/bytes.js';
-import { isAnyInDomains } from '../../base/domain.js';
+import { DomainSet } from '../../base/domain.js';
 import { defineProtocol, type Feature, type Finding, type Inspection, match, MORE, NO, UDP } from '../detector.js';
 import { eachToldAddress, isDhtMessage, REPLY, REQUEST, TO_AT } from './hyperswarm/dht-rpc.js';
 import { isAnswer, isSameStream, isUdxHeader, isUdxOpening } from './hyperswarm/udx.js';
@@ -112,7 +112,7 @@ const holepunch: Feature = {
 };
 
 /** Bootstrap nodes are node1 to node3.hyperdht.org. */
-const DOMAINS: readonly string[] = ['hyperdht.org'];
+const DOMAINS = new DomainSet(['hyperdht.org']);
 
 const dns: Feature = {
   feature: 'dns',
@@ -121,7 +121,7 @@ const dns: Feature = {
   remember: 'none',
   inspect(input: Inspection): Finding {
     const message = input.dns();
-    return message !== null && isAnyInDomains(message.questions, DOMAINS) ? NAMED : NO;
+    return message !== null && DOMAINS.hasAny(message.questions) ? NAMED : NO;
   },
 };
 

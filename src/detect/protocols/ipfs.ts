@@ -12,7 +12,7 @@
  * Specification: https://github.com/libp2p/specs, https://github.com/multiformats/multistream-select
  */
 import { ascii, hasAt, indexOf, u16 } from '../../base/bytes.js';
-import { isAnyInDomains, isInDomain } from '../../base/domain.js';
+import { DomainSet } from '../../base/domain.js';
 import { defineProtocol, type Feature, type Finding, type Inspection, match, MORE, NO, TCP, UDP } from '../detector.js';
 import { readWebSocketStart } from './ipfs/websocket.js';
 
@@ -61,7 +61,7 @@ const websocket: Feature = {
 /** libp2p/specs tls.md section "ALPN"; with early muxer negotiation the list also names multiplexers. */
 const ALPN = 'libp2p';
 /** Bootstrap nodes of the public network, and the names that AutoTLS gives to nodes (`<ip>.<peer>.libp2p.direct`). */
-const NODE_DOMAINS: readonly string[] = ['bootstrap.libp2p.io', 'libp2p.direct'];
+const NODE_DOMAINS = new DomainSet(['bootstrap.libp2p.io', 'libp2p.direct']);
 
 /** Odds of a false alarm for `certain`: the name is registered with nobody else and stands in a parsed list of a parsed hello. */
 const tls: Feature = {
@@ -72,7 +72,7 @@ const tls: Feature = {
     const hello = input.tls();
     if (hello === null) return NO;
     if (hello.alpn.includes(ALPN)) return TLS_ALPN;
-    if (hello.serverName !== '' && NODE_DOMAINS.some((domain) => isInDomain(hello.serverName, domain))) return TLS_NAMED;
+    if (NODE_DOMAINS.has(hello.serverName)) return TLS_NAMED;
     return hello.isComplete ? NO : MORE;
   },
 };
@@ -117,7 +117,7 @@ const webrtc: Feature = {
 };
 
 /** libp2p/specs discovery/mdns.md; the second is that of go-ipfs before 2021. */
-const MDNS_SERVICES: readonly string[] = ['_p2p._udp.local', '_ipfs-discovery._udp.local', '_ipfs-discovery._udp'];
+const MDNS_SERVICES = new DomainSet(['_p2p._udp.local', '_ipfs-discovery._udp.local', '_ipfs-discovery._udp']);
 /** How addresses stand in the TXT records of an answer. */
 const DNSADDR = ascii('dnsaddr=/');
 /** Label below which TXT records list multiaddresses (multiformats/multiaddr dnsaddr). */
@@ -132,10 +132,10 @@ const dns: Feature = {
   inspect(input: Inspection): Finding {
     const message = input.dns();
     if (message === null) return NO;
-    if (isAnyInDomains(message.answers, MDNS_SERVICES) && indexOf(input.bytes, input.start, input.end, DNSADDR) >= 0) return MDNS_ANSWER;
+    if (MDNS_SERVICES.hasAny(message.answers) && indexOf(input.bytes, input.start, input.end, DNSADDR) >= 0) return MDNS_ANSWER;
     for (const name of message.questions) {
-      if (name.startsWith(DNSADDR_LABEL) || isAnyInDomains([name], NODE_DOMAINS)) return DNS_NAMED;
-      if (isAnyInDomains([name], MDNS_SERVICES)) return MDNS_NAMED;
+      if (name.startsWith(DNSADDR_LABEL) || NODE_DOMAINS.has(name)) return DNS_NAMED;
+      if (MDNS_SERVICES.has(name)) return MDNS_NAMED;
     }
     return NO;
   },

@@ -10,7 +10,7 @@
  * Scanlon, Farina, Kechadi: Network Investigation Methodology for BitTorrent Sync (2015).
  */
 import { ascii, hasAt, indexOf, u16, u32, u8 } from '../../base/bytes.js';
-import { isAnyInDomains } from '../../base/domain.js';
+import { DomainSet } from '../../base/domain.js';
 import { defineProtocol, type Feature, type Finding, type Inspection, match, MORE, NO, type PeerSink, TCP, UDP } from '../detector.js';
 
 const ANNOUNCE = match('certain', 'Resilio Sync announce: BSYNC and a bencoded dictionary');
@@ -120,7 +120,7 @@ const tracker: Feature = {
 };
 
 /** t., r. and config.usyncapp.com: trackers, relays, and the list of both. */
-const DOMAINS: readonly string[] = ['usyncapp.com'];
+const DOMAINS = new DomainSet(['usyncapp.com']);
 
 const dns: Feature = {
   feature: 'dns',
@@ -129,7 +129,7 @@ const dns: Feature = {
   remember: 'none',
   inspect(input: Inspection): Finding {
     const message = input.dns();
-    return message !== null && isAnyInDomains(message.questions, DOMAINS) ? NAMED : NO;
+    return message !== null && DOMAINS.hasAny(message.questions) ? NAMED : NO;
   },
 };
 

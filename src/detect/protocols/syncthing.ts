@@ -11,7 +11,7 @@
  * Specification: https://docs.syncthing.net/specs/ (bep-v1, localdisco-v4, relay-v1, globaldisco-v3)
  */
 import { fromHex, hasAt, latin1, u16, u32, u8 } from '../../base/bytes.js';
-import { isAnyInDomains, isInDomain } from '../../base/domain.js';
+import { DomainSet, isInDomain } from '../../base/domain.js';
 import { parseIpv4 } from '../../base/address.js';
 import { defineProtocol, type Feature, type Finding, type Inspection, match, MORE, NO, type PeerSink, TCP, UDP } from '../detector.js';
 
@@ -79,6 +79,7 @@ function eachAddress(bytes: Uint8Array, at: number, end: number, sink: PeerSink)
 const ALPNS: readonly string[] = ['bep/1.0', 'bep-relay'];
 /** Public servers: discovery, discovery-v4, discovery-announce-v6 ..., relays, stun. Other names of the domain are web sites. */
 const DOMAIN = 'syncthing.net';
+const DOMAINS = new DomainSet([DOMAIN]);
 const SERVERS = /^(discovery(-[a-z0-9-]+)?|relays|stun)\.syncthing\.net$/;
 
 /** Odds of a false alarm for `certain`: names used by nobody else in a parsed list of a parsed hello. */
@@ -152,7 +153,7 @@ const dns: Feature = {
   remember: 'none',
   inspect(input: Inspection): Finding {
     const message = input.dns();
-    if (message === null || !isAnyInDomains(message.questions, [DOMAIN])) return NO;
+    if (message === null || !DOMAINS.hasAny(message.questions)) return NO;
     return message.questions.some((name) => SERVERS.test(name)) ? NAMED : NO;
   },
 };

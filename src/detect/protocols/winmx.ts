@@ -11,6 +11,7 @@
  */
 import { defineProtocol, type Finding, type Inspection, match, MORE, NO, TCP, UDP } from '../detector.js';
 import { ascii, latin1, u16, u32 } from '../../base/bytes.js';
+import { DomainSet } from '../../base/domain.js';
 
 const CACHE_NAME = match('likely', 'DNS question for a WinMX peer cache');
 const CACHE_LIST = match('certain', 'WinMX cache answer: greeting byte, key block and node list with its constants');
@@ -20,6 +21,7 @@ const TRANSFER_UNGREETED = match('likely', 'WinMX transfer request without the g
 
 /** Host names below these are caches; the bare domain and its web site are not. */
 const CACHE_NAMES: readonly string[] = ['winmx.com', 'winmxworld.com', 'winmxgroup.com', 'winmxgroup.net', 'frontcode.com'];
+const CACHE_DOMAINS = new DomainSet(CACHE_NAMES);
 const WEB_LABELS: readonly string[] = ['www', 'forum', 'forums', 'mail', 'ftp', 'ns1', 'ns2'];
 
 const GREETING = 0x38;
@@ -36,6 +38,7 @@ function inspectName(input: Inspection): Finding {
 }
 
 function isCacheName(name: string): boolean {
+  if (!CACHE_DOMAINS.has(name)) return false;
   return CACHE_NAMES.some((domain) => {
     if (!name.endsWith(`.${domain}`)) return false;
     return !WEB_LABELS.includes(name.slice(0, -domain.length - 1));

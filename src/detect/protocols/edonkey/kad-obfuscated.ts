@@ -127,10 +127,10 @@ function inspectReask(input: Inspection): Finding {
   const clearBytes = end - start - EMULE_OVERHEAD_BYTES;
   if (clearBytes < 2 || clearBytes > 400) return NO;
   const first = u8(bytes, start);
-  if ((first & 1) === 0 || isClearMarker(first) || !looksRandom(bytes, start, end)) return NO;
+  if ((first & 1) === 0 || isClearMarker(first)) return NO;
   const isRequest = clearBytes === 18 || clearBytes >= 20;
   const isAnswer = clearBytes === 2 || clearBytes === 4;
-  if (!isRequest && !isAnswer) return NO;
+  if ((!isRequest && !isAnswer) || !looksRandom(bytes, start, end)) return NO;
   const known = input.known();
   return known === 'told' || known === 'endpoint' ? REASK : NO;
 }

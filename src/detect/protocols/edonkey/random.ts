@@ -17,7 +17,6 @@ export function looksRandom(bytes: Uint8Array, start: number, end: number): bool
   const last = Math.min(end, start + SAMPLE_BYTES);
   const count = last - start;
   if (beginsWithText(bytes, start, last)) return false;
-  if (hasRepetitions(bytes, start, Math.min(last, start + DISTINCT_BYTES))) return false;
   let high = 0;
   let printable = 0;
   let zeros = 0;
@@ -27,11 +26,15 @@ export function looksRandom(bytes: Uint8Array, start: number, end: number): bool
     else if (byte >= 0x20 && byte !== 0x7f) printable++;
     else if (byte === 0) zeros++;
   }
-  if (count < 8) return zeros <= 1;
-  const deviation = Math.sqrt(count) / 2;
-  if (Math.abs(high - count / 2) > 4 * deviation) return false;
-  // 95 of 256 byte values are printable.
-  return printable < 0.371 * count + 4 * deviation && zeros <= 1 + (count >> 5);
+  if (zeros > 1 + (count >> 5)) return false;
+  if (count >= 8) {
+    const deviation = Math.sqrt(count) / 2;
+    if (Math.abs(high - count / 2) > 4 * deviation) return false;
+    // 95 of 256 byte values are printable.
+    if (printable >= 0.371 * count + 4 * deviation) return false;
+  }
+  // The dearest test last: most is refused before it.
+  return !hasRepetitions(bytes, start, Math.min(last, start + DISTINCT_BYTES));
 }
 
 /** Eight printable bytes: random ones once in 2,800 times. Refuses most ordinary streams at once. */

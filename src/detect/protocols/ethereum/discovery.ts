@@ -22,18 +22,23 @@ const TYPE_ENR_RESPONSE = 6;
 /** A neighbors packet has at most 12 or 13 nodes. */
 const MAX_NODES = 16;
 
-/** True when the datagram is a packet whose hash is right. Refuses nearly everything by three bytes: length, recovery id, type. */
+/** True when the datagram is a packet whose hash is right. Refuses nearly everything by its form. */
 export function isDiscoveryPacket(bytes: Uint8Array, start: number, end: number): boolean {
+  if (!hasDiscoveryForm(bytes, start, end)) return false;
+  const hash = keccak256(bytes, start + HASH_BYTES, end);
+  for (let i = 0; i < HASH_BYTES; i++) if (hash[i] !== bytes[start + i]) return false;
+  return true;
+}
+
+/** True for a datagram with length, recovery id, type and list of a packet: 1 of 2,700 random ones. */
+export function hasDiscoveryForm(bytes: Uint8Array, start: number, end: number): boolean {
   const lengthBytes = end - start;
   if (lengthBytes <= DATA_AT || lengthBytes > MAX_PACKET_BYTES) return false;
   if (u8(bytes, start + RECOVERY_AT) > 1) return false;
   const type = u8(bytes, start + TYPE_AT);
   if (type < TYPE_PING || type > TYPE_ENR_RESPONSE) return false;
   const data = rlpAt(bytes, start + DATA_AT, end);
-  if (data === null || !data.isList) return false;
-  const hash = keccak256(bytes, start + HASH_BYTES, end);
-  for (let i = 0; i < HASH_BYTES; i++) if (hash[i] !== bytes[start + i]) return false;
-  return true;
+  return data?.isList === true;
 }
 
 /** An item of Recursive Length Prefix encoding (Ethereum yellow paper, appendix B): content in [at, end). */

@@ -31,7 +31,11 @@ function inspectRequest(input: Inspection): Finding {
   return inspectQuery(http.target().slice(at - targetAt + 1));
 }
 
+/** One of these parameters is in every request of a cache: refuses other queries before they are taken apart. */
+const NEEDED_PARAMETER = /(?:^|&)(?:net|client|hostfile|urlfile|bfile|statfile)=/i;
+
 function inspectQuery(query: string): Finding {
+  if (!NEEDED_PARAMETER.test(query)) return NO;
   let network = '';
   let hasVendor = false;
   let hasVersion = false;
