@@ -30,6 +30,6 @@ Exit status: 0 all cut, 1 none matched, 2 usage, 3 some failed, 69 unavailable, 
 }
 
 /** Without words and without any of these the user wants to know how it works. */
-function hasSelection({ all, mark, iface }: CutOptions): boolean {
-  return all === true || mark !== undefined || iface !== undefined;
+function hasSelection({ all, mark, iface, p2p }: CutOptions): boolean {
+  return all === true || mark !== undefined || iface !== undefined || p2p !== undefined;
 }
