@@ -14,7 +14,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { forEachPacket } from '../../src/cli/rope-packets.js';
-import { readScript } from '../../src/cli/rope-script.js';
+import { readScript } from '../../src/config/rope-script.js';
 import { labUnavailable, openRoutedLab, type LabHost, type RoutedLab } from '../../src/lab/namespaces.js';
 import type { Argument } from '../../src/rope/argument.js';
 import { INTERPRETER } from '../../src/rope/backends/back-end.js';
