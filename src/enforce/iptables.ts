@@ -77,7 +77,7 @@ function classRules(plan: WallPlan, trafficClass: TrafficClass, ipVersion: 4 | 6
       const bytesPerSecond = Math.max(1, Math.round(trafficClass.bitsPerSecond / 8));
       // Policing, not shaping: tc has no class for each of unboundedly many flows. Both directions have a bucket of their own.
       return [
-        `${marked} -m hashlimit --hashlimit-above ${bytesPerSecond}b/s --hashlimit-burst ${Math.max(LEAST_BURST_BYTES, Math.round(bytesPerSecond / 4))}b ` +
+        `${marked} -m hashlimit --hashlimit-above ${bytesPerSecond}b/s --hashlimit-burst ${Math.max(LEAST_BURST_BYTES, bytesPerSecond)}b ` +
           `--hashlimit-mode srcip,srcport,dstip,dstport --hashlimit-name p2pwall-${trafficClass.value} --hashlimit-htable-expire 60000 -j DROP`,
       ];
     }
