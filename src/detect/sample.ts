@@ -16,6 +16,7 @@ import {
   MORE,
   type TurnLog,
 } from './detector.js';
+import { ANCHOR_ABSENT, ANCHOR_PENDING, anchorState } from './trigger-index.js';
 import { dnsFacet, httpFacet, quicFacet, tlsFacet } from './facets/index.js';
 
 /** One message of a sample dialogue. */
@@ -73,25 +74,19 @@ export interface SampleOptions {
   readonly destination?: Uint8Array;
 }
 
-/** Whether the scheduler would call the feature for these bytes (facet triggers: whether the facet parses). */
-export function isTriggered(feature: Feature, input: Inspection): boolean {
+/** Whether the scheduler would call the feature for these bytes: `pending` when the rest of an anchor may still come. */
+export function triggerState(feature: Feature, input: Inspection): 'absent' | 'pending' | 'found' {
   const { trigger } = feature;
   switch (trigger.kind) {
     case 'always':
-      return true;
+      return 'found';
     case 'facet':
-      return input[trigger.facet]() !== null;
-    case 'anchors':
-      return trigger.anchors.some((anchor) => {
-        for (let i = 0; i < anchor.bytes.length; i++) {
-          const at = input.start + anchor.at + i;
-          if (at >= input.end) return input.transport === TCP;
-          let byte = input.bytes[at] ?? 0;
-          if (anchor.ignoreCase && byte >= 0x41 && byte <= 0x5a) byte |= 0x20;
-          if (byte !== anchor.bytes[i]) return false;
-        }
-        return true;
-      });
+      return input[trigger.facet]() === null ? 'absent' : 'found';
+    case 'anchors': {
+      const state = anchorState(trigger.anchors, input.bytes, input.start, input.end);
+      if (state === ANCHOR_PENDING) return input.transport === TCP ? 'pending' : 'absent';
+      return state === ANCHOR_ABSENT ? 'absent' : 'found';
+    }
   }
 }
 
@@ -147,10 +142,17 @@ export function sampleInspection(transport: typeof TCP | typeof UDP, turns: read
   return input;
 }
 
-/** What a feature answers to the last turn; `NO` when its trigger does not fit. */
+/** What a feature answers to the last turn; `NO` when its trigger does not fit, `MORE` while it still may. */
 export function inspectSample(feature: Feature, turns: readonly Turn[], options: SampleOptions = {}): Finding {
   const input = sampleInspection(feature.transport, turns, options);
-  return isTriggered(feature, input) ? feature.inspect(input) : NO;
+  switch (triggerState(feature, input)) {
+    case 'absent':
+      return NO;
+    case 'pending':
+      return MORE;
+    case 'found':
+      return feature.inspect(input);
+  }
 }
 
 /** Name of a finding for test tables: 'no', 'more', 'certain', 'likely' or 'suspected'. */
