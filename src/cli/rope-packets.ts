@@ -24,6 +24,9 @@ export type OnPacket = (sighting: PacketSighting) => boolean;
 
 /** A packet cannot be longer; a raw file that is, is something else. */
 const MAX_RAW_BYTES = 65535;
+/** The fixed headers: shorter files that begin with the nibble 4 or 6 are text, most likely. */
+const MIN_IPV4_BYTES = 20;
+const MIN_IPV6_BYTES = 40;
 /** pcap in both byte orders and both resolutions, Kuznetzov's pcap, pcapng, gzip. */
 const CAPTURE_MAGIC = /^(a1b2c3d4|d4c3b2a1|a1b23c4d|4d3cb2a1|a1b2cd34|34cdb2a1|0a0d0d0a|1f8b)/;
 
@@ -103,7 +106,10 @@ async function readRaw(path: string, onPacket: OnPacket): Promise<PacketsResult>
   } catch (error) {
     return { skipped: 0, error: (error as Error).message };
   }
-  if (bytes.length > MAX_RAW_BYTES) return { skipped: 0, error: `neither a capture nor one IP packet: ${bytes.length} bytes` };
+  const least = (bytes[0] ?? 0) >> 4 === 4 ? MIN_IPV4_BYTES : MIN_IPV6_BYTES;
+  if (bytes.length > MAX_RAW_BYTES || bytes.length < least) {
+    return { skipped: 0, error: `neither a capture nor one IP packet: ${bytes.length} bytes` };
+  }
   onPacket({ bytes, start: 0, end: bytes.length, index: 1, timeSeconds: null });
   return { skipped: 0, error: null };
 }
