@@ -48,6 +48,14 @@ for (const [name, text, known, expected] of cases) {
   test(`obfuscated eDonkey stream: ${name}`, () => assert.equal(findingName(inspectSample(obfuscated, stream(text), { known })), expected));
 }
 
+test('of the sizes only the identification message lets a host raise the finding: tunnels cannot send 11 bytes', () => {
+  for (const [text, needsEndpoint] of [[CLIENT, true], [`${CLIENT} >22`, true], ['>99 <110 >75', true], [`${CLIENT} >11`, undefined], [`${CLIENT} <11`, undefined]] as const) {
+    const finding = inspectSample(obfuscated, stream(text), { known: 'host' });
+    assert.ok(typeof finding === 'object', text);
+    assert.equal(finding.needsEndpoint, needsEndpoint, text);
+  }
+});
+
 test('a clear marker, text, and a stream without its start are refused', () => {
   for (const marker of [0xe3, 0xc5, 0xd4]) {
     assert.equal(findingName(inspectSample(obfuscated, stream('>137', marker), { known: 'told' })), 'no');

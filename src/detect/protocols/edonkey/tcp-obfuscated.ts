@@ -21,9 +21,13 @@ import { looksRandom } from './random.js';
 /**
  * Heuristic: four random-looking turns with the sizes of handshake, handshake answer, hello and hello answer, and
  * behind them a segment with exactly the size of a message that often comes next. Known false positives:
- * BitTorrent MSE with short paddings (its messages have other sizes, mostly).
+ * BitTorrent MSE with short paddings (its messages have other sizes, mostly), tunnels of a host that speaks eDonkey.
  */
-const SHAPE = match('suspected', 'random opening with the sizes of an obfuscated eMule handshake, hellos and a further message');
+const SHAPE: Match = {
+  confidence: 'suspected',
+  why: 'random opening with the sizes of an obfuscated eMule handshake, hellos and a further message',
+  needsEndpoint: true,
+};
 /** The four turns alone, at a host or endpoint that speaks eDonkey elsewhere: its tunnels may look so, too. */
 const AT_HOME: Match = {
   confidence: 'suspected',
@@ -37,7 +41,11 @@ const TOLD = match('suspected', 'random opening of an obfuscated eMule stream to
  * short messages in 3,000 has it by chance, so without a host or endpoint of the network it stays `suspected`.
  */
 const IDENTIFICATION = match('suspected', 'obfuscated eMule handshake, hellos and identification, by their sizes');
-const SERVER = match('suspected', 'random opening with the sizes of an obfuscated connection to an eDonkey server');
+const SERVER: Match = {
+  confidence: 'suspected',
+  why: 'random opening with the sizes of an obfuscated connection to an eDonkey server',
+  needsEndpoint: true,
+};
 
 const OPENING_LEAST_BYTES = 12;
 const OPENING_MOST_BYTES = 12 + 255;
