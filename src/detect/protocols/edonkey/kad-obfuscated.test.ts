@@ -47,6 +47,11 @@ test('text of the same sizes is refused', () => {
   assert.equal(findingName(inspectSample(kadObfuscated, turns)), 'no');
 });
 
+test('two datagrams of a host that speaks eDonkey stay suspected: its tunnels have such sizes, too', () => {
+  const finding = inspectSample(kadObfuscated, dialogue('>51:a0 >51:10'), { known: 'host' });
+  assert.ok(typeof finding === 'object' && finding.needsEndpoint === true);
+});
+
 const reasks: readonly [string, string, Known, string][] = [
   ['a reask', '>30:a1', 'endpoint', 'suspected'],
   ['a reask at a host', '>30:a1', 'host', 'no'],

@@ -13,7 +13,7 @@
  * eMule "Protocol obfuscation"; aMule 2.3. Padding is 0 in all released programs.
  */
 import { u8 } from '../../../base/bytes.js';
-import { type Feature, type Finding, type Inspection, match, NO, UDP } from '../../detector.js';
+import { type Feature, type Finding, type Inspection, type Match, match, NO, UDP } from '../../detector.js';
 import { looksRandom } from './random.js';
 
 /**
@@ -25,7 +25,11 @@ const PAIR = match('suspected', 'datagrams with the sizes and marker bits of an 
 const GREETING = match('suspected', 'datagrams with the sizes and marker bits of an obfuscated Kad hello or ping');
 /** Heuristic: two bits for each of at least six datagrams: 2^-12, and all lengths from one short list, both ways. */
 const DIALOGUE = match('likely', 'dialogue with the sizes and marker bits of obfuscated Kad lookups and answers');
-const KNOWN = match('suspected', 'sizes and marker bits of obfuscated Kad, at a host that speaks eDonkey');
+const KNOWN: Match = {
+  confidence: 'suspected',
+  why: 'sizes and marker bits of obfuscated Kad, at a host or endpoint that speaks eDonkey',
+  needsEndpoint: true,
+};
 const REASK = match('suspected', 'size and marker bit of an obfuscated eMule reask, at an endpoint of the network');
 
 const KAD_OVERHEAD_BYTES = 16;
