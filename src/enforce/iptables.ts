@@ -18,7 +18,7 @@ import { VALUE_DROP, VALUE_PASS, VALUE_REJECT, VALUE_UNDECIDED, hex, markText } 
 import type { TrafficClass, WallPlan } from './plan.js';
 import { ROOT_HANDLE } from './shaping.js';
 
-/** One packet as the kernel coalesces them (64 KiB) must fit, or nothing ever does. */
+/** One packet as the kernel coalesces them (64 KiB) must fit, or nothing ever does. (xt_hashlimit refuses less than a second of the rate.) */
 const LEAST_BURST_BYTES = 98_304;
 
 const FORWARD = 'P2PWALL-FORWARD';

@@ -89,6 +89,8 @@ export class Gate {
   readonly #clientEnds: (0 | 1)[] = [];
   readonly #macs: (string | null)[] = [];
   readonly #throws = new Map<string, number>();
+  /** Where the next review goes on in the table. */
+  #reviewAt = 0;
   // Of the packet in hand.
   #isFromInside = false;
   #wallMs = 0;
@@ -167,14 +169,15 @@ export class Gate {
   }
 
   /**
-   * Looks at all flows again: later flows may have named their endpoints, hours of rules may have begun or ended.
-   * Calls `onChange` for each flow whose verdict is another now, and was settled before.
+   * Looks at flows again: later flows may have named their endpoints, hours of rules may have begun or ended. Calls
+   * `onChange` for each flow whose verdict is another now, and was settled before. Looks at `count` entries of the table
+   * (default all) and goes on there the next time: 100,000 flows at once would hold packets up for 60 ms.
    */
-  review(timeMs: number, wallMs: number, onChange: (flow: number, verdict: FlowVerdict) => void): void {
+  review(timeMs: number, wallMs: number, onChange: (flow: number, verdict: FlowVerdict) => void, count = Number.MAX_SAFE_INTEGER): void {
     this.#wallMs = wallMs;
     this.#timeMs = timeMs;
     const { identifier } = this;
-    identifier.table.forEach((flow) => {
+    this.#reviewAt = identifier.table.forSome(this.#reviewAt, count, (flow) => {
       const before = this.#verdicts[flow] ?? null;
       const finding = identifier.review(flow, timeMs);
       if (before === null || (finding === null && this.#judged[flow] === null)) return;

@@ -446,6 +446,15 @@ export class FlowTable {
     }
   }
 
+  /** As `forEach` for `count` entries from `fromAt` on; returns where the next call goes on, 0 after the last entry. */
+  forSome(fromAt: number, count: number, visit: (flow: number) => void): number {
+    const endAt = Math.min(fromAt + count, this.#fresh);
+    for (let slot = fromAt; slot < endAt; slot++) {
+      if ((this.#ints[slot * WORDS + META]! & META_USED) !== 0) visit(slot);
+    }
+    return endAt >= this.#fresh ? 0 : endAt;
+  }
+
   protocol(flow: number): number {
     return this.#ints[flow * WORDS + META]! & 0xff;
   }

@@ -28,7 +28,7 @@ for (const per of ['rule', 'client', 'flow'] as const) {
     const leecher = gate.peer('leech', { direct: true });
     // What passed before the wall knew is over soon after.
     await eventually('the first MiB', 30, () => (leecher.latest.bytes > MIB ? true : null));
-    await pause(1000);
+    await pause(3000);
     const [startBytes, startMs] = [leecher.latest.bytes, performance.now()];
     await pause(6000);
     // Payload to wire: 1460 of 1514 bytes.
@@ -68,7 +68,7 @@ describe('what the wall does to flows', { concurrency: 3 }, () => {
     const count = (host: typeof gate.router): number => Number(/(\d+):\d+\] -A INPUT -m dscp --dscp 0x08/.exec(host.must('iptables-save', ['-c']))?.[1] ?? -1);
     for (const host of [gate.net.server, gate.net.client]) host.must('iptables', ['-A', 'INPUT', '-m', 'dscp', '--dscp', '8']);
     await gate.up('[[rule]]\nname = "last"\nprotocol = ["bittorrent"]\naction = "prioritise"\npriority = "low"\n');
-    gate.net.client.run('ping', ['-c', '1', SERVER[4]]);
+    gate.net.client.must('timeout', ['5', 'bash', '-c', `exec 3<>/dev/tcp/${SERVER[4]}/6969`]);
     assert.deepEqual([count(gate.net.server), count(gate.net.client)], [0, 0]);
     gate.peer('seed');
     const leecher = gate.peer('leech', { direct: true });

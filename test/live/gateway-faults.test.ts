@@ -28,6 +28,11 @@ function traces(gate: Gateway): string {
   return shown.split('\n').filter((line) => /p2pwall|htb 7032/i.test(line)).join('\n');
 }
 
+/** A new connection from client to server says what it should; needs `ordinaryTraffic` for its server. */
+function isReached(gate: Gateway): boolean {
+  return gate.net.client.run('timeout', ['2', 'bash', '-c', `exec 3<>/dev/tcp/${SERVER[4]}/22; head -c 3 <&3`]).stdout === 'SSH';
+}
+
 function assertUnharmed({ exchanges, mismatches }: OrdinaryReport): void {
   assert.deepEqual(mismatches, []);
   for (const name of ['http', 'tls', 'ssh', 'dns', 'quic']) assert.ok((exchanges[name] ?? 0) > 5, `${name} went on: ${exchanges[name]}`);
@@ -85,13 +90,12 @@ describe('what the wall survives', { concurrency: 4 }, () => {
   test('killed in mode closed: undecided traffic stops until down', live, async (t) => {
     const gate = gateway(t);
     await gate.up(WATCH, 'mode = "closed"');
-    const ask = (): boolean => gate.net.client.run('sh', ['-c', `echo x | timeout 2 bash -c 'exec 3<>/dev/tcp/${SERVER[4]}/22; head -c 3 <&3'`]).stdout === 'SSH';
     await gate.ordinaryTraffic();
-    assert.equal(ask(), true, 'passes while the daemon runs');
+    assert.equal(isReached(gate), true, 'passes while the daemon runs');
     await gate.end('SIGKILL');
-    assert.equal(ask(), false, 'stops without it');
+    assert.equal(isReached(gate), false, 'stops without it');
     assert.equal(gate.command('down').status, 0);
-    assert.equal(ask(), true);
+    assert.equal(isReached(gate), true);
   });
 
   test('somebody flushes the tables: noticed, put back, reported; blocks survive', live, async (t) => {
@@ -216,6 +220,29 @@ describe('what the wall survives', { concurrency: 4 }, () => {
     await eventually('told', 10, () => (/READY=1 STATUS=2 rules[\s\S]*WATCHDOG=1[\s\S]*WATCHDOG=1/.test(told) ? true : null));
     assert.equal(await gate.end(), 0);
     assert.match(told, /STOPPING=1/);
+    assert.equal(traces(gate), '');
+  });
+
+  test('the nftables form: the kernel takes all of it that needs no queue, and it goes with one command', live, async (t) => {
+    const gate = gateway(t);
+    const path = gate.configure(`${DROP}[[rule]]\nname = "slow"\naction = "limit"\nrate = "1mbit"\n[[rule]]\nname = "last"\naction = "prioritise"\n`);
+    const printed = gate.command('rules', '--nft', '--json', '--config', path).stdout;
+    const text = (JSON.parse(printed) as { program: string; text: string }[])[0]?.text ?? '';
+    const withoutQueue = text.split('\n').filter((line) => !/\bqueue\b/.test(line)).join('\n');
+    assert.notEqual(withoutQueue, text);
+    gate.router.must('nft', ['-c', '-f', '-'], withoutQueue);
+    gate.router.must('nft', ['-f', '-'], withoutQueue);
+    assert.match(gate.router.must('nft', ['list', 'table', 'inet', 'p2pwall']), /set peers4/);
+    // A blocked address is dropped by what was loaded.
+    await gate.ordinaryTraffic();
+    assert.equal(isReached(gate), true);
+    gate.router.must('nft', ['add', 'element', 'inet', 'p2pwall', 'block4', '{', SERVER[4], '}']);
+    assert.equal(isReached(gate), false);
+    gate.router.must('nft', ['delete', 'table', 'inet', 'p2pwall']);
+    assert.equal(isReached(gate), true);
+    const { status, stderr } = gate.command('run', '--config', gate.configure(DROP, 'backend = "nftables"'));
+    assert.equal(status, 69);
+    assert.match(stderr, /use gateway\.backend = "auto"/);
     assert.equal(traces(gate), '');
   });
 });

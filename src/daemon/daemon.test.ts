@@ -1,0 +1,107 @@
+/** Parts of the daemon that need no kernel: what it reads from the system's texts, what it remembers, what it writes. */
+import { test } from 'node:test';
+import assert from 'node:assert/strict';
+import { mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { wallPlan } from '../enforce/plan.js';
+import type { SetMember } from '../netlink/ipset.js';
+import { maskOf } from './clear-wall.js';
+import { EventLog } from './event-log.js';
+import { defaultRouteInterfaces, matchingInterfaces } from './interfaces.js';
+import { KernelBlocks } from './kernel-blocks.js';
+import { conflictsIn } from './machine-check.js';
+
+test('interfaces: exact names, and a trailing + for any ending, as iptables has it', () => {
+  const names = ['lo', 'eth0', 'eth1', 'ppp0', 'ppp12'];
+  assert.deepEqual(matchingInterfaces(['eth1'], names), ['eth1']);
+  assert.deepEqual(matchingInterfaces(['ppp+', 'eth0'], names), ['eth0', 'ppp0', 'ppp12']);
+  assert.deepEqual(matchingInterfaces(['eth'], names), []);
+});
+
+test('default routes of both families name the outside', () => {
+  const route4 = `Iface Destination Gateway Flags RefCnt Use Metric Mask MTU Window IRTT
+eth0 00000000 0102A8C0 0003 0 0 100 00000000 0 0 0
+eth1 0001A8C0 00000000 0001 0 0 100 00FFFFFF 0 0 0
+`;
+  const zero = '0'.repeat(32);
+  const route6 = [
+    `${zero} 00 ${zero} 00 fe800000000000000000000000000001 00000400 00000000 00000000 00000003 wan6`,
+    `fe800000000000000000000000000000 40 ${zero} 00 ${zero} 00000100 00000001 00000000 00000001 eth1`,
+    `${zero} 00 ${zero} 00 ${zero} ffffffff 00000001 00000000 00200200 lo`,
+  ].join('\n');
+  assert.deepEqual(defaultRouteInterfaces(route4, route6), ['eth0', 'wan6']);
+  assert.deepEqual(defaultRouteInterfaces('', ''), []);
+});
+
+test('the mask of a standing wall is read from its rules', () => {
+  assert.equal(maskOf('-A P2PWALL-INSPECT -j CONNMARK --restore-mark --nfmask 0xff00 --ctmask 0xff00\n'), 0xff00);
+  assert.equal(maskOf('-A OTHERS -j CONNMARK --restore-mark --nfmask 0xff00 --ctmask 0xff00\n'), null);
+  assert.equal(maskOf(''), null);
+});
+
+test('rules of others that share our bits or queues are named, all others are not', () => {
+  const plan = wallPlan({ inside: ['eth1'], outside: [], markMask: 0x00ff0000, firstQueue: 4700, queues: 2, mode: 'open', ipv6: true }, []);
+  const conflicts = (rule: string): number => conflictsIn(`*mangle\n${rule}\nCOMMIT\n`, plan).length;
+  assert.equal(conflicts('-A PREROUTING -j MARK --set-xmark 0x10000/0x10000'), 1);
+  assert.equal(conflicts('-A PREROUTING -j MARK --set-xmark 0x1/0xffffffff'), 1);
+  assert.equal(conflicts('-A PREROUTING -j MARK --set-xmark 0x1/0xff'), 0);
+  assert.equal(conflicts('-A FORWARD -j NFQUEUE --queue-num 4701'), 1);
+  assert.equal(conflicts('-A FORWARD -j NFQUEUE --queue-balance 4690:4700'), 1);
+  assert.equal(conflicts('-A FORWARD -j NFQUEUE --queue-num 4702'), 0);
+  assert.equal(conflicts('-A P2PWALL-INSPECT -m mark --mark 0x0/0xff0000 -j NFQUEUE --queue-num 4700'), 0);
+});
+
+test('contained peers and blocks: written once, refreshed late, written again when the sets are new', () => {
+  const said: string[] = [];
+  const text = ({ set, protocol, port }: SetMember): string => `${set} ${protocol ?? '-'} ${port ?? '-'}`;
+  const blocks = new KernelBlocks({
+    add: (member, timeoutMs) => said.push(`+ ${text(member)} ${timeoutMs}`),
+    delete: (member) => said.push(`- ${text(member)}`),
+  });
+  const containment = { client: Uint8Array.of(10, 0, 0, 1), peer: Uint8Array.of(198, 51, 100, 7), port: 6881, holdMs: 60_000, rule: 'hold' };
+  assert.equal(blocks.contain(containment, 0), true);
+  assert.equal(blocks.contain(containment, 10_000), false);
+  assert.deepEqual(said.splice(0), ['+ p2pwall-peers4 6 6881 60000', '+ p2pwall-peers4 17 6881 60000']);
+  assert.equal(blocks.contain(containment, 40_000), false);
+  assert.deepEqual(said.splice(0).length, 2, 'refreshed');
+  blocks.block(Uint8Array.of(192, 0, 2, 1), 20_000, 40_000);
+  assert.deepEqual(blocks.blocked(), [{ address: '192.0.2.1', untilMs: 60_000 }]);
+  said.splice(0);
+  blocks.refill(50_000);
+  assert.deepEqual(said.splice(0), ['+ p2pwall-peers4 6 6881 50000', '+ p2pwall-peers4 17 6881 50000', '+ p2pwall-block4 - - 10000']);
+  blocks.expire(100_001);
+  assert.deepEqual([blocks.containedCount, blocks.blocked().length], [0, 0]);
+  assert.equal(blocks.unblock(Uint8Array.of(192, 0, 2, 1)), false);
+});
+
+test('events: lines of the types that were asked for, a new file after rotation, a full disk is said once and loses nothing that fits', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'p2pwall-events-'));
+  try {
+    const file = join(folder, 'deep', 'eve.json');
+    const options = { stdout: false, syslog: false, types: new Set(['p2p']), onTrouble: (message: string) => void troubles.push(message) };
+    const troubles: string[] = [];
+    const log = new EventLog({ ...options, file });
+    log.emit('p2p', { n: 1 });
+    log.emit('flow', { n: 2 });
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    renameSync(file, `${file}.1`);
+    log.reopen();
+    log.emit('p2p', { n: 3 });
+    await log.close();
+    const numbers = (path: string): number[] => readFileSync(path, 'utf8').trim().split('\n').map((line) => (JSON.parse(line) as { n: number }).n);
+    assert.deepEqual([numbers(`${file}.1`), numbers(file)], [[1], [3]]);
+    assert.equal(log.written, 2);
+    const full = new EventLog({ ...options, file: '/dev/full' });
+    full.emit('p2p', { n: 4 });
+    await new Promise((resolve) => setTimeout(resolve, 700));
+    assert.equal(troubles.length, 1);
+    assert.match(troubles[0] ?? '', /ENOSPC/);
+    assert.equal(full.lost, 0, 'it waits for room');
+    for (let i = 0; i < 50; i++) full.emit('p2p', { filler: 'x'.repeat(100_000) });
+    assert.ok(full.lost > 0, 'the buffer is bounded');
+    await full.close();
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
