@@ -77,7 +77,7 @@ export class PacketReceiver {
     // Protocol 0 receives nothing until bind: no packet slips in before the filter is there.
     this.fd = check(c.socket(AF_PACKET, SOCK_DGRAM_NONBLOCK_CLOEXEC, 0), { syscall: 'socket', doing: 'open a packet socket' });
     try {
-      if (options.filter) this.attach(options.filter);
+      if (options.filter) this.setFilter(options.filter);
       // Linux 4.20; older ones report outgoing packets, which `read` skips.
       c.setsockopt(this.fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, intOption(1));
       c.setsockopt(this.fd, SOL_SOCKET, SO_RCVBUFFORCE, intOption(options.receiveBufferBytes ?? 8 << 20));
@@ -90,6 +90,20 @@ export class PacketReceiver {
       throw error;
     }
     this.batch = new MessageBatch(c, BATCH_SLOTS, options.snapBytes ?? 128, SOCKADDR_LL_BYTES);
+  }
+
+  /** Replaces the filter, at once for packets that arrive from now on. */
+  setFilter(filter: readonly FilterInstruction[]): void {
+    const instructions = encodeFilter(filter);
+    // struct sock_fprog: length (2 bytes), padding to 8, pointer
+    const program = new Uint8Array(16);
+    const view = new DataView(program.buffer);
+    view.setUint16(0, filter.length, true);
+    view.setBigUint64(8, this.libc.addressOf(instructions), true);
+    check(this.libc.setsockopt(this.fd, SOL_SOCKET, SO_ATTACH_FILTER, program), {
+      syscall: 'setsockopt SO_ATTACH_FILTER',
+      doing: 'attach a packet filter',
+    });
   }
 
   /** Visits what has arrived, at most `maxBatches` times 64 packets. Returns their number. */
@@ -117,10 +131,17 @@ export class PacketReceiver {
     });
   }
 
+  /** Ends `start`; what arrives waits in the socket. */
+  stop(): void {
+    this.watch?.close();
+    this.watch = null;
+  }
+
+  /** Safe to call twice. Waits for the whole kernel (synchronize_net, some 10 ms). */
   close(): void {
     if (this.isClosed) return;
     this.isClosed = true;
-    this.watch?.close();
+    this.stop();
     this.libc.close(this.fd);
   }
 
@@ -132,19 +153,6 @@ export class PacketReceiver {
     const interfaceIndex = new DataView(names.buffer).getInt32(nameAt + 4, true);
     const at = slot * slotBytes;
     visit(bytes, at, at + Math.min(this.batch.lengthBytes(slot), slotBytes), interfaceIndex);
-  }
-
-  private attach(filter: readonly FilterInstruction[]): void {
-    const instructions = encodeFilter(filter);
-    // struct sock_fprog: length (2 bytes), padding to 8, pointer
-    const program = new Uint8Array(16);
-    const view = new DataView(program.buffer);
-    view.setUint16(0, filter.length, true);
-    view.setBigUint64(8, this.libc.addressOf(instructions), true);
-    check(this.libc.setsockopt(this.fd, SOL_SOCKET, SO_ATTACH_FILTER, program), {
-      syscall: 'setsockopt SO_ATTACH_FILTER',
-      doing: 'attach a packet filter',
-    });
   }
 }
 

@@ -15,9 +15,10 @@ import { IPPROTO_TCP } from '../../wire/constants.js';
 import { ConntrackTable } from '../conntrack.js';
 import { ENOENT, errnoMeaning, errnoName } from '../errno.js';
 import { NextHops } from '../next-hop.js';
+import type { PacketReceiver } from '../packet-socket.js';
 import { SocketTable } from '../socket-table.js';
 import { SystemError } from '../system-error.js';
-import { type CutJob, CutSession, type InjectedLeg } from './cut-session.js';
+import { type CutJob, CutSession, type InjectedLeg, openReceiver } from './cut-session.js';
 import { CutTable, holdConnections } from './cut-table.js';
 import { WindowReader } from './window-reader.js';
 
@@ -67,11 +68,61 @@ export interface CutReport {
 
 /** Cuts all connections concurrently. Throws SystemError when the machine cannot do it at all. */
 export async function cutConnections(request: CutRequest): Promise<CutReport> {
-  const cut = new Cut(request);
+  const engine = new CutEngine();
   try {
-    return await cut.run();
+    return await engine.cut(request);
   } finally {
-    cut.close();
+    engine.close();
+  }
+}
+
+/**
+ * What a cut needs again and again, opened on first use and kept: for programs that cut often. Cuts that
+ * overlap wait for each other.
+ */
+export class CutEngine {
+  private receiver: PacketReceiver | null = null;
+  private windows: WindowReader | SystemError | null = null;
+  private last: Promise<unknown> = Promise.resolve();
+
+  /** As `cutConnections`. */
+  cut(request: CutRequest): Promise<CutReport> {
+    const run = async (): Promise<CutReport> => {
+      const cut = new Cut(request, this);
+      try {
+        return await cut.run();
+      } finally {
+        cut.close();
+      }
+    };
+    const report = this.last.then(run);
+    // The next one waits for the end of this one, however it ends; the caller hears of failures.
+    this.last = report.catch(() => undefined);
+    return report;
+  }
+
+  openReceiver(): PacketReceiver {
+    return (this.receiver ??= openReceiver());
+  }
+
+  /** The reader, or why there is none. */
+  openWindows(): WindowReader | SystemError {
+    if (this.windows === null) {
+      try {
+        this.windows = new WindowReader();
+      } catch (error) {
+        if (!(error instanceof SystemError)) throw error;
+        this.windows = error;
+      }
+    }
+    return this.windows;
+  }
+
+  close(): void {
+    this.receiver?.close();
+    if (this.windows instanceof WindowReader) this.windows.close();
+    this.receiver = null;
+    this.windows = null;
   }
 }
 
@@ -85,6 +136,7 @@ interface Plan {
 
 class Cut {
   private readonly request: CutRequest;
+  private readonly engine: CutEngine;
   private readonly warnings: string[] = [];
   private readonly hops = new NextHops();
   private windows: WindowReader | null = null;
@@ -93,8 +145,9 @@ class Cut {
   private canStall = true;
   private session: CutSession | null = null;
 
-  constructor(request: CutRequest) {
+  constructor(request: CutRequest, engine: CutEngine) {
     this.request = request;
+    this.engine = engine;
   }
 
   async run(): Promise<CutReport> {
@@ -107,7 +160,7 @@ class Cut {
     if (request.holdSeconds > 0 && held.length > 0) holdConnections(held, request.holdSeconds);
     this.rejectTable?.add(tcp);
     const jobs = plans.map((plan) => this.job(plan));
-    const session = (this.session = new CutSession(jobs, request.timeoutMs));
+    const session = (this.session = new CutSession(jobs, request.timeoutMs, this.engine.openReceiver()));
     const readyMs = performance.now();
     this.destroySockets(plans);
     await session.run((done) => request.onProgress?.(done, request.connections.length));
@@ -128,7 +181,6 @@ class Cut {
   close(): void {
     this.session?.close();
     this.hops.close();
-    this.windows?.close();
     this.stallTable?.close();
     this.rejectTable?.close();
   }
@@ -141,13 +193,13 @@ class Cut {
       this.rejectTable = new CutTable('reject');
       return method;
     }
-    try {
-      this.windows = new WindowReader();
+    const windows = this.engine.openWindows();
+    if (windows instanceof WindowReader) {
+      this.windows = windows;
       return 'window';
-    } catch (error) {
-      if (method === 'window' || !(error instanceof SystemError)) throw error;
-      return 'challenge';
     }
+    if (method === 'window') throw windows;
+    return 'challenge';
   }
 
   private async plan(connection: Connection, method: Method): Promise<Plan> {

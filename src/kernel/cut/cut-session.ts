@@ -57,7 +57,15 @@ const LONGEST_TICK_MS = 50;
 // A device queue that is full takes more after a moment; the machines repeat what is lost anyway.
 const REPORTED_SEND_ERRORS = 5;
 
-/** Sockets and machines of some jobs: open, run once, close. */
+/** Rejects every packet. */
+const HEAR_NOTHING = captureFilter([]);
+
+/** A socket for sessions, one after the other. Throws SystemError. */
+export function openReceiver(): PacketReceiver {
+  return new PacketReceiver({ filter: HEAR_NOTHING, receiveBufferBytes: 16 << 20 });
+}
+
+/** Machines of some jobs, and what they need: make, run once, close. */
 export class CutSession {
   /** Errors of sending: errno and how often. */
   readonly sendErrors = new Map<number, number>();
@@ -73,18 +81,14 @@ export class CutSession {
   private pending: number;
   private wake: () => void = () => undefined;
 
-  /** Opens the sockets and begins to listen; sends nothing. The jobs' time runs from here. Throws SystemError. */
-  constructor(jobs: readonly CutJob[], timeoutMs: number) {
+  /** Lets the receiver hear the answers; sends nothing. The jobs' time runs from here. `receiver` is borrowed until `close`. */
+  constructor(jobs: readonly CutJob[], timeoutMs: number, receiver: PacketReceiver) {
     const startMs = this.nowMs;
     this.running = jobs.map((job) => this.started(job, startMs, startMs + timeoutMs));
     this.pending = jobs.length;
-    this.receiver = new PacketReceiver({ filter: captureFilter(this.answerPorts()), receiveBufferBytes: 16 << 20 });
-    try {
-      this.sender = new PacketSender(MAX_SEGMENT_BYTES, undefined, this.receiver);
-    } catch (error) {
-      this.receiver.close();
-      throw error;
-    }
+    this.receiver = receiver;
+    receiver.setFilter(captureFilter(this.answerPorts()));
+    this.sender = new PacketSender(MAX_SEGMENT_BYTES, undefined, receiver);
   }
 
   /** In the order of the jobs. */
@@ -114,8 +118,10 @@ export class CutSession {
     }
   }
 
+  /** Gives the receiver back, deaf. */
   close(): void {
-    this.receiver.close();
+    this.receiver.stop();
+    this.receiver.setFilter(HEAR_NOTHING);
     this.sender.close();
   }
 
