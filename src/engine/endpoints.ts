@@ -4,7 +4,7 @@
 import { type Feature, type Known, type PeerSink, TCP } from '../detect/detector.js';
 import { i32 } from '../base/bytes.js';
 import type { FlowTable } from '../flow/flow-table.js';
-import { NO_PROTOCOL, type PeerMemory, clientHash } from '../flow/peer-memory.js';
+import { ANY_PROTOCOL, NO_PROTOCOL, type PeerMemory, clientHash } from '../flow/peer-memory.js';
 import type { Confidence } from '../events/confidence.js';
 
 /** Ports below this belong to services of the system (RFC 6335 section 6): naming one of them proves nothing about its traffic. */
@@ -95,12 +95,10 @@ export class Endpoints implements PeerSink {
     const a2 = table.addressWord(flow, end, 2);
     const a3 = table.addressWord(flow, end, 3);
     const client = this.#hash(flow, end === 0 ? 1 : 0);
-    const spoke = memory.findSpoke(a0, a1, a2, a3, port, client, timeMs);
-    if (spoke !== NO_PROTOCOL) return this.#answer(spoke, 'certain', SPOKE_WHY);
-    const told = memory.findTold(a0, a1, a2, a3, port, client, timeMs);
-    if (told !== NO_PROTOCOL) return this.#answer(told, 'certain', TOLD_WHY);
-    const others = memory.findSpoke(a0, a1, a2, a3, port, 0, timeMs);
-    if (others !== NO_PROTOCOL) return this.#answer(others, 'likely', SPOKE_OTHERS_WHY);
+    memory.look(ANY_PROTOCOL, a0, a1, a2, a3, port, client, timeMs);
+    if (memory.spokeHere !== NO_PROTOCOL) return this.#answer(memory.spokeHere, 'certain', SPOKE_WHY);
+    if (memory.told !== NO_PROTOCOL) return this.#answer(memory.told, 'certain', TOLD_WHY);
+    if (memory.spokeAny !== NO_PROTOCOL) return this.#answer(memory.spokeAny, 'likely', SPOKE_OTHERS_WHY);
     return null;
   }
 
@@ -129,8 +127,9 @@ export class Endpoints implements PeerSink {
     const a1 = table.addressWord(flow, end, 1);
     const a2 = table.addressWord(flow, end, 2);
     const a3 = table.addressWord(flow, end, 3);
-    if (memory.hasSpoke(protocolIndex, a0, a1, a2, a3, port, 0, timeMs)) return 'endpoint';
-    if (memory.wasTold(protocolIndex, a0, a1, a2, a3, port, this.#hash(flow, end === 0 ? 1 : 0), timeMs)) return 'told';
+    memory.look(protocolIndex, a0, a1, a2, a3, port, this.#hash(flow, end === 0 ? 1 : 0), timeMs);
+    if (memory.spokeAny !== NO_PROTOCOL) return 'endpoint';
+    if (memory.told !== NO_PROTOCOL) return 'told';
     return memory.hasHost(protocolIndex, a0, a1, a2, a3, timeMs) ? 'host' : 'none';
   }
 

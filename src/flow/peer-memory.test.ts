@@ -1,6 +1,6 @@
 import { test } from 'node:test';
 import assert from 'node:assert/strict';
-import { NO_PROTOCOL, PeerMemory, clientHash } from './peer-memory.js';
+import { ANY_PROTOCOL, NO_PROTOCOL, PeerMemory, clientHash } from './peer-memory.js';
 
 const ALICE = clientHash(0, 0, 0, 0x0a000001);
 const BOB = clientHash(0, 0, 0, 0x0a000002);
@@ -8,29 +8,37 @@ const PEER = [0, 0, 0, 0xc6336407 | 0] as const; // 198.51.100.7
 const TORRENTS = 3;
 const DONKEYS = 7;
 
+/** What memory says of PEER, or of the address with that last word, to a client. */
+function ask(memory: PeerMemory, port: number, client: number, timeMs: number, protocol = ANY_PROTOCOL, a3: number = PEER[3]): { told: number; spokeHere: number; spokeAny: number } {
+  memory.look(protocol, 0, 0, 0, a3, port, client, timeMs);
+  const { told, spokeHere, spokeAny } = memory;
+  return { told, spokeHere, spokeAny };
+}
+
 test('an endpoint told to one client is known for that client only', () => {
   const memory = new PeerMemory();
   memory.addTold(TORRENTS, ...PEER, 6881, ALICE, 1000);
-  assert.equal(memory.findTold(...PEER, 6881, ALICE, 2000), TORRENTS);
-  assert.equal(memory.findTold(...PEER, 6881, BOB, 2000), NO_PROTOCOL);
-  assert.equal(memory.findTold(...PEER, 6882, ALICE, 2000), NO_PROTOCOL);
-  assert.equal(memory.wasTold(TORRENTS, ...PEER, 6881, ALICE, 2000), true);
-  assert.equal(memory.wasTold(DONKEYS, ...PEER, 6881, ALICE, 2000), false);
+  assert.deepEqual(ask(memory, 6881, ALICE, 2000), { told: TORRENTS, spokeHere: NO_PROTOCOL, spokeAny: NO_PROTOCOL });
+  assert.equal(ask(memory, 6881, BOB, 2000).told, NO_PROTOCOL);
+  assert.equal(ask(memory, 6882, ALICE, 2000).told, NO_PROTOCOL);
+  assert.equal(ask(memory, 6881, ALICE, 2000, TORRENTS).told, TORRENTS);
+  assert.equal(ask(memory, 6881, ALICE, 2000, DONKEYS).told, NO_PROTOCOL);
 });
 
 test('an endpoint told to a multicast group is known for everybody', () => {
   const memory = new PeerMemory();
   memory.addTold(TORRENTS, ...PEER, 6881, 0, 1000);
-  assert.equal(memory.findTold(...PEER, 6881, BOB, 2000), TORRENTS);
-  assert.equal(memory.wasTold(TORRENTS, ...PEER, 6881, ALICE, 2000), true);
+  assert.equal(ask(memory, 6881, BOB, 2000).told, TORRENTS);
+  assert.equal(ask(memory, 6881, ALICE, 2000, TORRENTS).told, TORRENTS);
+  memory.addTold(DONKEYS, ...PEER, 6881, ALICE, 900);
+  assert.equal(ask(memory, 6881, ALICE, 2000).told, DONKEYS, 'what this client was told goes first');
 });
 
 test('an endpoint that spoke is known to its partner and, apart, to anybody', () => {
   const memory = new PeerMemory();
   memory.addSpoke(DONKEYS, ...PEER, 4662, ALICE, 1000);
-  assert.equal(memory.findSpoke(...PEER, 4662, ALICE, 2000), DONKEYS);
-  assert.equal(memory.findSpoke(...PEER, 4662, BOB, 2000), NO_PROTOCOL);
-  assert.equal(memory.findSpoke(...PEER, 4662, 0, 2000), DONKEYS);
+  assert.deepEqual(ask(memory, 4662, ALICE, 2000), { told: NO_PROTOCOL, spokeHere: DONKEYS, spokeAny: DONKEYS });
+  assert.deepEqual(ask(memory, 4662, BOB, 2000), { told: NO_PROTOCOL, spokeHere: NO_PROTOCOL, spokeAny: DONKEYS });
 });
 
 test('hosts are remembered for each protocol', () => {
@@ -53,14 +61,16 @@ test('the fresher of two protocols on one endpoint wins, whatever was taught fir
   const memory = new PeerMemory();
   memory.addTold(TORRENTS, ...PEER, 6881, ALICE, 5_000);
   memory.addTold(DONKEYS, ...PEER, 6881, ALICE, 2_000);
-  assert.equal(memory.findTold(...PEER, 6881, ALICE, 6_000), TORRENTS);
+  assert.equal(ask(memory, 6881, ALICE, 6_000).told, TORRENTS);
+  memory.addTold(DONKEYS, ...PEER, 6881, ALICE, 5_999);
+  assert.equal(ask(memory, 6881, ALICE, 6_000).told, TORRENTS, 'within one second the lower number wins');
 });
 
 test('a flood makes it forget, never invent and never grow', () => {
   const memory = new PeerMemory({ entries: 64 });
   for (let i = 1; i <= 10_000; i++) memory.addTold(TORRENTS, 0, 0, 0, i, 6881, ALICE, i);
   let known = 0;
-  for (let i = 1; i <= 10_000; i++) if (memory.findTold(0, 0, 0, i, 6881, ALICE, 10_000) !== NO_PROTOCOL) known++;
+  for (let i = 1; i <= 10_000; i++) if (ask(memory, 6881, ALICE, 10_000, ANY_PROTOCOL, i).told !== NO_PROTOCOL) known++;
   assert.ok(known > 0 && known <= 64, `${known} of 10,000 are remembered by 64 entries`);
-  assert.equal(memory.findTold(0, 0, 0, 123_456, 6881, ALICE, 10_000), NO_PROTOCOL);
+  assert.equal(ask(memory, 6881, ALICE, 10_000, ANY_PROTOCOL, 123_456).told, NO_PROTOCOL);
 });

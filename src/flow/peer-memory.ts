@@ -27,8 +27,10 @@ const KIND_TOLD = 2;
 const KIND_HOST = 3;
 const KIND_TOLD_ANY = 4;
 
-/** Result of `find`: nothing, or the owner's number of a protocol. */
+/** Result of `look`: nothing, or the owner's number of a protocol. */
 export const NO_PROTOCOL = -1;
+/** Question to `look`: whatever the protocol. */
+export const ANY_PROTOCOL = -1;
 
 export interface PeerMemoryOptions {
   /** Entries in all; rounded up to a power of two. Default 131,072 (3.7 MB). */
@@ -41,6 +43,13 @@ export class PeerMemory {
   readonly #table: Int32Array;
   readonly #setMask: number;
   readonly #ageS: number;
+
+  /** After `look`: the protocol that the endpoint spoke with that client. */
+  spokeHere = NO_PROTOCOL;
+  /** After `look`: the protocol for which the endpoint was named to that client, or to everybody. */
+  told = NO_PROTOCOL;
+  /** After `look`: the protocol that the endpoint spoke with anybody. */
+  spokeAny = NO_PROTOCOL;
 
   constructor(options: PeerMemoryOptions = {}) {
     let sets = 1;
@@ -67,32 +76,71 @@ export class PeerMemory {
     this.#add(a0, a1, a2, a3, KIND_HOST | (protocol << 8), 0, timeMs);
   }
 
-  hasSpoke(protocol: number, a0: number, a1: number, a2: number, a3: number, port: number, client: number, timeMs: number): boolean {
-    return this.#find(a0, a1, a2, a3, KIND_SPOKE | (protocol << 8) | (port << 16), -1, client, timeMs) !== NO_PROTOCOL;
-  }
-
+  /** The host took part in a certain exchange of that protocol. */
   hasHost(protocol: number, a0: number, a1: number, a2: number, a3: number, timeMs: number): boolean {
-    return this.#find(a0, a1, a2, a3, KIND_HOST | (protocol << 8), -1, 0, timeMs) !== NO_PROTOCOL;
+    const table = this.#table;
+    const setAt = this.#setAt(a0, a1, a2, a3, 0);
+    const detail = KIND_HOST | (protocol << 8);
+    for (let at = setAt; at < setAt + WAYS * WORDS; at += WORDS) {
+      const entry = table[at + DETAIL]!;
+      if (entry === 0) return false;
+      if (entry === detail && table[at + 3] === a3 && table[at] === a0 && table[at + 1] === a1 && table[at + 2] === a2) {
+        return table[at + TAUGHT_AT]! > timeMs / 1000 - this.#ageS;
+      }
+    }
+    return false;
   }
 
-  /** Whether the endpoint was named to that client, or to everybody. */
-  wasTold(protocol: number, a0: number, a1: number, a2: number, a3: number, port: number, client: number, timeMs: number): boolean {
-    const detail = (protocol << 8) | (port << 16);
-    return (
-      this.#find(a0, a1, a2, a3, KIND_TOLD | detail, -1, client, timeMs) !== NO_PROTOCOL ||
-      this.#find(a0, a1, a2, a3, KIND_TOLD_ANY | detail, -1, 0, timeMs) !== NO_PROTOCOL
-    );
-  }
-
-  /** The protocol that the endpoint spoke with that client (0: with anybody), or NO_PROTOCOL. */
-  findSpoke(a0: number, a1: number, a2: number, a3: number, port: number, client: number, timeMs: number): number {
-    return this.#find(a0, a1, a2, a3, KIND_SPOKE | (port << 16), ~0xff00, client, timeMs);
-  }
-
-  /** The protocol for which the endpoint was named to that client or to everybody, or NO_PROTOCOL. */
-  findTold(a0: number, a1: number, a2: number, a3: number, port: number, client: number, timeMs: number): number {
-    const told = this.#find(a0, a1, a2, a3, KIND_TOLD | (port << 16), ~0xff00, client, timeMs);
-    return told !== NO_PROTOCOL ? told : this.#find(a0, a1, a2, a3, KIND_TOLD_ANY | (port << 16), ~0xff00, 0, timeMs);
+  /**
+   * Everything about an endpoint in one walk through its set (bench/identify.ts): sets `spokeHere`, `told` and
+   * `spokeAny`. `protocol` limits the question to one; ANY_PROTOCOL asks for the one taught last.
+   */
+  look(protocol: number, a0: number, a1: number, a2: number, a3: number, port: number, client: number, timeMs: number): void {
+    this.spokeHere = NO_PROTOCOL;
+    this.told = NO_PROTOCOL;
+    this.spokeAny = NO_PROTOCOL;
+    let toldAny = NO_PROTOCOL;
+    let spokeHereS = 0;
+    let toldS = 0;
+    let spokeAnyS = 0;
+    let toldAnyS = 0;
+    const table = this.#table;
+    const setAt = this.#setAt(a0, a1, a2, a3, port);
+    const oldestS = timeMs / 1000 - this.#ageS;
+    for (let at = setAt; at < setAt + WAYS * WORDS; at += WORDS) {
+      const entry = table[at + DETAIL]!;
+      // Sets are filled from their beginning.
+      if (entry === 0) break;
+      if (table[at + 3] !== a3 || entry >>> 16 !== port || table[at] !== a0 || table[at + 1] !== a1 || table[at + 2] !== a2) continue;
+      const taughtAtS = table[at + TAUGHT_AT]!;
+      const candidate = (entry >>> 8) & 0xff;
+      if (taughtAtS <= oldestS || (protocol !== ANY_PROTOCOL && candidate !== protocol)) continue;
+      const entryClient = table[at + CLIENT]!;
+      switch (entry & 0xff) {
+        case KIND_SPOKE:
+          if (entryClient === 0 && isFresher(taughtAtS, candidate, spokeAnyS, this.spokeAny)) {
+            this.spokeAny = candidate;
+            spokeAnyS = taughtAtS;
+          } else if (entryClient === client && isFresher(taughtAtS, candidate, spokeHereS, this.spokeHere)) {
+            this.spokeHere = candidate;
+            spokeHereS = taughtAtS;
+          }
+          break;
+        case KIND_TOLD:
+          if (entryClient === client && isFresher(taughtAtS, candidate, toldS, this.told)) {
+            this.told = candidate;
+            toldS = taughtAtS;
+          }
+          break;
+        case KIND_TOLD_ANY:
+          if (isFresher(taughtAtS, candidate, toldAnyS, toldAny)) {
+            toldAny = candidate;
+            toldAnyS = taughtAtS;
+          }
+          break;
+      }
+    }
+    if (this.told === NO_PROTOCOL) this.told = toldAny;
   }
 
   /** Sets are chosen by address and port, so that one look serves every protocol. */
@@ -108,11 +156,15 @@ export class PeerMemory {
     const table = this.#table;
     const setAt = this.#setAt(a0, a1, a2, a3, detail >>> 16);
     let victimAt = setAt;
-    for (let way = 0; way < WAYS; way++) {
-      const at = setAt + way * WORDS;
+    for (let at = setAt; at < setAt + WAYS * WORDS; at += WORDS) {
+      const entry = table[at + DETAIL]!;
+      if (entry === 0) {
+        victimAt = at;
+        break;
+      }
       if (
+        entry === detail &&
         table[at + 3] === a3 &&
-        table[at + DETAIL] === detail &&
         table[at + CLIENT] === client &&
         table[at] === a0 &&
         table[at + 1] === a1 &&
@@ -131,35 +183,11 @@ export class PeerMemory {
     table[victimAt + CLIENT] = client;
     table[victimAt + TAUGHT_AT] = timeMs / 1000;
   }
+}
 
-  /** The protocol of the freshest matching entry: deterministic whatever the order of teaching. */
-  #find(a0: number, a1: number, a2: number, a3: number, detail: number, mask: number, client: number, timeMs: number): number {
-    const table = this.#table;
-    const setAt = this.#setAt(a0, a1, a2, a3, detail >>> 16);
-    const oldestS = timeMs / 1000 - this.#ageS;
-    let foundAtS = oldestS;
-    let protocol = NO_PROTOCOL;
-    for (let way = 0; way < WAYS; way++) {
-      const at = setAt + way * WORDS;
-      const entry = table[at + DETAIL]!;
-      if (
-        table[at + 3] === a3 &&
-        (entry & mask) === detail &&
-        table[at + CLIENT] === client &&
-        table[at] === a0 &&
-        table[at + 1] === a1 &&
-        table[at + 2] === a2
-      ) {
-        const taughtAtS = table[at + TAUGHT_AT]!;
-        const candidate = (entry >>> 8) & 0xff;
-        if (taughtAtS > foundAtS || (taughtAtS === foundAtS && protocol !== NO_PROTOCOL && candidate < protocol)) {
-          foundAtS = taughtAtS;
-          protocol = candidate;
-        }
-      }
-    }
-    return protocol;
-  }
+/** The protocol taught last counts; of two taught in one second the lower number, so that the order of teaching does not matter. */
+function isFresher(taughtAtS: number, protocol: number, bestS: number, best: number): boolean {
+  return best === NO_PROTOCOL || taughtAtS > bestS || (taughtAtS === bestS && protocol < best);
 }
 
 /** Reduces a client address to a non-zero 32-bit word for the calls above. */
