@@ -46,7 +46,8 @@ function load(path: string, perFlow: number): { packets: Packet[]; flows: number
   while (reader.next() === 'packet') {
     const status = decodeFrame(view, reader.linkType, reader.bytes, reader.start, reader.end);
     if (status !== 'ok' || view.tunnelDepth !== 0 || (view.protocol !== 6 && view.protocol !== 17)) continue;
-    const flow = table.lookup(view, reader.timeMs);
+    view.timeMs = reader.timeMs;
+    const flow = table.lookup(view);
     if (table.packets(flow, 0) + table.packets(flow, 1) > perFlow) continue;
     if (table.isNew) flows++;
     if (firstMs < 0) firstMs = reader.timeMs;

@@ -40,7 +40,8 @@ class Probe {
 
   #packet(bytes: Uint8Array): void {
     decodeIp(this.#view, bytes, 0, bytes.length);
-    this.#identifier.packet(this.#view, this.#timeMs++);
+    this.#view.timeMs = this.#timeMs++;
+    this.#identifier.packet(this.#view);
   }
 
   udp(messages: readonly Message[], port = 40_123): void {
@@ -222,8 +223,9 @@ test('captures with flipped bytes are read to their end', (t) => {
           copy[at] = (copy[at] ?? 0) ^ (1 << (random() % 8));
         }
         const changed = new PacketView();
+        changed.timeMs = reader.timeMs;
         const status = decodeIp(changed, copy, 0, copy.length);
-        if (status === 'ok') identifier.packet(changed, reader.timeMs);
+        if (status === 'ok') identifier.packet(changed);
       });
       for (let i = 0; i < bytes.length / 2000; i++) {
         const at = FILE_HEADER_BYTES + (random() % (bytes.length - FILE_HEADER_BYTES));
@@ -252,7 +254,8 @@ test('every prefix of the first messages of the samples is borne', () => {
       if (view.payloadAt === view.end || shown++ > 40) return;
       const packet = view.bytes.slice(view.start, view.end);
       for (let end = 0; end <= packet.length; end++) {
-        if (decodeIp(part, packet, 0, end) === 'ok') identifier.packet(part, reader.timeMs);
+        part.timeMs = reader.timeMs;
+        if (decodeIp(part, packet, 0, end) === 'ok') identifier.packet(part);
       }
     });
     reader.feed(readFileSync(join(folder, name)));

@@ -154,7 +154,8 @@ export class Gate {
     }
     let flow: number;
     try {
-      flow = this.identifier.packet(view, timeMs);
+      view.timeMs = timeMs;
+      flow = this.identifier.packet(view);
     } catch (error) {
       this.#thrown(error);
       return this.#trouble('detector-threw');

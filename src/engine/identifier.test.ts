@@ -73,7 +73,8 @@ class Lab {
   feed(bytes: Uint8Array): string {
     const status = decodeIp(this.#view, bytes, 0, bytes.length);
     assert.equal(status, 'ok');
-    const flow = this.identifier.packet(this.#view, this.#timeMs);
+    this.#view.timeMs = this.#timeMs;
+    const flow = this.identifier.packet(this.#view);
     const finding = this.identifier.finding(flow);
     return finding === null ? 'none' : `${finding.feature} ${finding.confidence} @${this.identifier.table.decidedAtPacket(flow)}`;
   }
@@ -224,7 +225,7 @@ test('other protocols and later fragments have no flow', () => {
   const view = new PacketView();
   const bytes = buildUdp({ src: CLIENT, dst: PEER, srcPort: 1, dstPort: 2, payload: new Uint8Array(64), fragment: { offsetBytes: 64, isLast: true, id: 1 } });
   assert.equal(decodeIp(view, bytes, 0, bytes.length), 'fragment');
-  assert.equal(lab.identifier.packet(view, 0), -1);
+  assert.equal(lab.identifier.packet(view), -1);
   assert.equal(lab.identifier.otherPackets, 1);
 });
 

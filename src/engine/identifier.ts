@@ -142,22 +142,22 @@ export class Identifier {
   }
 
   /**
-   * One decoded packet (status `ok`, or `fragment` that is not a later one) at its time in
-   * milliseconds. Returns its flow, or -1 for a packet without one.
+   * One decoded packet (status `ok`, or `fragment` that is not a later one) with its time.
+   * Returns its flow, or -1 for a packet without one.
    */
-  packet(view: PacketView, timeMs: number): number {
+  packet(view: PacketView): number {
     const protocol = view.protocol;
     if ((protocol !== TCP && protocol !== UDP) || view.isLaterFragment) {
       this.otherPackets++;
       return -1;
     }
     const { table } = this;
-    const flow = table.lookup(view, timeMs);
-    if (table.isNew) this.#opened(flow, timeMs);
+    const flow = table.lookup(view);
+    if (table.isNew) this.#opened(flow, view.timeMs);
     const flags = table.flags(flow);
     if ((flags & FLOW_DONE) !== 0 || view.payloadAt >= view.end) return flow;
     this.#flow = flow;
-    this.#timeMs = timeMs;
+    this.#timeMs = view.timeMs;
     const direction = table.direction;
     const payloads = table.countPayload(flow);
     this.#prepare(view, flow, direction, protocol);

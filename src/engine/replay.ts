@@ -23,10 +23,10 @@ export class Replay {
   readonly counts: ReplayCounts = { packets: 0, lengthBytes: 0, fragments: 0, truncated: 0, malformed: 0, unsupported: 0 };
   readonly #identifier: Identifier;
   readonly #view = new PacketView();
-  readonly #onPacket: ((view: PacketView, flow: number, timeMs: number) => void) | undefined;
+  readonly #onPacket: ((view: PacketView, flow: number) => void) | undefined;
 
   /** `onPacket` sees every packet that has a flow, after the identifier did. */
-  constructor(identifier: Identifier, onPacket?: (view: PacketView, flow: number, timeMs: number) => void) {
+  constructor(identifier: Identifier, onPacket?: (view: PacketView, flow: number) => void) {
     this.#identifier = identifier;
     this.#onPacket = onPacket;
   }
@@ -43,12 +43,13 @@ export class Replay {
       counts.packets++;
       counts.lengthBytes += reader.originalLengthBytes;
       const status = decodeFrame(view, reader.linkType, reader.bytes, reader.start, reader.end);
+      view.timeMs = reader.timeMs;
       if (status === 'ok') {
-        const flow = identifier.packet(view, reader.timeMs);
-        if (onPacket !== undefined && flow >= 0) onPacket(view, flow, reader.timeMs);
+        const flow = identifier.packet(view);
+        if (onPacket !== undefined && flow >= 0) onPacket(view, flow);
       } else if (status === 'fragment') {
         counts.fragments++;
-        if (!view.isLaterFragment && view.transportAt > 0) identifier.packet(view, reader.timeMs);
+        if (!view.isLaterFragment && view.transportAt > 0) identifier.packet(view);
       } else counts[status]++;
     }
   }

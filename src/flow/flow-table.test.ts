@@ -57,7 +57,9 @@ class Recorder {
     return texts.join(' > ');
   }
   packet(packet: Packet, timeMs = 0): number {
-    return this.table.lookup(view(packet), timeMs);
+    const seen = view(packet);
+    seen.timeMs = timeMs;
+    return this.table.lookup(seen);
   }
 }
 

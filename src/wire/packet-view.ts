@@ -25,6 +25,11 @@ export type DecodeStatus = 'ok' | 'truncated' | 'malformed' | 'fragment' | 'unsu
 const NO_BYTES = new Uint8Array(0);
 
 export class PacketView {
+  /**
+   * When the packet was seen, in milliseconds; set by whoever has it (capture, queue), not by decoding. A field
+   * because V8 boxes a fraction that is an argument: one allocation for each packet (bench/identify.ts).
+   */
+  timeMs = 0;
   /** Borrowed: valid until the verdict for this packet is given. */
   bytes: Uint8Array = NO_BYTES;
   /** First byte of the (innermost decoded) IP header. */
