@@ -20,6 +20,7 @@ import { IpsetMembers } from '../kernel/ipset-members.js';
 import { PacketQueue } from '../kernel/nfqueue.js';
 import { readQueueStatistics } from '../kernel/queue-statistics.js';
 import { ClientClasses } from './client-classes.js';
+import { ConnectionCuts } from './connection-cuts.js';
 import { ConnectionMarks, flowKey } from './connection-marks.js';
 import { EventLog } from './event-log.js';
 import { FlowIndex } from './flow-index.js';
@@ -79,6 +80,7 @@ export class Wall {
   #plan: WallPlan;
   #conntrack: ConntrackTable | null = null;
   #marks: ConnectionMarks | null = null;
+  #cuts: ConnectionCuts | null = null;
   #members: IpsetMembers | null = null;
   #blocks: KernelBlocks | null = null;
   #queue: PacketQueue | null = null;
@@ -127,6 +129,7 @@ export class Wall {
       onVerdict: (flow, finding, verdict) => {
         this.events.verdict(this.gate, flow, finding, verdict);
         if (verdict.outcome === 'class') this.#classFor(flow, verdict);
+        if (verdict.outcome === 'reject') this.#cuts?.flow(flowKey(this.gate.identifier.table, flow));
       },
       onFlowEnd: (flow, finding, reason, verdict) => {
         this.#index.remove(this.gate.identifier.table, flow);
@@ -160,6 +163,7 @@ export class Wall {
     try {
       this.#conntrack = new ConntrackTable();
       this.#marks = new ConnectionMarks(this.#conntrack, this.#plan.field);
+      this.#cuts = new ConnectionCuts(this.#conntrack, this.#log);
       this.#members = new IpsetMembers({ onRefused: (set, name) => this.#log.warn({ component: 'sets', set }, `the kernel refuses members: ${name}`) });
       this.#blocks = new KernelBlocks(this.#members);
       const queues = Array.from({ length: gateway.queues }, (_, i) => gateway.first_queue + i);
@@ -193,10 +197,14 @@ export class Wall {
   }
 
   #review(): void {
-    const { table } = this.gate.identifier;
-    this.gate.review(steadyMs(), Date.now(), (flow, verdict) => {
-      this.#marks?.set(flowKey(table, flow), this.path.value(verdict));
-    }, REVIEW_FLOWS);
+    this.gate.review(steadyMs(), Date.now(), (flow, verdict) => this.#enforce(flow, verdict), REVIEW_FLOWS);
+  }
+
+  /** A verdict that no packet waits for: into the mark of the connection, and where it refuses, at once. */
+  #enforce(flow: number, verdict: FlowVerdict): void {
+    const key = flowKey(this.gate.identifier.table, flow);
+    this.#marks?.set(key, this.path.value(verdict));
+    if (verdict.outcome === 'reject' || verdict.outcome === 'drop') this.#cuts?.flow(key);
   }
 
   #keepHouse(): void {
@@ -240,6 +248,7 @@ export class Wall {
     }
     this.gate.setPolicy(kept.policy);
     this.#marks?.forget();
+    this.gate.judgeAll(steadyMs(), Date.now(), (flow, verdict) => this.#enforce(flow, verdict));
     return fixed.map((key) => `gateway.${key}`);
   }
 
@@ -254,6 +263,7 @@ export class Wall {
     this.#blocks?.block(address, seconds * 1000, steadyMs());
     this.#members?.flush();
     const count = this.#marks?.setFor(address, VALUE_DROP) ?? 0;
+    this.#cuts?.address(address);
     this.#log.info({ address: text, seconds, connections: count }, 'blocked by request');
     this.#eventLog.emit('block', { address: text, seconds, verdict: { action: 'drop', outcome: 'drop', rule: null, why: 'blocked' } });
     return count;
@@ -323,6 +333,7 @@ export class Wall {
       this.#marks?.forget();
     }
     this.#queue?.close();
+    this.#cuts?.close();
     this.#ends?.close();
     this.#members?.close();
     this.#conntrack?.close();

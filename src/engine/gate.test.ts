@@ -179,6 +179,21 @@ test('another policy judges flows anew and keeps what is known of them', () => {
   assert.equal(lab.tcp(`${CLIENT} 5000`, `${PEER} 6881`, 'more', 17), 'pass default');
 });
 
+test('another policy judges idle flows too, once, and only those that have a finding', () => {
+  const lab = new Lab(policy([]));
+  lab.tcp(`${CLIENT} 5000`, `${PEER} 6881`, 'HELLO SWARM', 1);
+  lab.tcp(`${CLIENT} 5001`, `${PEER} 80`, 'GET / HTTP/1.1', 1);
+  const judged = (): string[] => {
+    const out: string[] = [];
+    lab.gate.judgeAll(lab.timeMs, lab.wallMs, (flow, verdict) => out.push(`${lab.gate.identifier.table.port(flow, 0)} ${verdict.outcome}`));
+    return out;
+  };
+  assert.deepEqual(judged(), [], 'it has its verdict');
+  lab.gate.setPolicy(DROP);
+  assert.deepEqual(judged(), ['5000 drop']);
+  assert.deepEqual(judged(), []);
+});
+
 test('a detector that throws: the packet falls under the exception policy, the third time ends it', () => {
   for (const [trouble, expected] of [['accept', 'undecided'], ['drop', 'drop-packet']] as const) {
     const lab = new Lab(policy([rule({ kind: 'drop' })], trouble));

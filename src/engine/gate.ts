@@ -189,6 +189,20 @@ export class Gate {
     });
   }
 
+  /**
+   * Judges the flows that have a finding and no verdict, as after `setPolicy`: idle ones would keep what
+   * they had until they speak. Calls `onVerdict` for each that is settled.
+   */
+  judgeAll(timeMs: number, wallMs: number, onVerdict: (flow: number, verdict: FlowVerdict) => void): void {
+    this.#wallMs = wallMs;
+    this.#timeMs = timeMs;
+    this.identifier.table.forEach((flow) => {
+      if ((this.#verdicts[flow] ?? null) !== null || this.identifier.finding(flow) === null) return;
+      const verdict = this.#judge(flow);
+      if (verdict !== null) onVerdict(flow, verdict);
+    });
+  }
+
   #opened(flow: number, clientEnd: 0 | 1): void {
     this.#verdicts[flow] = null;
     this.#judged[flow] = null;

@@ -45,7 +45,7 @@ export interface Conntrack {
   /** Visits every entry that passes the filter. The kernel may ignore `filter.address`: check entries. */
   dump(ipVersion: 0 | 4 | 6, filter: DumpFilter, visit: (entry: ConntrackEntry) => void): void;
   /** The present form of an entry, null when it is gone. */
-  find(entry: ConntrackEntry): ConntrackEntry | null;
+  find(entry: EntryKey): ConntrackEntry | null;
   delete(entries: readonly ConntrackEntry[]): Outcome;
   /** Sets the bits of `mask` to those of `value`; other bits survive. */
   setMark(keys: readonly EntryKey[], value: number, mask: number): Outcome;
@@ -70,7 +70,7 @@ export class ConntrackTable implements Conntrack {
     await this.socket.dumpInTurns(this.startDump(ipVersion, filter), 'list connections', this.entryVisitor(visit));
   }
 
-  find(entry: ConntrackEntry): ConntrackEntry | null {
+  find(entry: EntryKey): ConntrackEntry | null {
     const { socket } = this;
     let found: ConntrackEntry | null = null;
     socket.writer.reset();

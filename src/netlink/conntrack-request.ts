@@ -92,7 +92,7 @@ export function deleteConntrack(writer: MessageWriter, entry: ConntrackEntry, se
 }
 
 /** Asks for this one entry; the answer is one entry, or ENOENT. */
-export function getConntrack(writer: MessageWriter, entry: ConntrackEntry, sequence: number): void {
+export function getConntrack(writer: MessageWriter, entry: EntryKey, sequence: number): void {
   writer.begin(IPCTNL_MSG_CT_GET, NLM_F_REQUEST | NLM_F_ACK, sequence);
   writer.u8(familyOf(entry.ipVersion)).u8(0).u16be(0);
   key(writer, entry);

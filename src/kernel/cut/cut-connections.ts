@@ -84,6 +84,8 @@ export class CutEngine {
   private receiver: PacketReceiver | null = null;
   private windows: WindowReader | SystemError | null = null;
   private last: Promise<unknown> = Promise.resolve();
+  /** Cuts that have begun or wait. */
+  private running = 0;
 
   /** As `cutConnections`. */
   cut(request: CutRequest): Promise<CutReport> {
@@ -93,8 +95,10 @@ export class CutEngine {
         return await cut.run();
       } finally {
         cut.close();
+        this.running--;
       }
     };
+    this.running++;
     const report = this.last.then(run);
     // The next one waits for the end of this one, however it ends; the caller hears of failures.
     this.last = report.catch(() => undefined);
@@ -118,7 +122,13 @@ export class CutEngine {
     return this.windows;
   }
 
+  /** At once, or after the cut that is running. */
   close(): void {
+    if (this.running > 0) void this.last.then(() => this.closeNow());
+    else this.closeNow();
+  }
+
+  private closeNow(): void {
     this.receiver?.close();
     if (this.windows instanceof WindowReader) this.windows.close();
     this.receiver = null;

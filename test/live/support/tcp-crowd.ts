@@ -14,6 +14,8 @@ export interface CrowdPlan {
   readonly host: string;
   readonly port: number;
   readonly traffic: 'idle' | 'flood' | 'slow' | 'half';
+  /** What `idle` says instead of one byte; Latin-1. */
+  readonly greeting?: string;
   /** Local address of connecting sockets. */
   readonly from?: string;
   /** The other end's FIN does not end a connection here. */
@@ -65,7 +67,7 @@ class Crowd {
     });
     const { traffic } = this.plan;
     if (traffic === 'half') socket.end('x');
-    else if (traffic === 'idle') socket.write('x');
+    else if (traffic === 'idle') socket.write(this.plan.greeting ?? 'x', 'latin1');
     else if (traffic === 'flood') this.flood(socket);
     else this.talk(socket);
   }
