@@ -97,7 +97,7 @@ test('allowed: identified, and the download is whole', live, async (t) => {
   ));
 });
 
-test(`dropped or rejected: not one piece within ${BLOCKED_SECONDS} s`, { ...live, concurrency: isAll ? 8 : 12 }, async (t) => {
+test(`dropped or rejected: not one piece within ${BLOCKED_SECONDS} s`, { ...live, concurrency: isAll ? 16 : 12 }, async (t) => {
   const blocked = async (s: TestContext, it: Case, action: string): Promise<void> => {
     const gate = gateway(s, it.masquerade);
     gate.share(2 * MIB, it.tracker, it.isTrackerAllowed === true ? TRACKER : SERVER[4]);
