@@ -361,10 +361,12 @@ class Writer {
     const [end, found] = [this.#temporary(), this.#temporary()];
     this.#line(`const ${end} = i0 >= 0 && i0 <= N ? B + N : B + i0;`);
     this.#line(`const ${found} = O.searchBytes(p, B + i0, ${end}, ${triple(needle)}, ${op.ignoreCase});`);
-    if (op.missing === 'no') this.#line(`if (${found} < 0) { ${this.#end(3, null)} }`);
-    const stop = op.missing === 'no' ? found : `(${found} < 0 ? ${end} : ${found})`;
+    // An empty needle is found wherever the offset is, be it before the packet.
+    const isMissing = needle.literal === null ? `${found} < 0 && ${needle.length} > 0` : needle.literal.length > 0 ? `${found} < 0` : 'false';
+    if (op.missing === 'no') this.#line(`if (${isMissing}) { ${this.#end(3, null)} }`);
+    const stop = op.missing === 'no' ? found : `(${isMissing} ? ${end} : ${found})`;
     const size = this.#temporary();
-    const behind = op.missing === 'no' ? `${found} - B + ${needle.length}` : `${found} < 0 ? ${end} - B : ${found} - B + ${needle.length}`;
+    const behind = op.missing === 'no' ? `${found} - B + ${needle.length}` : `${isMissing} ? ${end} - B : ${found} - B + ${needle.length}`;
     // The needle's own slot may be the target: take its length first.
     this.#line(`const ${size} = ${behind};`);
     const from = this.#temporary();
