@@ -47,7 +47,7 @@ test('ropec compiles into the working directory, and rope runs both forms', () =
   for (const script of ['web.rope', 'web.rp']) {
     const { status, out } = run('rope', [script, 'web.bin', 'other.bin']);
     assert.equal(status, 0);
-    assert.equal(out, 'web.bin:1: yes\nother.bin:1: no  EAssertFailed at ' + `${script}:2:17\n1 of 2 packets matched\n`);
+    assert.equal(out, `web.bin:1: yes\nother.bin:1: no  EAssertFailed at ${script}:2:17\n1 of 2 packets matched\n`);
   }
 });
 

@@ -56,6 +56,8 @@ test('every field of an IPv4 TCP segment stands where RFC 791 and RFC 9293 put i
     ack: 0x89abcdef,
     isLaterFragment: false,
     tunnelDepth: 0,
+    // The reader's to set, not the decoder's.
+    timeMs: 0,
   });
 });
 
