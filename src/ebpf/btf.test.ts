@@ -93,6 +93,16 @@ test('every truncation is refused with a reason', () => {
   }
 });
 
+test('an array of itself has no size, and ends', () => {
+  // Byte 88 is the low byte of the array's element type: 3 is the array.
+  const damaged = sampleBtf(TYPES);
+  damaged[88] = 3;
+  const types = readBtf(damaged);
+  assert.ok(typeof types !== 'string');
+  const place = types.member('nf_conn', 'proto.tcp.seen[1].td_end');
+  assert.ok(typeof place === 'string' || place.sizeBytes === 0, JSON.stringify(place));
+});
+
 test('damaged types give answers or reasons, never an exception or an endless walk', () => {
   const bytes = sampleBtf(TYPES);
   fc.assert(

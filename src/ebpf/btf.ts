@@ -192,14 +192,19 @@ export class Btf {
     return { offsetBytes, sizeBytes: this.sizeOf(type) };
   }
 
-  /** Bytes of a type; 0 for void and functions. */
+  /** Bytes of a type; 0 for void, functions, and arrays of themselves (damaged data). */
   sizeOf(id: number): number {
+    return this.#sizeWithin(id, 0);
+  }
+
+  #sizeWithin(id: number, depth: number): number {
+    if (depth > MAX_DEPTH) return 0;
     const resolved = this.#resolve(id);
     const type = this.#type(resolved);
     if (!type) return 0;
     if (type.kind === BTF_KIND_PTR) return 8;
     const array = this.#array(resolved);
-    if (array) return array.count * this.sizeOf(array.element);
+    if (array) return array.count * this.#sizeWithin(array.element, depth + 1);
     return type.kind === BTF_KIND_FUNC || type.kind === BTF_KIND_FUNC_PROTO || type.kind === BTF_KIND_FWD ? 0 : type.size;
   }
 
