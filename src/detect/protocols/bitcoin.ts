@@ -11,7 +11,8 @@
  */
 import { ascii, fromHex, u32 } from '../../base/bytes.js';
 import { DomainSet } from '../../base/domain.js';
-import { type Anchor, defineProtocol, type Feature, type Finding, type Inspection, match, MORE, NO, TCP, UDP } from '../detector.js';
+import { type Anchor, defineProtocol, type Feature, type Finding, type Inspection, match, MORE, NO, TCP } from '../detector.js';
+import { dnsQuestions } from '../facets/dns-questions.js';
 import { COMMAND_AT, HEADER_BYTES, harvestAddresses, isHeader, payloadBytes } from './bitcoin/messages.js';
 
 const MESSAGE = match('certain', 'message header of Bitcoin or a network derived from it');
@@ -96,16 +97,7 @@ const SEEDS = new DomainSet([
   'seed2.multidoge.org',
 ]);
 
-const dns: Feature = {
-  feature: 'dns',
-  transport: UDP,
-  trigger: { kind: 'facet', facet: 'dns' },
-  remember: 'none',
-  inspect(input: Inspection): Finding {
-    const message = input.dns();
-    return message !== null && SEEDS.hasAny(message.questions) ? NAMED : NO;
-  },
-};
+const dns = dnsQuestions(SEEDS, NAMED);
 
 export const bitcoin = defineProtocol({
   id: 'bitcoin',

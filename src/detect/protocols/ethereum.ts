@@ -12,6 +12,7 @@
 import { u16, u8 } from '../../base/bytes.js';
 import { DomainSet } from '../../base/domain.js';
 import { defineProtocol, type Feature, type Finding, type Inspection, match, MORE, NO, TCP, type TurnLog, UDP } from '../detector.js';
+import { dnsQuestions } from '../facets/dns-questions.js';
 import { harvestDiscovery, hasDiscoveryForm, isDiscoveryPacket } from './ethereum/discovery.js';
 import { isCurvePoint } from './ethereum/secp256k1.js';
 
@@ -100,16 +101,7 @@ const rlpx: Feature = {
 /** EIP-1459: trees of node records published by the Ethereum Foundation. */
 const DOMAINS = new DomainSet(['ethdisco.net']);
 
-const dns: Feature = {
-  feature: 'dns',
-  transport: UDP,
-  trigger: { kind: 'facet', facet: 'dns' },
-  remember: 'none',
-  inspect(input: Inspection): Finding {
-    const message = input.dns();
-    return message !== null && DOMAINS.hasAny(message.questions) ? NAMED : NO;
-  },
-};
+const dns = dnsQuestions(DOMAINS, NAMED);
 
 export const ethereum = defineProtocol({
   id: 'ethereum',

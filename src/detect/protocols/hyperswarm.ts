@@ -12,6 +12,7 @@
 import { u16le, u8 } from '../../base/bytes.js';
 import { DomainSet } from '../../base/domain.js';
 import { defineProtocol, type Feature, type Finding, type Inspection, match, MORE, NO, UDP } from '../detector.js';
+import { dnsQuestions } from '../facets/dns-questions.js';
 import { eachToldAddress, isDhtMessage, REPLY, REQUEST, TO_AT } from './hyperswarm/dht-rpc.js';
 import { isAnswer, isSameStream, isUdxHeader, isUdxOpening } from './hyperswarm/udx.js';
 
@@ -114,16 +115,7 @@ const holepunch: Feature = {
 /** Bootstrap nodes are node1 to node3.hyperdht.org. */
 const DOMAINS = new DomainSet(['hyperdht.org']);
 
-const dns: Feature = {
-  feature: 'dns',
-  transport: UDP,
-  trigger: { kind: 'facet', facet: 'dns' },
-  remember: 'none',
-  inspect(input: Inspection): Finding {
-    const message = input.dns();
-    return message !== null && DOMAINS.hasAny(message.questions) ? NAMED : NO;
-  },
-};
+const dns = dnsQuestions(DOMAINS, NAMED);
 
 export const hyperswarm = defineProtocol({
   id: 'hyperswarm',

@@ -12,6 +12,7 @@
 import { ascii, hasAt, indexOf, u16, u32, u8 } from '../../base/bytes.js';
 import { DomainSet } from '../../base/domain.js';
 import { defineProtocol, type Feature, type Finding, type Inspection, match, MORE, NO, type PeerSink, TCP, UDP } from '../detector.js';
+import { dnsQuestions } from '../facets/dns-questions.js';
 
 const ANNOUNCE = match('certain', 'Resilio Sync announce: BSYNC and a bencoded dictionary');
 const OPENING = match('certain', 'Resilio Sync connection opening: BSYNC with nonce and share');
@@ -122,16 +123,7 @@ const tracker: Feature = {
 /** t., r. and config.usyncapp.com: trackers, relays, and the list of both. */
 const DOMAINS = new DomainSet(['usyncapp.com']);
 
-const dns: Feature = {
-  feature: 'dns',
-  transport: UDP,
-  trigger: { kind: 'facet', facet: 'dns' },
-  remember: 'none',
-  inspect(input: Inspection): Finding {
-    const message = input.dns();
-    return message !== null && DOMAINS.hasAny(message.questions) ? NAMED : NO;
-  },
-};
+const dns = dnsQuestions(DOMAINS, NAMED);
 
 export const resilio = defineProtocol({
   id: 'resilio',
