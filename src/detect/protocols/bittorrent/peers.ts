@@ -13,33 +13,21 @@ export const ID_BYTES = 20;
 export const IPV4_PEER_BYTES = 6;
 export const IPV6_PEER_BYTES = 18;
 
-/** Tells each whole record of [at, end): `idBytes` to skip, 4-byte address, port. */
-export function tellIpv4Peers(
+/** Tells each whole record of [at, end): `idBytes` to skip, address, port. */
+export function tellPeers(
   bytes: Uint8Array,
   at: number,
   end: number,
+  addressBytes: 4 | 16,
   idBytes: number,
   sink: PeerSink,
 ): void {
-  const recordBytes = idBytes + IPV4_PEER_BYTES;
-  for (let next = at + idBytes; next + IPV4_PEER_BYTES <= end; next += recordBytes) {
-    const port = u16(bytes, next + 4);
-    if (port !== 0) sink.toldIpv4(bytes, next, port);
-  }
-}
-
-/** Tells each whole record of [at, end): `idBytes` to skip, 16-byte address, port. */
-export function tellIpv6Peers(
-  bytes: Uint8Array,
-  at: number,
-  end: number,
-  idBytes: number,
-  sink: PeerSink,
-): void {
-  const recordBytes = idBytes + IPV6_PEER_BYTES;
-  for (let next = at + idBytes; next + IPV6_PEER_BYTES <= end; next += recordBytes) {
-    const port = u16(bytes, next + 16);
-    if (port !== 0) sink.toldIpv6(bytes, next, port);
+  const peerBytes = addressBytes + 2;
+  for (let next = at + idBytes; next + peerBytes <= end; next += idBytes + peerBytes) {
+    const port = u16(bytes, next + addressBytes);
+    if (port === 0) continue;
+    if (addressBytes === 4) sink.toldIpv4(bytes, next, port);
+    else sink.toldIpv6(bytes, next, port);
   }
 }
 
@@ -57,8 +45,7 @@ export function tellCompactString(
   const contentAt = contentOfString(bytes, at, end);
   if (contentAt < 0) return;
   const contentEnd = after < 0 ? end : after;
-  if (addressBytes === 4) tellIpv4Peers(bytes, contentAt, contentEnd, idBytes, sink);
-  else tellIpv6Peers(bytes, contentAt, contentEnd, idBytes, sink);
+  tellPeers(bytes, contentAt, contentEnd, addressBytes, idBytes, sink);
 }
 
 /** The packet's sender says that it accepts peers on `port`; numbers that are no port are ignored. */

@@ -25,8 +25,7 @@ import {
   ID_BYTES,
   IPV4_PEER_BYTES,
   IPV6_PEER_BYTES,
-  tellIpv4Peers,
-  tellIpv6Peers,
+  tellPeers,
   tellListeningPort,
 } from './peers.js';
 
@@ -136,8 +135,7 @@ function harvest(input: Inspection, sink: PeerSink): boolean {
   if (peersAt > end || u32(bytes, start) !== ACTION_ANNOUNCE) return true;
   const intervalS = u32(bytes, start + 8);
   if (intervalS === 0 || intervalS > MAX_INTERVAL_S || (end - peersAt) % peerBytes !== 0) return true;
-  if (ipVersion === 6) tellIpv6Peers(bytes, peersAt, end, 0, sink);
-  else tellIpv4Peers(bytes, peersAt, end, 0, sink);
+  tellPeers(bytes, peersAt, end, ipVersion === 6 ? 16 : 4, 0, sink);
   return true;
 }
 
