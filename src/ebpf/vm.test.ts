@@ -7,14 +7,14 @@ import {
 } from './alu.js';
 import { assemble, decode } from './assemble.js';
 import {
-  BPF_FUNC_ktime_get_boot_ns, BPF_FUNC_map_delete_elem, BPF_FUNC_map_lookup_elem, BPF_FUNC_map_update_elem,
+  BPF_FUNC_ktime_get_boot_ns, BPF_FUNC_loop, BPF_FUNC_map_delete_elem, BPF_FUNC_map_lookup_elem, BPF_FUNC_map_update_elem,
   BPF_FUNC_skb_load_bytes, SKB_LEN, SKB_SIZE_BYTES,
 } from './helpers.js';
 import { label, type Item } from './instruction.js';
 import { BPF_B, BPF_DW, BPF_H, BPF_W, r0, r1, r2, r3, r4, r6, r7, r10 } from './isa.js';
 import { call, callLocal, exit, ja, jeq, jge, jlt, jne, jset, jsgt, jslt } from './jump.js';
 import {
-  atomicAdd, atomicFetchAdd, compareExchange, exchange, load, loadImm64, loadMap, loadMapValue, loadSigned, store,
+  atomicAdd, atomicFetchAdd, compareExchange, exchange, load, loadFunction, loadImm64, loadMap, loadMapValue, loadSigned, store,
   storeImm,
 } from './load-store.js';
 import { validate } from './validate.js';
@@ -123,6 +123,44 @@ test('a local function has its own frame and keeps r6-r9 of its caller', () => {
     exit(),
   ]);
   assert.equal(vm.run(new Uint8Array(8)), 80 + 1 + 40);
+});
+
+/** Sums 1 .. n in the stack of the caller by bpf_loop, ending when the sum reaches `limit`. */
+function summing(rounds: number, limit: number): Item[] {
+  return [
+    storeImm(BPF_W, r10, -4, 0),
+    mov.imm(r1, rounds),
+    loadFunction(r2, 'body'),
+    mov.reg(r3, r10),
+    mov.imm(r4, 0),
+    call(BPF_FUNC_loop),
+    lsh.imm(r0, 16),
+    load(BPF_W, r1, r10, -4),
+    add.reg(r0, r1),
+    exit(),
+    label('body'),
+    load(BPF_W, r3, r2, -4),
+    add.reg(r3, r1),
+    add.imm(r3, 1),
+    store(BPF_W, r2, -4, r3),
+    mov.imm(r0, 0),
+    jlt.imm(r3, limit, 'on'),
+    mov.imm(r0, 1),
+    label('on'),
+    exit(),
+  ];
+}
+
+test('bpf_loop calls a function until it says stop, and tells the rounds', () => {
+  const table: [string, number, number, number, number][] = [
+    ['all rounds', 10, 1000, 10, 55],
+    ['stopped in the fourth', 10, 10, 4, 10],
+    ['no round', 0, 1000, 0, 0],
+  ];
+  for (const [name, rounds, limit, made, sum] of table) {
+    assert.equal(machine(summing(rounds, limit)).vm.run(new Uint8Array(8)), (made << 16) + sum, name);
+  }
+  assert.equal(machine(summing((1 << 23) + 1, 1000)).vm.run(new Uint8Array(8)) >>> 16, 0xfff9, '-E2BIG');
 });
 
 test('packet bytes come through skb_load_bytes, or an error and zeros', () => {

@@ -27,14 +27,14 @@ import { Code } from './ebpf/code.js';
 import { emitTest } from './ebpf/compare.js';
 import { emitCharge, emitIf, emitLoopOp, emitRepeat, emitScope } from './ebpf/control.js';
 import { emitEnds, hotdropProgram, type Form } from './ebpf/ends.js';
-import { emitHeaders } from './ebpf/headers.js';
+import { emitHead, emitHeaders } from './ebpf/headers.js';
 import { emitArenaOp, emitCopy, emitSlice, emitStrField } from './ebpf/make.js';
 import {
   emitAbs, emitAddGlobal, emitArith, emitAtoi, emitDecode, emitDigits, emitGetGlobal, emitSetGlobal,
 } from './ebpf/numbers.js';
 import { allOps, planSlots, MAX_SCRATCH_BYTES } from './ebpf/plan.js';
 import { Program, type Obstacle } from './ebpf/program.js';
-import { emitExpectStr, emitScan, emitSearch, emitTake, emitTakeWhile } from './ebpf/reads.js';
+import { emitExpectStr, emitScan, emitSearch, emitTake, emitTakeWhile, literalBytes } from './ebpf/reads.js';
 import { acquireScratch, SCRATCH_MAP, scratchShape } from './ebpf/scratch.js';
 import { GLOBALS_MAP, GLOBALS_SHAPE, MEMO_MAP, MEMO_SHAPE, STATE_MAP, stateShape } from './ebpf/state.js';
 import { emitNow, emitTimePart } from './ebpf/times.js';
@@ -71,6 +71,7 @@ function compileWith(ir: Ir, form: Form, isTight: boolean): KernelResult | 'stac
   code.begin();
   const wantsTransport = ir.fields.some((field) => field.startsWith('tcp_') || field.startsWith('udp_'));
   const headers = emitHeaders(code, wantsTransport);
+  if (!isTight && looksTwice(ir)) emitHead(code, headers);
   const constants = new Constants();
   const plan = planSlots(ir, code.frame, isTight);
   const program = new Program(ir, code, plan, headers, constants, compileOps);
@@ -104,6 +105,15 @@ function compileWith(ir: Ir, form: Form, isTight: boolean): KernelResult | 'stac
       hotdrop: mayHotdrop ? hotdropProgram() : null,
     },
   };
+}
+
+/** True when several places compare bytes of the packet with literals. */
+function looksTwice(ir: Ir): boolean {
+  let looks = 0;
+  for (const op of allOps(ir.ops)) {
+    if (op.op === 'expectStr' || ('test' in op && op.test.kind === 'str')) looks++;
+  }
+  return looks > 1;
 }
 
 function shapeOf(name: string, constants: Constants, scratchBytes: number): MapShape {
@@ -183,6 +193,7 @@ function compileOps(program: Program, ops: readonly Op[]): void {
     const line = ir.spans[op.at]?.line;
     if (line !== undefined) code.line = line;
     compileOp(program, op);
+    program.start.after(op, op.op === 'expectStr' ? literalBytes(program, op.parts) : 0);
   }
 }
 

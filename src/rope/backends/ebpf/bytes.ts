@@ -7,7 +7,7 @@
 import { add, and, lsh, mov, or, rsh, sub, xor } from '../../../ebpf/alu.js';
 import { BPF_FUNC_skb_load_bytes } from '../../../ebpf/helpers.js';
 import { BPF_B, BPF_DW, BPF_H, BPF_W, r0, r1, r2, r3, r4, r6, r9 } from '../../../ebpf/isa.js';
-import { call, jge, jne } from '../../../ebpf/jump.js';
+import { call, ja, jge, jne } from '../../../ebpf/jump.js';
 import { load, loadImm64, loadMapValue, store, storeImm } from '../../../ebpf/load-store.js';
 import type { Code } from './code.js';
 import { STATE_CONSTANTS_AT, STATE_MAP } from './state.js';
@@ -108,6 +108,11 @@ export function emitByteAt(code: Code, source: Source, scratchAt: number): void 
 export function emitCompareInPlace(code: Code, place: Place, bytes: Uint8Array, ignoreCase: boolean, miss: string): void {
   if (bytes.length === 0) return;
   emitAddress(code, r3, place);
+  emitCompareAt(code, bytes, ignoreCase, miss);
+}
+
+/** The same at the address in r3. Loses r1, r2. */
+function emitCompareAt(code: Code, bytes: Uint8Array, ignoreCase: boolean, miss: string): void {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   for (let i = 0; i < bytes.length; ) {
     const left = bytes.length - i;
@@ -137,16 +142,31 @@ export function emitCompareInPlace(code: Code, place: Place, bytes: Uint8Array, 
 
 /**
  * Goes to `miss` unless the packet has `bytes` from the position in r2 on; loses r0-r5. What lies beyond the packet misses
- * only if the buffer's end is the packet's: callers check the length before.
+ * only if the buffer's end is the packet's: callers check the length before. `canBeHead`: the position may be where the
+ * data begins.
  */
-export function emitComparePacket(code: Code, bytes: Uint8Array, ignoreCase: boolean, miss: string): void {
+export function emitComparePacket(code: Code, bytes: Uint8Array, ignoreCase: boolean, miss: string, canBeHead = false): void {
   if (bytes.length === 0) return;
-  const { frame } = code;
-  frame.borrow(CHUNK_BYTES + 8, (at) => {
-    const positionAt = at;
-    const chunkAt = at + 8;
-    const isLong = bytes.length > CHUNK_BYTES;
-    if (isLong) code.emit(store(BPF_W, r9, positionAt, r2));
+  const { frame, head } = code;
+  frame.borrow(CHUNK_BYTES, (chunkAt) => {
+    if (bytes.length <= CHUNK_BYTES) {
+      const elsewhere = code.newLabel('elsewhere');
+      const compare = code.newLabel('compare');
+      // Alternatives look at the same place again and again: what begins the data is there already.
+      if (canBeHead && head && bytes.length <= head.lengthBytes) {
+        code.emit(load(BPF_W, r1, r9, head.positionAt), jne.reg32(r1, r2, elsewhere));
+        code.address(r3, head.at);
+        code.emit(ja(compare));
+      }
+      code.place(elsewhere);
+      emitPacketLoad(code, chunkAt, bytes.length, miss);
+      code.address(r3, chunkAt);
+      code.place(compare);
+      emitCompareAt(code, bytes, ignoreCase, miss);
+      return;
+    }
+    const positionAt = frame.take(4);
+    code.emit(store(BPF_W, r9, positionAt, r2));
     for (let i = 0; i < bytes.length; i += CHUNK_BYTES) {
       const part = bytes.subarray(i, i + CHUNK_BYTES);
       if (i > 0) code.emit(load(BPF_W, r2, r9, positionAt), add.imm32(r2, i));

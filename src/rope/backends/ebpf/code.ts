@@ -41,12 +41,22 @@ export interface FunctionCode {
   readonly leaves: Set<Exit>;
 }
 
+/** The first bytes of the data in the frame at `at`; beyond the packet's end zeros. */
+export interface Head {
+  readonly at: number;
+  readonly lengthBytes: number;
+  /** Frame offset of the position in the packet at which they begin. */
+  readonly positionAt: number;
+}
+
 /** Rounds that no packet can need: as many bytes as a length field holds. */
 export const MAX_PACKET_BYTES = 65536;
 
 export class Code {
   readonly functions: FunctionCode[] = [];
   readonly frame = new Frame();
+  /** The first bytes of the data, when they were loaded: see `headers.ts`. */
+  head: Head | null = null;
   /** Source line of what is being emitted. */
   line: number | undefined;
   /** Operations for the map of constants, in the order of their first use. */
@@ -56,6 +66,11 @@ export class Code {
   constructor() {
     this.#current = { name: 'rope', items: [], parent: null, leaves: new Set() };
     this.functions.push(this.#current);
+  }
+
+  /** Inside the body of a loop. */
+  get isInLoop(): boolean {
+    return this.#current.parent !== null;
   }
 
   emit(...items: Item[]): void {

@@ -87,7 +87,8 @@ function emitEqual(program: Program, ignoreCase: boolean, a: Str, b: Str, otherw
       code.emit(jne.imm32(r1, bytes.length, otherwise));
       if (source.kind === 'packet') {
         code.emit(load(BPF_W, r2, r9, source.offsetAt));
-        emitComparePacket(code, bytes, ignoreCase, otherwise);
+        // Strings that scripts compare often are the first bytes of $data; in loops the paths would multiply.
+        emitComparePacket(code, bytes, ignoreCase, otherwise, !code.isInLoop);
       } else if (source.kind === 'buffer') {
         // A literal longer than the buffer cannot be equal, and the length said so.
         if (bytes.length <= source.capacityBytes) emitCompareInPlace(code, source.at, bytes, ignoreCase, otherwise);

@@ -16,15 +16,18 @@ export function emitIf(program: Program, op: Controlling<'if'>): void {
   const { code } = program;
   const otherwise = code.newLabel('else');
   emitTest(program, op.test, otherwise);
-  program.compile(op.whenTrue);
-  if (op.whenFalse.length === 0) {
-    code.place(otherwise);
-    return;
-  }
   const done = code.newLabel('endif');
-  code.emit(ja(done));
-  code.place(otherwise);
-  program.compile(op.whenFalse);
+  program.start.branches(
+    { ops: op.whenTrue, compile: () => program.compile(op.whenTrue) },
+    {
+      ops: op.whenFalse,
+      compile: () => {
+        if (op.whenFalse.length > 0) code.emit(ja(done));
+        code.place(otherwise);
+        program.compile(op.whenFalse);
+      },
+    },
+  );
   code.place(done);
 }
 
@@ -37,7 +40,7 @@ export function emitLoopOp(program: Program, op: Controlling<'loop'>): void {
   code.loop('loop', () => {
     const fails = code.newLabel('loop_fails');
     const on = code.newLabel('loop_on');
-    program.compile(op.head);
+    program.start.enclosed([...op.head, ...op.body], true, () => program.compile(op.head));
     emitTest(program, op.test, fails);
     code.emit(ja(on));
     code.place(fails);
@@ -48,7 +51,7 @@ export function emitLoopOp(program: Program, op: Controlling<'loop'>): void {
       code.emit(load(BPF_W, r1, r9, program.intAt(op.counter)), jsge.reg32(r1, r2, tooMany));
       code.emit(add.imm32(r1, 1), store(BPF_W, r9, program.intAt(op.counter), r1));
     });
-    program.compile(op.body);
+    program.start.enclosed([...op.head, ...op.body], true, () => program.compile(op.body));
   });
   program.end(HOTDROP, op.at, 'EMaxLoops');
   code.place(over.label);
@@ -63,7 +66,7 @@ export function emitRepeat(program: Program, op: Controlling<'repeat'>): void {
   code.place(few);
   code.loop('repeat', () => {
     program.storeInt(op.counter, r1);
-    program.compile(op.body);
+    program.start.enclosed(op.body, true, () => program.compile(op.body));
   });
   code.place(none);
 }
@@ -71,7 +74,7 @@ export function emitRepeat(program: Program, op: Controlling<'repeat'>): void {
 export function emitScope(program: Program, op: Controlling<'scope'>): void {
   const { code } = program;
   const exit = code.newExit('scope_end');
-  program.inScope(exit, op.result, () => program.compile(op.body));
+  program.start.enclosed(op.body, false, () => program.inScope(exit, op.result, () => program.compile(op.body)));
   code.emit(storeImm(BPF_W, r9, program.intAt(op.result), OKAY));
   code.place(exit.label);
 }

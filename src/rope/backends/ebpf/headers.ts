@@ -9,7 +9,7 @@
  * Frame: `headerAt` holds the 20 bytes of the IPv4 header or the first 20 of the
  * IPv6 header, `headerAt + 20` up to 20 bytes of the transport header.
  */
-import { add, and, lsh, mov, rsh, toBigEndian } from '../../../ebpf/alu.js';
+import { add, and, lsh, mov, rsh, sub, toBigEndian } from '../../../ebpf/alu.js';
 import { BPF_FUNC_skb_load_bytes, SKB_LEN } from '../../../ebpf/helpers.js';
 import { BPF_B, BPF_DW, BPF_H, BPF_W, r0, r1, r2, r3, r4, r5, r6, r7, r8, r9 } from '../../../ebpf/isa.js';
 import { call, ja, jeq, jge, jgt, jlt, jne } from '../../../ebpf/jump.js';
@@ -41,6 +41,27 @@ export interface HeaderPlaces {
   readonly presentAt: number;
   /** Where the data begins in the packet. */
   readonly dataAt: number;
+}
+
+/** Bytes of the data that are loaded in advance for scripts that look at its beginning more than once. */
+const HEAD_BYTES = 32;
+
+/** Emits code that loads the first bytes of the data. In: r7 where it begins, r8 length of the packet. Loses r0-r5. */
+export function emitHead(code: Code, { dataAt }: HeaderPlaces): void {
+  const at = code.frame.take(HEAD_BYTES);
+  code.head = { at, lengthBytes: HEAD_BYTES, positionAt: dataAt };
+  const whole = code.newLabel('head_whole');
+  const ready = code.newLabel('head_ready');
+  const done = code.newLabel('head_done');
+  for (let i = 0; i < HEAD_BYTES; i += 8) code.emit(storeImm(BPF_DW, r9, at + i, 0));
+  code.emit(mov.reg32(r4, r8), sub.reg32(r4, r7), jeq.imm32(r4, 0, done), jgt.imm32(r4, HEAD_BYTES, whole));
+  code.place(ready);
+  code.emit(mov.reg(r1, r6), mov.reg32(r2, r7));
+  code.address(r3, at);
+  code.emit(call(BPF_FUNC_skb_load_bytes), ja(done));
+  code.place(whole);
+  code.emit(mov.imm32(r4, HEAD_BYTES), ja(ready));
+  code.place(done);
 }
 
 /** Emits the prologue. `wantsTransport`: fields of the transport header will be read. Afterwards r8 is the length of the packet, also in the frame, and r7 where the data begins. */

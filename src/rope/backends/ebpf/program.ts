@@ -11,6 +11,7 @@ import type { Constants, Source } from './bytes.js';
 import type { Code, Exit } from './code.js';
 import type { HeaderPlaces } from './headers.js';
 import { hasLoops, type SlotPlan, type StrPlace } from './plan.js';
+import { StartTracker } from './start-tracker.js';
 import { KERNEL_ERROR_TAGS } from './state.js';
 
 /** Position of a string that is in its slot's buffer and not in the packet. */
@@ -45,6 +46,7 @@ export class Program {
   readonly actionsAt: number;
   /** Frame: bytes of new strings so far. */
   readonly arenaUsedAt: number;
+  readonly start = new StartTracker();
   readonly #scopes: OpenScope[] = [];
   readonly #compile: (ops: readonly Op[]) => void;
 

@@ -105,7 +105,7 @@ export function emitScan(program: Program, op: Reading<'scan'>): void {
       const byte = program.strPlace(op.byte);
       if (byte.offsetAt !== null) code.emit(store(BPF_W, r9, byte.offsetAt, r1));
       code.emit(storeImm(BPF_W, r9, byte.lengthAt, 1), store(BPF_W, r9, frame.offsetAt, r1));
-      program.compile(op.body);
+      program.start.enclosed(op.body, true, () => program.compile(op.body));
       const fails = code.newLabel('scan_stop');
       const next = code.newLabel('scan_next');
       emitTest(program, op.test, fails);
@@ -229,6 +229,11 @@ function emitMatchAt(program: Program, text: Source, placeAt: number, ignoreCase
   });
 }
 
+/** Bytes that the literals of an expectStr have together. */
+export function literalBytes(program: Program, parts: readonly Str[]): number {
+  return parts.reduce((sum, part) => sum + (part.kind === 'literal' ? program.literal(part.index).length : 0), 0);
+}
+
 export function emitExpectStr(program: Program, op: Reading<'expectStr'>): void {
   const { code } = program;
   const { frame } = code;
@@ -240,7 +245,7 @@ export function emitExpectStr(program: Program, op: Reading<'expectStr'>): void 
     program.orElse(NO, op.at, null, (miss) => {
       // r1 is the offset still; a long packet without room for the literal is the common miss.
       code.emit(jlt.imm32(r2, bytes.length, miss), mov.reg32(r2, r1));
-      emitComparePacket(code, bytes, op.ignoreCase, miss);
+      emitComparePacket(code, bytes, op.ignoreCase, miss, program.start.canBe);
       code.emit(load(BPF_W, r1, r9, frame.offsetAt), add.imm32(r1, bytes.length), store(BPF_W, r9, frame.offsetAt, r1));
     });
     return;
