@@ -1,6 +1,6 @@
 /**
- * Shell completion scripts, generated from a command tree: subcommands, their options and
- * the choices of arguments. File names complete where nothing else is known.
+ * Shell completion scripts, generated from a command tree: subcommands, their options, the
+ * choices of options and arguments. File names complete where nothing else is known.
  */
 import type { Command, Option } from 'commander';
 
@@ -10,24 +10,33 @@ export type Shell = (typeof SHELLS)[number];
 interface Entry {
   /** Words after the program: `identify`; empty for the program itself. */
   readonly path: string;
-  readonly description: string;
   readonly options: readonly Option[];
   readonly subcommands: readonly Command[];
   /** Choices of the arguments, where there are any. */
   readonly choices: readonly string[];
 }
 
-function entries(command: Command, path: string): Entry[] {
+/** What the command tree does not say. */
+export interface CompletionHints {
+  /** The subcommand that is meant when none is named; its options complete without it. */
+  readonly defaultCommand?: string;
+  /** What the arguments of a subcommand may be, by its path, where commander does not check them. */
+  readonly choices?: Readonly<Record<string, readonly string[]>>;
+}
+
+function entries(command: Command, path: string, { defaultCommand, choices }: CompletionHints): Entry[] {
   const help = command.createHelp();
   const subcommands = help.visibleCommands(command).filter((sub) => sub.name() !== 'help');
+  const implied = subcommands.find((sub) => sub.name() === defaultCommand);
+  const options = [...help.visibleOptions(command), ...(implied ? implied.createHelp().visibleOptions(implied) : [])];
   const own: Entry = {
     path,
-    description: command.description(),
-    options: help.visibleOptions(command),
+    options: options.filter(({ flags }, index) => options.findIndex((other) => other.flags === flags) === index),
     subcommands,
-    choices: command.registeredArguments.flatMap((argument) => argument.argChoices ?? []),
+    choices: [...command.registeredArguments.flatMap((argument) => argument.argChoices ?? []), ...(choices?.[path] ?? [])],
   };
-  return [own, ...subcommands.flatMap((sub) => entries(sub, path === '' ? sub.name() : `${path} ${sub.name()}`))];
+  const below: CompletionHints = choices === undefined ? {} : { choices };
+  return [own, ...subcommands.flatMap((sub) => entries(sub, path === '' ? sub.name() : `${path} ${sub.name()}`, below))];
 }
 
 function flags(option: Option): string[] {
@@ -43,13 +52,21 @@ function plain(text: string): string {
   return (text.split('\n')[0] ?? '').replace(/['"`$\\[\]:]/g, '');
 }
 
+/** `path --option` of each option with choices, and these. */
+function optionChoices(all: readonly Entry[]): [string, readonly string[]][] {
+  return all.flatMap(({ path, options }) =>
+    options.flatMap((option) => flags(option).map((flag): [string, readonly string[]] => [`${path} ${flag}`, option.argChoices ?? []])).filter(([, choices]) => choices.length > 0),
+  );
+}
+
 function bash(name: string, all: readonly Entry[]): string {
   const cases = all.filter(({ path }) => path !== '').map((entry) => `    '${entry.path}') words='${words(entry).join(' ')}' ;;`);
   const names = all.filter(({ path }) => path !== '').map(({ path }) => `'${path}'`);
+  const values = optionChoices(all).map(([option, choices]) => `    '${option}') words='${choices.join(' ')}' ;;`);
   const top = all[0] ? words(all[0]).join(' ') : '';
   return `# bash completion for ${name}
 _${name}() {
-  local current=\${COMP_WORDS[COMP_CWORD]} path='' words='${top}' i
+  local current=\${COMP_WORDS[COMP_CWORD]} before=\${COMP_WORDS[COMP_CWORD-1]} path='' words='${top}' i
   for ((i = 1; i < COMP_CWORD; i++)); do
     case "\${COMP_WORDS[i]}" in -*) continue ;; esac
     local longer="\${path:+$path }\${COMP_WORDS[i]}"
@@ -57,6 +74,12 @@ _${name}() {
   done
   case "$path" in
 ${cases.join('\n')}
+  esac
+  # --option=value reaches us as three words.
+  [ "$current" != = ] || current=''
+  [ "$before" != = ] || before=\${COMP_WORDS[COMP_CWORD-2]}
+  case "$path $before" in
+${values.join('\n')}
   esac
   COMPREPLY=($(compgen -W "$words" -- "$current"))
   [ \${#COMPREPLY[@]} -gt 0 ] || COMPREPLY=($(compgen -f -- "$current"))
@@ -73,17 +96,25 @@ function zsh(name: string, all: readonly Entry[]): string {
       ...entry.options.flatMap((option) => flags(option).map((flag) => `'${flag}:${plain(option.description)}'`)),
     ].join(' ');
   const cases = all.filter(({ path }) => path !== '').map((entry) => `    '${entry.path}') entries=(${list(entry)}) ;;`);
+  const values = optionChoices(all).map(([option, choices]) => `    '${option}') entries=(${choices.join(' ')}); _describe 'value' entries; return ;;`);
   return `#compdef ${name}
 # zsh completion for ${name}
 _${name}() {
-  local path='' word
+  local path='' word before=\${words[CURRENT-1]}
   local -a entries
   for word in \${words[2,CURRENT-1]}; do
     [[ $word == -* ]] || path="\${path:+$path }$word"
   done
+  if [[ \${words[CURRENT]} == --*=* ]]; then
+    before=\${words[CURRENT]%%=*}
+    compset -P '*='
+  fi
   entries=(${all[0] ? list(all[0]) : ''})
   case $path in
 ${cases.join('\n')}
+  esac
+  case "$path $before" in
+${values.join('\n')}
   esac
   _describe '${name}' entries
   _files
@@ -94,22 +125,25 @@ _${name} "$@"
 
 function fish(name: string, all: readonly Entry[]): string {
   const lines = [`# fish completion for ${name}`];
+  const subcommands = all[0]?.subcommands.map((sub) => sub.name()).join(' ') ?? '';
   for (const entry of all) {
-    const condition = entry.path === '' ? '__fish_use_subcommand' : `__fish_seen_subcommand_from ${entry.path.split(' ').pop() ?? ''}`;
-    for (const sub of entry.subcommands) lines.push(`complete -c ${name} -n '${condition}' -a ${sub.name()} -d '${plain(sub.description())}'`);
-    for (const choice of entry.choices) lines.push(`complete -c ${name} -n '${condition}' -a ${choice}`);
+    const seen = entry.path === '' ? `not __fish_seen_subcommand_from ${subcommands}` : `__fish_seen_subcommand_from ${entry.path.split(' ').pop() ?? ''}`;
+    const condition = subcommands === '' ? '' : ` -n '${seen}'`;
+    for (const sub of entry.subcommands) lines.push(`complete -c ${name}${condition} -a ${sub.name()} -d '${plain(sub.description())}'`);
+    if (entry.choices.length > 0) lines.push(`complete -c ${name}${condition} -f -a '${entry.choices.join(' ')}'`);
     for (const option of entry.options) {
       const short = option.short ? ` -s ${option.short.slice(1)}` : '';
       const long = option.long ? ` -l ${option.long.slice(2)}` : '';
-      lines.push(`complete -c ${name} -n '${condition}'${short}${long}${option.required ? ' -r' : ''} -d '${plain(option.description)}'`);
+      const value = option.argChoices ? ` -x -a '${option.argChoices.join(' ')}'` : option.required ? ' -r' : '';
+      lines.push(`complete -c ${name}${condition}${short}${long}${value} -d '${plain(option.description)}'`);
     }
   }
   return `${lines.join('\n')}\n`;
 }
 
 /** The completion script of a program for a shell. */
-export function completionScript(program: Command, shell: Shell): string {
-  const all = entries(program, '');
+export function completionScript(program: Command, shell: Shell, hints: CompletionHints = {}): string {
+  const all = entries(program, '', hints);
   switch (shell) {
     case 'bash':
       return bash(program.name(), all);

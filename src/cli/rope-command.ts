@@ -1,10 +1,14 @@
 /** The command tree of `rope`, as data: also what completions and man pages are generated from. */
-import { Command, Option } from 'commander';
+import { Argument, Command, Option } from 'commander';
+import { REFERENCE_NAMES } from '../rope/reference.js';
+import { type CompletionHints, SHELLS, type Shell, completionScript } from './completion.js';
 import { BACK_ENDS } from './rope-back-ends.js';
 import { addKernelCommands } from './rope-kernel-command.js';
 import { addPushOptions, limitsOption } from './rope-options.js';
 import { exitWith, wholeNumber } from './run-command.js';
 import { version } from './version.js';
+
+export const ROPE_COMPLETION: CompletionHints = { defaultCommand: 'run', choices: { words: REFERENCE_NAMES } };
 
 export function ropeCommand(): Command {
   const program = new Command('rope')
@@ -22,6 +26,7 @@ Without a command, \`run\` is meant. Examples:
   tcpdump -w - | rope -q gnutella.rp -   only the count and the exit status
   rope debug contlen.rope reply.pkt      step through a script
   rope test my-script.md                 run test cases (docs/rope-tests.md)
+  rope words lift_while                  what does this word do?
   rope load bittorrent.rope --name bt    into the kernel; then, in a rule:
   iptables -A FORWARD $(rope rule bt) -j DROP
 
@@ -39,6 +44,7 @@ Exit status of run, like grep: 0 a packet matched, 1 none did, 2 error.`,
       exitWith(ropeTest(files, options));
     });
   addKernelCommands(program);
+  addReference(program);
   return program;
 }
 
@@ -77,4 +83,22 @@ function addDebug(program: Command): void {
     const { ropeDebug } = await import('./rope-debug.js');
     exitWith(await ropeDebug(script, packets, options, pushes));
   });
+}
+
+function addReference(program: Command): void {
+  program
+    .command('words')
+    .description('explain words and predefined registers of the language; without a name list them all')
+    .argument('[NAME...]', 'words and registers, these with or without $')
+    .action(async (names: string[]) => {
+      const { ropeWords } = await import('./rope-words.js');
+      exitWith(ropeWords(names));
+    });
+  program
+    .command('completion')
+    .description('print the completion script of a shell: eval "$(rope completion bash)"')
+    .addArgument(new Argument('<SHELL>', 'shell').choices(SHELLS))
+    .action((shell: Shell) => {
+      process.stdout.write(completionScript(program, shell, ROPE_COMPLETION));
+    });
 }

@@ -3,9 +3,9 @@ import { type Command, CommanderError } from 'commander';
 import { EXIT_FAILED, EXIT_OK, EXIT_USAGE } from './exit-codes.js';
 
 /** Makes a program and its subcommands throw instead of exiting, and show help after usage errors. */
-function prepare(command: Command): void {
-  command.exitOverride().showHelpAfterError(`(${command.name()} --help explains the options)`);
-  for (const sub of command.commands) prepare(sub);
+function prepare(command: Command, name = command.name()): void {
+  command.exitOverride().showHelpAfterError(`(${name} --help explains the options)`);
+  for (const sub of command.commands) prepare(sub, `${name} ${sub.name()}`);
 }
 
 export async function runCommand(program: Command, argv: readonly string[] = process.argv): Promise<void> {

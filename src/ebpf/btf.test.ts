@@ -103,6 +103,11 @@ test('an array of itself has no size, and ends', () => {
   assert.ok(typeof place === 'string' || place.sizeBytes === 0, JSON.stringify(place));
 });
 
+test('anonymous structures inside themselves are searched once', () => {
+  const types = read(sampleBtf([{ kind: 'struct', name: 's', bytes: 8, members: [['', 1, 0], ['', 1, 0], ['', 1, 0]] }]));
+  assert.equal(types.member('s', 'none'), 'struct s has no member none');
+});
+
 test('damaged types give answers or reasons, never an exception or an endless walk', () => {
   const bytes = sampleBtf(TYPES);
   fc.assert(

@@ -177,7 +177,7 @@ export class Btf {
     for (const step of path.split('.')) {
       const match = /^(\w+)((?:\[\d+\])*)$/.exec(step);
       if (!match) return `"${step}" is no member name`;
-      const found = this.#memberOf(type, match[1] ?? '', 0);
+      const found = this.#memberOf(type, match[1] ?? '', new Set());
       if (!found) return `struct ${structure} has no member ${path}`;
       if (found.offsetBits % 8 !== 0) return `${structure}.${path} is a bit field`;
       offsetBytes += found.offsetBits / 8;
@@ -244,9 +244,12 @@ export class Btf {
     return { element: u32le(type.owner.#bytes, at), count: u32le(type.owner.#bytes, at + 8) };
   }
 
-  #memberOf(id: number, name: string, depth: number): { type: number; offsetBits: number } | undefined {
-    const type = this.#type(this.#resolve(id));
-    if (!type || (type.kind !== BTF_KIND_STRUCT && type.kind !== BTF_KIND_UNION) || depth > MAX_DEPTH) return undefined;
+  /** `seen`: types searched before. Damaged data nest anonymous types in themselves, and walks of them would multiply. */
+  #memberOf(id: number, name: string, seen: Set<number>): { type: number; offsetBits: number } | undefined {
+    const resolved = this.#resolve(id);
+    const type = this.#type(resolved);
+    if (!type || (type.kind !== BTF_KIND_STRUCT && type.kind !== BTF_KIND_UNION) || seen.has(resolved)) return undefined;
+    seen.add(resolved);
     const { owner } = type;
     for (let i = 0; i < type.count; i++) {
       const at = type.at + TYPE_BYTES + 12 * i;
@@ -259,7 +262,7 @@ export class Btf {
         if (owner.#nameIs(nameAt, name)) return { type: member, offsetBits };
         continue;
       }
-      const inner = this.#memberOf(member, name, depth + 1);
+      const inner = this.#memberOf(member, name, seen);
       if (inner) return { type: inner.type, offsetBits: offsetBits + inner.offsetBits };
     }
     return undefined;
