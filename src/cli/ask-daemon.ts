@@ -1,10 +1,9 @@
 /** What commands that talk to the daemon share: where its socket is, one question, failures as exit statuses. */
-import { existsSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
+import { controlSocket } from '../config/load.js';
 import { ControlClient } from '../control/client.js';
 import { DEFAULT_SOCKET, type Request } from '../control/protocol.js';
 import { EXIT_FAILED } from './exit-codes.js';
-import { DEFAULT_CONFIG } from './config-path.js';
-import { isConfig, readConfig } from './read-config.js';
 import { failureOf, sayFailure } from './wall-failure.js';
 
 export interface DaemonOptions {
@@ -16,9 +15,14 @@ export interface DaemonOptions {
 /** `--socket`, else what the configuration says, else the default. */
 export function socketPath(options: DaemonOptions): string {
   if (options.socket !== undefined) return options.socket;
-  if (options.config === DEFAULT_CONFIG && !existsSync(DEFAULT_CONFIG)) return DEFAULT_SOCKET;
-  const config = readConfig(options.config);
-  return isConfig(config) ? config.file.control.socket : DEFAULT_SOCKET;
+  try {
+    return controlSocket(readFileSync(options.config, 'utf8')) ?? DEFAULT_SOCKET;
+  } catch (error) {
+    // Users of the socket's group need not be able to read the configuration.
+    const { code } = error as NodeJS.ErrnoException;
+    if (code !== 'ENOENT' && code !== 'EACCES') throw error;
+    return DEFAULT_SOCKET;
+  }
 }
 
 /** Asks one question and gives the answer to `show`; returns the exit status. */

@@ -1,6 +1,6 @@
 import { test } from 'node:test';
 import assert from 'node:assert/strict';
-import { loadConfig, problemText } from './load.js';
+import { controlSocket, loadConfig, problemText } from './load.js';
 
 const KNOWN = { protocols: ['bittorrent-like', 'gnu-like'] };
 
@@ -110,4 +110,17 @@ test('text that is no TOML is one problem with its line', () => {
 test('a protocol that a rope script defines can be named by rules', () => {
   const text = '[gateway]\ninside = ["eth1"]\n[[rope]]\nscript = "mine"\nprotocol = "mine"\n[[rule]]\nname = "x"\nprotocol = ["mine"]\naction = "drop"\n';
   assert.deepEqual(problems(text), []);
+});
+
+test('the control socket is found in a configuration with mistakes elsewhere, and in none that names no socket', () => {
+  assert.equal(controlSocket('[gateway]\ninside = 5\n[control]\nsocket = "/run/x.sock"\n[[rule]]\naction = "fly"\n'), '/run/x.sock');
+  for (const text of ['', '[control]\n', '[control]\nsocket = 5\n', 'control = 5\n', '[control\n']) assert.equal(controlSocket(text), null, text);
+});
+
+test('a wall has room for 16 rope detectors', () => {
+  const text = (count: number): string => `[gateway]\ninside = ["lan"]\n${Array.from({ length: count }, (_, i) => `[[rope]]\nscript = "x.rope"\nprotocol = "p${i}"\n`).join('')}`;
+  assert.ok('config' in loadConfig(text(16), KNOWN));
+  const result = loadConfig(text(17), KNOWN);
+  assert.ok('problems' in result);
+  assert.match(result.problems.map((problem) => problemText('c', problem)).join(), /rope\[16\]: is one detector too many/);
 });

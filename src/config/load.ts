@@ -46,6 +46,9 @@ const DSCP: Readonly<Record<string, number>> = {
   ef: 46, le: 1,
 };
 
+/** Scripts are asked about every first payload, and the engine tells 64 features with one first byte apart (trigger-index.ts). */
+const MAX_ROPE_DETECTORS = 16;
+
 /** Contained clients stay so for this long after the last sign. */
 const DEFAULT_HOLD_MS = 600_000;
 
@@ -242,11 +245,24 @@ export function loadConfig(text: string, known: KnownNames): ConfigResult {
   const extended = new Loader(text, { protocols: [...known.protocols, ...file.rope.map(({ protocol }) => protocol)] });
   const timeZone = file.gateway.time_zone ?? null;
   const rules = file.rule.map((rule, index) => extended.rule(rule, index, timeZone));
+  if (file.rope.length > MAX_ROPE_DETECTORS) extended.report(['rope', MAX_ROPE_DETECTORS], `is one detector too many: ${MAX_ROPE_DETECTORS} fit`, 'put what belongs together into one script, with expect_one');
   const twice = file.rule.findIndex((rule, index) => file.rule.findIndex((other) => other.name === rule.name) < index);
   if (twice >= 0) extended.report(['rule', twice, 'name'], 'is the name of two rules', 'names stand in events and metrics: make them different');
   if (extended.problems.length > 0) return { problems: sorted(extended.problems) };
   const policy: Policy = { rules, defaultAction: { kind: file.default.action }, trouble: file.gateway.mode === 'open' ? 'accept' : 'drop' };
   return { config: { file, policy } };
+}
+
+/** The control socket that a configuration names, also one with mistakes elsewhere (it was good when the daemon started); otherwise null. */
+export function controlSocket(text: string): string | null {
+  try {
+    const { control } = parse(text);
+    const socket = typeof control === 'object' && 'socket' in control ? control.socket : null;
+    return typeof socket === 'string' && socket !== '' ? socket : null;
+  } catch (error) {
+    if (!(error instanceof TomlError)) throw error;
+    return null;
+  }
 }
 
 function sorted(problems: readonly ConfigProblem[]): ConfigProblem[] {

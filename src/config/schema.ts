@@ -49,6 +49,7 @@ export const ropeSchema = z.strictObject({
   protocol: z.string().regex(/^[a-z][a-z0-9-]{0,31}$/, 'is no protocol name (lower-case letters, digits, hyphens)'),
   confidence: z.enum(CONFIDENCES).default('likely'),
   category: z.enum(['file-sharing', 'streaming', 'sync', 'distributed-web', 'cryptocurrency', 'voice']).default('file-sharing'),
+  push: z.array(z.union([z.int().min(-0x8000_0000).max(0xffff_ffff), z.string().max(1024), z.strictObject({ ip: z.string() })])).default([]),
 });
 
 export const configSchema = z.strictObject({

@@ -79,16 +79,17 @@ export class EventLog {
 
   #flush(): void {
     if (this.#isWriting || this.#waiting.length === 0 || this.#fd < 0) return;
-    const lines = this.#waiting;
-    const text = Buffer.from(lines.join(''));
+    const text = Buffer.from(this.#waiting.join(''));
+    // Further lines join these while the disk is busy.
+    const count = this.#waiting.length;
     this.#isWriting = true;
     write(this.#fd, text, (error, writtenBytes) => {
       this.#isWriting = false;
       const isWhole = error === null && writtenBytes === text.length;
       const rest = isWhole ? [] : [text.subarray(writtenBytes ?? 0).toString()];
-      this.#waiting = [...rest, ...this.#waiting.slice(lines.length)];
+      this.#waiting = [...rest, ...this.#waiting.slice(count)];
       this.#waitingBytes = this.#waiting.reduce((sum, line) => sum + line.length, 0);
-      if (isWhole) this.written += lines.length;
+      if (isWhole) this.written += count;
       else if (!this.#isTroubled) this.#options.onTrouble(`cannot write events: ${error?.message ?? 'the disk is full'}`);
       this.#isTroubled = !isWhole;
     });

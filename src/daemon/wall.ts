@@ -6,6 +6,7 @@
  * the reader), the rules last. Of a stop: the rules first, so that nothing is queued when the reader goes.
  */
 import { randomBytes } from 'node:crypto';
+import type { Protocol } from '../detect/detector.js';
 import { PROTOCOLS } from '../detect/registry.js';
 import type { Config } from '../config/load.js';
 import type { PeerList, Status, TopRow } from '../control/protocol.js';
@@ -15,6 +16,7 @@ import { VALUE_DROP, VALUE_UNDECIDED } from '../enforce/marks.js';
 import { shapedInterfaces } from '../enforce/shaping.js';
 import { type IptablesVariant, WallRules } from '../enforce/wall-rules.js';
 import { type FlowVerdict, Gate } from '../engine/gate.js';
+import { replaceProtocols } from '../engine/protocol-places.js';
 import { ConntrackTable, type ConntrackEvents, watchConntrack } from '../kernel/conntrack.js';
 import { IpsetMembers } from '../kernel/ipset-members.js';
 import { PacketQueue } from '../kernel/nfqueue.js';
@@ -78,6 +80,7 @@ export class Wall {
   readonly #timers: NodeJS.Timeout[] = [];
   #config: Config;
   #plan: WallPlan;
+  #protocols: readonly Protocol[];
   #conntrack: ConntrackTable | null = null;
   #marks: ConnectionMarks | null = null;
   #cuts: ConnectionCuts | null = null;
@@ -106,9 +109,10 @@ export class Wall {
       onTrouble: (message) => log.error({ component: 'events' }, message),
     });
     this.events = new WallEvents(this.#eventLog);
+    this.#protocols = [...PROTOCOLS, ...(config.ropeProtocols ?? [])];
     this.gate = new Gate(
       {
-        protocols: [...PROTOCOLS, ...(config.ropeProtocols ?? [])],
+        protocols: this.#protocols,
         policy: config.policy,
         flows: { maxFlows: gateway.max_flows, hashSeed: randomBytes(4).readInt32LE() },
         peers: { ageMs: gateway.peer_minutes * 60_000 },
@@ -237,6 +241,11 @@ export class Wall {
     const before = this.#config.file.gateway;
     const after = config.file.gateway;
     const fixed = (['queues', 'first_queue', 'mark_mask', 'max_flows', 'peer_minutes', 'backend', 'mode'] as const).filter((key) => before[key] !== after[key]);
+    const protocols = replaceProtocols(this.#protocols, PROTOCOLS.length, config.ropeProtocols ?? []);
+    if (protocols && protocols.length > PROTOCOLS.length) {
+      this.#protocols = protocols;
+      this.gate.setProtocols(protocols);
+    }
     const kept: Config = { ...config, file: { ...config.file, gateway: { ...after, ...Object.fromEntries(fixed.map((key) => [key, before[key]])) } } };
     const plan = planOf(kept);
     const isSame = JSON.stringify(plan) === JSON.stringify(this.#plan);
@@ -249,7 +258,7 @@ export class Wall {
     this.gate.setPolicy(kept.policy);
     this.#marks?.forget();
     this.gate.judgeAll(steadyMs(), Date.now(), (flow, verdict) => this.#enforce(flow, verdict));
-    return fixed.map((key) => `gateway.${key}`);
+    return [...fixed.map((key) => `gateway.${key}`), ...(protocols ? [] : ['rope'])];
   }
 
   reopenEvents(): void {

@@ -1,15 +1,18 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ascii } from '../base/bytes.js';
+import type { Argument } from '../rope/argument.js';
 import { compile } from '../rope/compile.js';
 import { MORE, type Protocol, TCP, UDP } from './detector.js';
+import { PROTOCOLS } from './registry.js';
 import { ropeProtocol } from './rope-detector.js';
 import { inspectSample } from './sample.js';
+import { buildTransportIndex } from './trigger-index.js';
 
-function detector(source: string): Protocol {
-  const compiled = compile(source);
+function detector(source: string, args: readonly Argument[] = []): Protocol {
+  const compiled = compile(source, args.length > 0 ? { args } : {});
   assert.ok(compiled.isValid);
-  return ropeProtocol({ protocol: 'mine', script: 'mine', compiled, confidence: 'certain', category: 'file-sharing' });
+  return ropeProtocol({ protocol: 'mine', script: 'mine', compiled, args, confidence: 'certain', category: 'file-sharing' });
 }
 
 function answer(protocol: Protocol, transport: typeof TCP | typeof UDP, payload: Uint8Array, options: { srcPort?: number; dstPort?: number } = {}): string {
@@ -47,4 +50,19 @@ test('a full stream prefix without a match is no', () => {
   assert.equal(answer(mine, TCP, new Uint8Array(4095)), 'more');
   assert.equal(answer(mine, TCP, new Uint8Array(4096)), 'no');
   assert.equal(answer(mine, UDP, new Uint8Array(9000)), 'more');
+});
+
+test('arguments are constants of the detector, on both back ends', () => {
+  const args: Argument[] = [{ type: 'int', value: 4000 }, { type: 'str', bytes: ascii('HELO') }];
+  for (const source of ['$text put $port put $tcp_dest $port eq assert $text expect_str yes', '$text put $port put $tcp_dest $port eq assert $text expect_str $port { 1 2 } { 3 } ifelse yes']) {
+    const mine = detector(source, args);
+    assert.equal(answer(mine, TCP, ascii('HELO there'), { dstPort: 4000 }), 'certain');
+    assert.equal(answer(mine, TCP, ascii('HELO there'), { dstPort: 4001 }), 'more');
+    assert.equal(answer(mine, TCP, ascii('EHLO there'), { dstPort: 4000 }), 'more');
+  }
+});
+
+test('the engine has room for the registry and as many scripts as a configuration may name', () => {
+  const scripts = Array.from({ length: 16 }, (_, i) => ({ ...detector('no'), id: `mine-${i}` }));
+  for (const transport of [TCP, UDP] as const) assert.equal(buildTransportIndex([...PROTOCOLS, ...scripts], transport).byFirstByte.length, 256);
 });

@@ -11,6 +11,7 @@
  */
 import { putU16 } from '../base/bytes.js';
 import type { Category, Confidence } from '../events/confidence.js';
+import type { Argument } from '../rope/argument.js';
 import { INTERPRETER, JAVASCRIPT, type Runner } from '../rope/backends/back-end.js';
 import type { Compiled } from '../rope/compile.js';
 import { HOTDROP, isMatch } from '../rope/ir.js';
@@ -27,17 +28,18 @@ export interface RopeDetectorOptions {
   /** Protocol id that events and rules use. */
   readonly protocol: string;
   readonly script: string;
-  /** Valid, and compiled without arguments. */
+  /** Valid, and compiled with these arguments. */
   readonly compiled: Compiled;
+  readonly args: readonly Argument[];
   readonly confidence: Confidence;
   readonly category: Category;
 }
 
 export function ropeProtocol(options: RopeDetectorOptions): Protocol {
-  const { protocol, script, compiled, confidence, category } = options;
+  const { protocol, script, compiled, args, confidence, category } = options;
   const context = new RunContext();
-  const prepared = JAVASCRIPT.prepare(compiled, [], context);
-  const runner = typeof prepared === 'string' ? (INTERPRETER.prepare(compiled, [], context) as Runner) : prepared;
+  const prepared = JAVASCRIPT.prepare(compiled, args, context);
+  const runner = typeof prepared === 'string' ? (INTERPRETER.prepare(compiled, args, context) as Runner) : prepared;
   const finding = match(confidence, `rope script ${script}`);
   const packet = new SyntheticPacket();
   const inspect = (input: Inspection): Finding => {

@@ -51,7 +51,7 @@ export class FindingTable {
     const known = (this.#knownPeers[protocolIndex] ??= []);
     for (let i = 0; i < known.length; i++) {
       const finding = known[i]!;
-      if (finding.confidence === confidence && finding.why === why) return finding;
+      if (finding.confidence === confidence && finding.why === why && finding.protocol === protocol) return finding;
     }
     const finding: FlowFinding = { protocol, protocolIndex, feature: KNOWN_PEER, confidence, why, isRaisedByHost: false };
     known.push(finding);

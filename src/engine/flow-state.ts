@@ -136,6 +136,16 @@ export class FlowStatePool {
     return new FlowState(this.#slab, index);
   }
 
+  /** The features have changed: streams in use are shown to all of them again, from their first byte, with the next segment. */
+  restart(): void {
+    for (let state = this.#oldest; state; state = state.newer) {
+      for (const direction of [0, 1] as const) {
+        const stream = state.existingStream(direction);
+        if (stream) stream.hasBegun = false;
+      }
+    }
+  }
+
   /** Returns a state to the pool. */
   give(state: FlowState): void {
     if (state.older) state.older.newer = state.newer;

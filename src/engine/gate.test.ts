@@ -166,6 +166,8 @@ test('hours of a rule: what passed is blocked when they begin, and a clock that 
   assert.deepEqual(changes(), []);
   lab.wallMs += 7 * 3_600_000;
   assert.deepEqual(changes(), ['drop']);
+  assert.deepEqual(changes(), []);
+  assert.deepEqual(lab.said, ['greeting pass default', 'greeting drop rule'], 'a review that comes to the same verdict is no news');
   assert.equal(lab.gate.identifier.table.size, 1);
 });
 

@@ -80,7 +80,7 @@ export class Gate {
   readonly troubles: TroubleCounts = { malformed: 0, truncated: 0, 'detector-threw': 0, 'state-evicted': 0, 'table-full': 0 };
   #policy: Policy;
   #wantsMac: boolean;
-  readonly #protocols: readonly Protocol[];
+  #protocols: readonly Protocol[];
   readonly #listener: GateListener;
   readonly #interned = new Map<string, FlowVerdict>();
   // By flow number.
@@ -89,6 +89,8 @@ export class Gate {
   readonly #clientEnds: (0 | 1)[] = [];
   readonly #macs: (string | null)[] = [];
   readonly #throws = new Map<string, number>();
+  /** The verdict of the flow that is being reviewed: to come to the same again is no news. */
+  #standing: FlowVerdict | null = null;
   /** Where the next review goes on in the table. */
   #reviewAt = 0;
   // Of the packet in hand.
@@ -120,6 +122,12 @@ export class Gate {
   /** Rules name hardware addresses: give them to `packet`. */
   get needsMac(): boolean {
     return this.#wantsMac;
+  }
+
+  /** Other protocols from now on, each at its place: see `Identifier.setProtocols`. */
+  setProtocols(protocols: readonly Protocol[]): void {
+    this.identifier.setProtocols(protocols);
+    this.#protocols = protocols;
   }
 
   /** Swaps the policy. Flows keep their findings and are judged anew at their next packet, or by `review`. */
@@ -183,7 +191,9 @@ export class Gate {
       const finding = identifier.review(flow, timeMs);
       if (before === null || (finding === null && this.#judged[flow] === null)) return;
       this.#verdicts[flow] = null;
+      this.#standing = before;
       const now = this.#judge(flow);
+      this.#standing = null;
       if (now === null) this.#verdicts[flow] = before;
       else if (now !== before) onChange(flow, now);
     });
@@ -248,7 +258,7 @@ export class Gate {
 
   #settle(flow: number, finding: FlowFinding | null, verdict: FlowVerdict): FlowVerdict {
     this.#verdicts[flow] = verdict;
-    this.#listener.onVerdict?.(flow, finding, verdict);
+    if (verdict !== this.#standing) this.#listener.onVerdict?.(flow, finding, verdict);
     return verdict;
   }
 

@@ -137,6 +137,29 @@ test('a feature that wants more bytes gets them, as long as the budget lasts', (
   assert.equal(lab.tcp(C, P, text.slice(39), 139), 'late certain @14');
 });
 
+test('protocols change under live flows: new ones see the stream from its start, and decided flows keep their finding', () => {
+  const lab = new Lab();
+  const own: Feature = {
+    feature: 'own',
+    transport: TCP,
+    trigger: { kind: 'always', because: 'a script' },
+    inspect: (input) => (hasAt(input.bytes, input.start, input.end, ascii('WAIT for me')) ? match('certain', 'own') : MORE),
+  };
+  const mine: Protocol = { id: 'mine', title: 'Mine', category: 'file-sharing', specs: [], features: [own] };
+  lab.tcp(C, P, 'WAIT', 100);
+  lab.identifier.setProtocols([SWARM, mine]);
+  assert.equal(lab.tcp(C, P, ' for me', 104), 'own certain @2');
+  lab.identifier.setProtocols([SWARM, { ...mine, features: [] }]);
+  assert.equal(lab.tcp(C, P, ' and more', 111), 'own certain @2');
+  // Nor does memory of its endpoints name anything.
+  assert.equal(lab.tcp(`${CLIENT} 40001`, P, 'WAIT for me', 100), 'none');
+  // Waiting for more when the feature goes: nobody is asked any more, nothing breaks.
+  lab.identifier.setProtocols([SWARM, mine]);
+  assert.equal(lab.tcp(`${CLIENT} 40002`, `${STRANGER} 6000`, 'WA', 100), 'none');
+  lab.identifier.setProtocols([SWARM]);
+  assert.equal(lab.tcp(`${CLIENT} 40002`, `${STRANGER} 6000`, 'IT for me', 102), 'none');
+});
+
 test('sequence numbers wrap', () => {
   const lab = new Lab();
   lab.tcp(C, P, '', 0xfffffffb, TCP_SYN);

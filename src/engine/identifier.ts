@@ -65,9 +65,9 @@ export class Identifier {
   /** Undecided flows given up because too many were undecided at once. */
   evictedStates = 0;
 
-  readonly #protocols: readonly Protocol[];
-  readonly #tcp: TransportIndex;
-  readonly #udp: TransportIndex;
+  #protocols: readonly Protocol[];
+  #tcp: TransportIndex;
+  #udp: TransportIndex;
   readonly #scheduler: Scheduler;
   readonly #input: LiveInspection;
   readonly #pool: FlowStatePool;
@@ -108,6 +108,17 @@ export class Identifier {
   /** True when no further packet of the flow can change its finding: decided, or given up. */
   isDone(flow: number): boolean {
     return (this.table.flags(flow) & FLOW_DONE) !== 0;
+  }
+
+  /**
+   * Other protocols from now on. Each must keep its place in the list: findings and memory know it by that
+   * (`protocol-places.ts`). Flows that are decided or given up stay so; undecided streams are asked afresh.
+   */
+  setProtocols(protocols: readonly Protocol[]): void {
+    this.#tcp = buildTransportIndex(protocols, TCP);
+    this.#udp = buildTransportIndex(protocols, UDP);
+    this.#protocols = protocols;
+    this.#pool.restart();
   }
 
   /** Who was asked last: the culprit when `packet` throws. */
@@ -195,7 +206,7 @@ export class Identifier {
     const known = this.endpoints.knownPeer(flow, timeMs);
     if (!known) return;
     const protocol = this.#protocols[known.protocolIndex];
-    if (!protocol) return;
+    if (!protocol || isRetired(protocol)) return;
     const finding = this.#findingTable.knownPeer(protocol, known.protocolIndex, known.confidence, known.why);
     this.#findings[flow] = finding;
     this.table.setFlag(flow, FLOW_PROVISIONAL);
@@ -447,13 +458,18 @@ export class Identifier {
     if ((table.flags(flow) & FLOW_ORDINARY) !== 0 || table.payloadPackets(flow) === 0) return current;
     const known = this.endpoints.knownPeer(flow, timeMs);
     const protocol = known ? this.#protocols[known.protocolIndex] : undefined;
-    if (!known || !protocol) return current;
+    if (!known || !protocol || isRetired(protocol)) return current;
     if (!current || current.protocol !== protocol) {
       table.setDecidedAtPacket(flow, table.packets(flow, 0) + table.packets(flow, 1));
       return this.#findingTable.knownPeer(protocol, known.protocolIndex, known.confidence, known.why);
     }
     return { ...current, confidence: known.confidence, why: `${current.why}; ${known.why}` };
   }
+}
+
+/** Its detector is gone: what memory holds of it names nothing any more. */
+function isRetired(protocol: Protocol): boolean {
+  return protocol.features.length === 0;
 }
 
 function raisedBecause(before: Confidence, after: Confidence): string {

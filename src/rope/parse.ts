@@ -173,7 +173,7 @@ class Parser {
       this.#error('unknown-protocol', span, `unknown protocol ${shown(name)}`, guess ? `did you mean ${guess}?` : 'names are those of /etc/protocols in capitals; a number works too');
     } else {
       const guess = this.#guess(name.toLowerCase(), WORD_NAMES);
-      const hint = guess ? `did you mean ${guess}?` : isRegister(name) && REGISTERS.has(name) ? `the register is written $${name}` : 'docs/rope.md lists all words; text goes in double quotes, registers begin with $';
+      const hint = guess ? `did you mean ${guess}?` : isRegister(name) && REGISTERS.has(name) ? `the register is written $${name}` : 'rope words lists all words; text goes in double quotes, registers begin with $';
       this.#error('unknown-word', span, `unknown word ${shown(name)}`, hint);
     }
   }
