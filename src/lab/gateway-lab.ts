@@ -15,7 +15,7 @@ import type { OrdinaryReport } from './ordinary-peer.js';
 const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..', '..');
 const TORRENT_PEER = join(root, 'src', 'lab', 'torrent-peer.py');
 /** Debian's own interpreter: the one that has python3-libtorrent. */
-const PYTHON = '/usr/bin/python3';
+export const PYTHON = '/usr/bin/python3';
 export const P2PWALL = join(root, 'bin', 'p2pwall');
 
 export const CLIENT = { 4: '10.77.1.2', 6: 'fd77:1::2' } as const;
@@ -217,12 +217,12 @@ export class Gateway {
     return this.net.client.spawn('aria2c', ['-d', this.path(settings.folder ?? 'leech'), ...options, ...dht, ...crypto, this.path('data.torrent')], { stdio: 'ignore' });
   }
 
-  /** Everyday traffic between client and server that goes on until its report is asked for. */
-  async ordinaryTraffic(ipVersion: 4 | 6 = 4): Promise<() => Promise<OrdinaryReport>> {
+  /** Everyday traffic between client and server that goes on until its report is asked for; `pauseMs` between exchanges. */
+  async ordinaryTraffic(ipVersion: 4 | 6 = 4, pauseMs = 100): Promise<() => Promise<OrdinaryReport>> {
     const [key, cert] = [this.path('key.pem'), this.path('cert.pem')];
     this.net.server.must('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2', '-subj', '/CN=www.example.org', '-keyout', key, '-out', cert]);
     const module = new URL('./ordinary-peer.js', import.meta.url);
-    const files = { host: SERVER[ipVersion], key: readFileSync(key, 'utf8'), cert: readFileSync(cert, 'utf8') };
+    const files = { pauseMs, host: SERVER[ipVersion], key: readFileSync(key, 'utf8'), cert: readFileSync(cert, 'utf8') };
     await once(this.net.server.startWorker(module, { ...files, role: 'server' }), 'message');
     const client = this.net.client.startWorker(module, { ...files, role: 'client' });
     await once(client, 'message');

@@ -15,7 +15,7 @@ export interface OrdinaryReport {
   readonly mismatches: readonly string[];
 }
 
-const PORTS = { http: 80, tls: 443, ssh: 22, dns: 53, quic: 8443 } as const;
+export const ORDINARY_PORTS = { http: 80, tls: 443, ssh: 22, dns: 53, quic: 8443 } as const;
 const REPLY_BYTES = 20_000;
 const BANNER = 'SSH-2.0-OpenSSH_9.2p1 Debian-2\r\n';
 const PATIENCE_MS = 8000;
@@ -53,22 +53,22 @@ function serve(host: string, key: string, cert: string): void {
     const parts: Buffer[] = [];
     request.on('data', (data: Buffer) => parts.push(data));
     request.on('end', () => response.end(reply(Buffer.concat(parts), REPLY_BYTES)));
-  }).listen(PORTS.http, host);
+  }).listen(ORDINARY_PORTS.http, host);
   const stream = (socket: Socket): void => {
     socket.once('data', (asked: Buffer) => quiet(socket).end(reply(asked, REPLY_BYTES)));
   };
-  createTls({ key, cert }, stream).on('tlsClientError', () => undefined).listen(PORTS.tls, host);
+  createTls({ key, cert }, stream).on('tlsClientError', () => undefined).listen(ORDINARY_PORTS.tls, host);
   createTcp((socket) => {
     quiet(socket).write(BANNER);
     // Their banner, then our key exchange and encrypted packets: random bytes, as SSH has them.
     socket.once('data', (asked: Buffer) => socket.end(reply(asked, REPLY_BYTES)));
-  }).listen(PORTS.ssh, host);
-  for (const port of [PORTS.dns, PORTS.quic]) {
+  }).listen(ORDINARY_PORTS.ssh, host);
+  for (const port of [ORDINARY_PORTS.dns, ORDINARY_PORTS.quic]) {
     const udp = createSocket(host.includes(':') ? 'udp6' : 'udp4');
     udp.on('error', () => undefined);
     udp.on('message', (asked, from) => {
       // A DNS answer repeats the question's identifier with the answer bit set.
-      const body = port === PORTS.dns ? Buffer.concat([asked.subarray(0, 2), Buffer.from([0x81, 0x80]), asked.subarray(4)]) : reply(asked, 1000);
+      const body = port === ORDINARY_PORTS.dns ? Buffer.concat([asked.subarray(0, 2), Buffer.from([0x81, 0x80]), asked.subarray(4)]) : reply(asked, 1000);
       udp.send(body, from.port, from.address);
     });
     udp.bind(port, host);
@@ -109,29 +109,29 @@ const EXCHANGES: Readonly<Record<string, Exchange>> = {
   http: (host) =>
     new Promise((resolve, reject) => {
       const asked = randomBytes(500);
-      const request = httpRequest({ host, port: PORTS.http, method: 'POST', path: '/form', timeout: PATIENCE_MS }, (response) => {
+      const request = httpRequest({ host, port: ORDINARY_PORTS.http, method: 'POST', path: '/form', timeout: PATIENCE_MS }, (response) => {
         readExactly(response, REPLY_BYTES).then((got) => resolve(got.equals(reply(asked, REPLY_BYTES))), reject);
       });
       request.on('timeout', () => request.destroy(new Error('no answer')));
       request.on('error', reject);
       request.end(asked);
     }),
-  tls: (host) => overStream(tlsConnect({ host, port: PORTS.tls, rejectUnauthorized: false, servername: 'www.example.org' }), randomBytes(400), 0),
-  ssh: (host) => overStream(connect(PORTS.ssh, host), Buffer.concat([Buffer.from(BANNER), randomBytes(1000)]), BANNER.length),
+  tls: (host) => overStream(tlsConnect({ host, port: ORDINARY_PORTS.tls, rejectUnauthorized: false, servername: 'www.example.org' }), randomBytes(400), 0),
+  ssh: (host) => overStream(connect(ORDINARY_PORTS.ssh, host), Buffer.concat([Buffer.from(BANNER), randomBytes(1000)]), BANNER.length),
   dns: (host) => {
     // RFC 1035 section 4.1: www.example.org A IN.
     const question = Buffer.concat([randomBytes(2), Buffer.from('0100000100000000000003777777076578616d706c65036f72670000010001', 'hex')]);
-    return overUdp(host, PORTS.dns, question, Buffer.concat([question.subarray(0, 2), Buffer.from([0x81, 0x80]), question.subarray(4)]));
+    return overUdp(host, ORDINARY_PORTS.dns, question, Buffer.concat([question.subarray(0, 2), Buffer.from([0x81, 0x80]), question.subarray(4)]));
   },
   quic: (host) => {
     // RFC 9000 section 17.2.2: a long header of version 1, then bytes that look random.
     const asked = Buffer.concat([Buffer.from([0xc3, 0, 0, 0, 1, 8]), randomBytes(1194)]);
-    return overUdp(host, PORTS.quic, asked, reply(asked, 1000));
+    return overUdp(host, ORDINARY_PORTS.quic, asked, reply(asked, 1000));
   },
 };
 
 const main: WorkerMain = (data, port) => {
-  const { host, role, key, cert } = data as { host: string; role: 'server' | 'client'; key: string; cert: string };
+  const { host, role, key, cert, pauseMs } = data as { host: string; role: 'server' | 'client'; key: string; cert: string; pauseMs: number };
   if (role === 'server') {
     serve(host, key, cert);
     setTimeout(() => port.postMessage('ready'), 200);
@@ -147,7 +147,7 @@ const main: WorkerMain = (data, port) => {
       } catch (error) {
         mismatches.push(`${name}: ${(error as Error).message}`);
       }
-      await new Promise((resolve) => setTimeout(resolve, 100));
+      await new Promise((resolve) => setTimeout(resolve, pauseMs));
     }
   };
   for (const [name, exchange] of Object.entries(EXCHANGES)) void loop(name, exchange);

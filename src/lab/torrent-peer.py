@@ -1,8 +1,9 @@
 """A BitTorrent peer for live tests and the demonstration, made of libtorrent. Argument: one JSON object.
 
 save: folder; torrent: file; seed: bool; port: listening port; listen: address;
-encryption: "off" | "any" | "required"; transport: "tcp" | "utp" | "both"; peers: [[address, port], ...]; seconds: life time; dht: bool.
-Prints a JSON line {"bytes", "done", "peers"} five times a second.
+encryption: "off" | "any" | "required"; transport: "tcp" | "utp" | "both"; peers: [[address, port], ...]; seconds: life time; dht: ["address:port", ...] of
+nodes to begin with; lsd: bool; magnet: link, instead of a torrent.
+Prints a JSON line {"bytes", "done", "peers", "uploaded"} five times a second.
 """
 import json
 import sys
@@ -19,7 +20,8 @@ tcp = o.get("transport") != "utp"
 host = o.get("listen", "0.0.0.0")
 session = lt.session({
     "listen_interfaces": ("[%s]:%d" if ":" in host else "%s:%d") % (host, o["port"]),
-    "enable_dht": False, "enable_lsd": False, "enable_upnp": False, "enable_natpmp": False,
+    "enable_dht": bool(o.get("dht")), "dht_bootstrap_nodes": ",".join(o.get("dht", [])),
+    "enable_lsd": bool(o.get("lsd")), "enable_upnp": False, "enable_natpmp": False,
     "enable_outgoing_utp": utp, "enable_incoming_utp": utp,
     "enable_outgoing_tcp": tcp, "enable_incoming_tcp": tcp,
     "out_enc_policy": policy, "in_enc_policy": policy,
@@ -27,11 +29,20 @@ session = lt.session({
     "min_reconnect_time": 2, "max_failcount": 50, "peer_connect_timeout": 4, "tracker_receive_timeout": 5,
     "allow_multiple_connections_per_ip": True,
 })
-params = {"ti": lt.torrent_info(o["torrent"]), "save_path": o["save"]}
-if o.get("seed"):
-    params["flags"] = lt.torrent_flags.seed_mode
-handle = session.add_torrent(params)
 end = time.time() + o.get("seconds", 60)
+if o.get("dht"):
+    # A torrent that is added before the table has nodes is not looked up for a quarter of an hour.
+    while time.time() < end and session.status().dht_nodes == 0:
+        print(json.dumps({"bytes": 0, "done": False, "peers": 0, "uploaded": 0}), flush=True)
+        time.sleep(0.2)
+if o.get("magnet"):
+    params = lt.parse_magnet_uri(o["magnet"])
+    params.save_path = o["save"]
+else:
+    params = {"ti": lt.torrent_info(o["torrent"]), "save_path": o["save"]}
+    if o.get("seed"):
+        params["flags"] = lt.torrent_flags.seed_mode
+handle = session.add_torrent(params)
 again = 0
 while time.time() < end:
     if time.time() >= again:
