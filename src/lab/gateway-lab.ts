@@ -5,7 +5,7 @@
 import { type ChildProcess, spawnSync } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { chmodSync, copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -143,7 +143,8 @@ export class Gateway {
     };
     daemon.stderr?.on('data', listen);
     daemon.stdout?.on('data', listen);
-    await eventually('the wall stands', 20, () => {
+    // A minute: many labs may start at once on a small machine.
+    await eventually('the wall stands', 60, () => {
       if (daemon.exitCode !== null) throw new Error(`the daemon ended: ${this.daemonWords}`);
       return this.daemonWords.includes('the wall stands') ? true : null;
     });
@@ -232,31 +233,7 @@ export class Gateway {
     };
   }
 
-  /**
-   * transmission-daemon as leecher with its defaults, except that it leaves the lab's router alone and has no name
-   * server to wait for. First data after 12 s (uTP off) or 72 s (its defaults): it retries in steps of a minute.
-   */
-  transmission(settings: PeerSettings = {}): ChildProcess {
-    const config = this.path('transmission');
-    mkdirSync(join(config, 'torrents'), { recursive: true });
-    copyFileSync(this.path('data.torrent'), join(config, 'torrents', 'data.torrent'));
-    writeFileSync(
-      join(config, 'settings.json'),
-      JSON.stringify({
-        'download-dir': this.path('leech'),
-        encryption: settings.encryption === 'required' ? 2 : settings.encryption === 'off' ? 0 : 1,
-        'utp-enabled': settings.transport !== 'tcp',
-        'dht-enabled': false,
-        'lpd-enabled': false,
-        'port-forwarding-enabled': false,
-        'peer-port': 16_883,
-        'rpc-enabled': false,
-      }),
-    );
-    return this.net.client.spawn('transmission-daemon', ['-f', '-g', config], { stdio: 'ignore' });
-  }
-
-  /** Payload bytes that the leecher's folder holds: pieces of a file are written when they are verified. */
+  /** The file in the leecher's folder is the seeder's. */
   downloadedIsRight(folder = 'leech'): boolean {
     const hash = (path: string): string => createHash('sha256').update(readFileSync(path)).digest('hex');
     return existsSync(this.path(`${folder}/data`)) && hash(this.path(`${folder}/data`)) === hash(this.path('seed/data'));

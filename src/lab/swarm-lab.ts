@@ -7,8 +7,8 @@
  * Trackers and DHT nodes have addresses of their own, so that a rule can let discovery pass and nothing else.
  */
 import { once } from 'node:events';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { randomBytes } from 'node:crypto';
+import { writeFileSync } from 'node:fs';
+import { type Exchange, FolderExchange } from './exchange.js';
 import { CLIENT, type Gateway, PYTHON, SERVER, TRACKER } from './gateway-lab.js';
 import type { LabHost } from './namespaces.js';
 import { type Discovery, type Encryption, type TorrentProgram, type TorrentRun, type Transport, startTorrentProgram } from './torrent-programs.js';
@@ -36,8 +36,6 @@ const DHT_NETWORK = '198.18.0.0/16';
 const LOCAL_GROUP = '239.192.152.143';
 const PORTS = { inside: 16_881, outside: 26_881 } as const;
 const LIFE_SECONDS = 400;
-/** Payload is asked for in blocks of this size, BEP 3. */
-const BLOCK_BYTES = 16_384;
 
 /** Outside networks that only help programs find each other, for a rule that lets them pass. */
 export function discoveryNetworks({ discovery, addressing }: SwarmSettings): readonly string[] {
@@ -51,23 +49,24 @@ export function discoveryNetworks({ discovery, addressing }: SwarmSettings): rea
   }
 }
 
-export class SwarmLab {
+export class SwarmLab implements Exchange {
   readonly gate: Gateway;
+  readonly #files: FolderExchange;
   readonly #settings: SwarmSettings;
   readonly #runs: Partial<Record<'seed' | 'leech', TorrentRun>> = {};
   #magnet = '';
 
-  constructor(gate: Gateway, settings: SwarmSettings) {
+  /** `lengthBytes`: of the file. */
+  constructor(gate: Gateway, settings: SwarmSettings, lengthBytes: number) {
     this.gate = gate;
     this.#settings = settings;
+    this.#files = new FolderExchange(gate, lengthBytes);
   }
 
-  /** Makes the file and its torrent, and starts trackers, DHT nodes or the multicast router. */
-  async share(lengthBytes: number): Promise<void> {
+  /** Makes the torrent, and starts trackers, DHT nodes or the multicast router. */
+  async share(): Promise<void> {
     const { gate } = this;
     const { discovery, addressing } = this.#settings;
-    for (const folder of ['seed', 'leech']) mkdirSync(gate.path(folder), { recursive: true });
-    writeFileSync(gate.path('seed/data'), randomBytes(lengthBytes));
     const host = addressing === 'ipv6' ? `[${TRACKER_6}]` : TRACKER;
     const announce = { http: `http://${host}:${TRACKER_PORT}/announce`, udp: `udp://${host}:${TRACKER_PORT}`, dht: '', lsd: '' }[discovery];
     const script = [
@@ -144,25 +143,11 @@ export class SwarmLab {
   /** Payload bytes that were exchanged, as far as anybody tells: the programs, and what stands in the leecher's file. */
   payloadBytes(): number {
     const told = [this.#runs.leech?.peer?.latest.bytes, this.#runs.seed?.peer?.latest.uploaded];
-    return Math.max(this.#rightBlocks() * BLOCK_BYTES, ...told.map((bytes) => bytes ?? 0));
+    return Math.max(this.#files.payloadBytes(), ...told.map((bytes) => bytes ?? 0));
   }
 
-  /** The download is complete and has the right hash. */
   isWhole(): boolean {
-    return this.gate.downloadedIsRight();
-  }
-
-  /** Blocks of the leecher's file that are as they should be. */
-  #rightBlocks(): number {
-    const path = this.gate.path('leech/data');
-    if (!existsSync(path)) return 0;
-    const got = readFileSync(path);
-    const right = readFileSync(this.gate.path('seed/data'));
-    let count = 0;
-    for (let at = 0; at + BLOCK_BYTES <= got.length; at += BLOCK_BYTES) {
-      if (got.compare(right, at, at + BLOCK_BYTES, at, at + BLOCK_BYTES) === 0) count++;
-    }
-    return count;
+    return this.#files.isWhole();
   }
 }
 

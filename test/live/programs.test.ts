@@ -10,7 +10,8 @@ import type { Gateway } from '../../src/lab/gateway-lab.js';
 import { gatewayUnavailable } from '../../src/lab/gateway-lab.js';
 import { SwarmLab, type SwarmSettings, discoveryNetworks } from '../../src/lab/swarm-lab.js';
 import { TORRENT_PACKAGES } from '../../src/lab/torrent-programs.js';
-import { type Action, type Exchange, type WallCase, runTable } from './support/wall-case.js';
+import type { Exchange } from '../../src/lab/exchange.js';
+import { type Action, type WallCase, runTable } from './support/wall-case.js';
 
 const isAll = process.env.P2PWALL_TEST_ALL === '1';
 const reason = gatewayUnavailable();
@@ -89,8 +90,8 @@ function caseOf(row: Row): WallCase {
     wholeWithinSeconds: row.seconds ?? 60,
     discoveryNetworks: discoveryNetworks(settings),
     async start(gate: Gateway, lengthBytes: number): Promise<Exchange> {
-      const swarm = new SwarmLab(gate, settings);
-      await swarm.share(lengthBytes);
+      const swarm = new SwarmLab(gate, settings, lengthBytes);
+      await swarm.share();
       swarm.start('seed');
       swarm.start('leech');
       return swarm;

@@ -5,16 +5,9 @@
 import type { TestContext } from 'node:test';
 import assert from 'node:assert/strict';
 import { appendFileSync } from 'node:fs';
+import type { Exchange } from '../../../src/lab/exchange.js';
 import { Gateway, eventually, pause } from '../../../src/lab/gateway-lab.js';
 import { WireCounter } from '../../../src/lab/wire-count.js';
-
-/** What is being exchanged across the gateway. */
-export interface Exchange {
-  /** Payload bytes that came across, as far as anybody tells. */
-  payloadBytes(): number;
-  /** All of it came across and is right. */
-  isWhole(): boolean;
-}
 
 export type Action = 'allow' | 'limit' | 'prioritise' | 'drop' | 'reject' | 'drop, discovery seen' | 'reject, discovery seen';
 
@@ -45,6 +38,7 @@ const EVERYDAY_PAUSE_MS = 1500;
 const DSCP_LOW = 8;
 const LIMIT_BITS = 2_000_000;
 const MEASURE_MS = 10_000;
+const MEASURE_WINDOWS = 3;
 /** Labs that start at the same time: each start costs a second of a core. */
 const STARTS_AT_ONCE = 3;
 
@@ -137,14 +131,18 @@ async function prioritised(t: TestContext, it: WallCase): Promise<void> {
 
 async function limited(t: TestContext, it: WallCase): Promise<void> {
   const limit = it.limitBitsPerSecond ?? LIMIT_BITS;
-  const { gate, atClient, atServer, unharmed } = await stage(t, it, rule(`action = "limit"\nrate = "${limit / 1000}kbit"`, it), 4 * limit);
+  const { gate, atClient, atServer, unharmed } = await stage(t, it, rule(`action = "limit"\nrate = "${limit / 1000}kbit"`, it), 6 * limit);
+  // The first window may show a machine too busy to fill the limit; more than the limit is never right.
   const bytes = (): number => Math.max(atClient.read().bytes, atServer.read().bytes);
   await eventually('data flows', it.wholeWithinSeconds, () => (bytes() > (limit / 8) * 1.5 ? true : null));
   // What passed before the wall knew, and the class's burst, are over soon.
   await pause(4000);
-  const [startBytes, startMs] = [bytes(), performance.now()];
-  await pause(MEASURE_MS);
-  const rate = ((bytes() - startBytes) * 8000) / (performance.now() - startMs);
+  let rate = 0;
+  for (let window = 0; window < MEASURE_WINDOWS && rate < 0.85 * limit; window++) {
+    const [startBytes, startMs] = [bytes(), performance.now()];
+    await pause(MEASURE_MS);
+    rate = ((bytes() - startBytes) * 8000) / (performance.now() - startMs);
+  }
   await unharmed();
   note(it, 'limit', identified(gate, it), `${(rate / 1e6).toFixed(2)} of ${limit / 1e6} Mbit/s`);
   assert.ok(Math.abs(rate / limit - 1) < 0.15, `${rate} bit/s of ${limit}`);
@@ -155,12 +153,13 @@ async function blocked(t: TestContext, it: WallCase, action: Action): Promise<vo
   const isSeen = action !== verb;
   const exception = isSeen ? `[[rule]]\nname = "discovery"\noutside = ${JSON.stringify(it.discoveryNetworks ?? [])}\naction = "allow"\n` : '';
   const { gate, exchange, atClient, atServer, unharmed } = await stage(t, it, `${exception}${rule(`action = "${verb}"`, it)}`, 2 * MIB);
-  for (let second = 1; second <= BLOCKED_SECONDS; second++) {
-    await pause(1000);
+  const startedMs = performance.now();
+  for (let seconds = 0; seconds < BLOCKED_SECONDS; seconds = (performance.now() - startedMs) / 1000) {
+    await pause(2000);
     const bytes = exchange.payloadBytes();
     if (bytes === 0) continue;
-    note(it, action, identified(gate, it), `FAILED: ${bytes} bytes of payload after ${second} s`);
-    assert.fail(`${bytes} bytes of payload came through after ${second} s: ${JSON.stringify(gate.events('p2p')).slice(0, 3000)}`);
+    note(it, action, identified(gate, it), `FAILED: ${bytes} bytes of payload after ${seconds.toFixed(0)} s`);
+    assert.fail(`${bytes} bytes of payload came through after ${seconds.toFixed(0)} s: ${JSON.stringify(gate.events('p2p')).slice(0, 3000)}`);
   }
   await unharmed();
   assert.ok(gate.events('block').length > 0, 'it tried, and was blocked');
