@@ -1,5 +1,5 @@
 /** `p2pwall rules`: what the wall would install, as text. Needs no root and changes nothing. */
-import { planOf } from '../daemon/wall.js';
+import { planOf } from '../daemon/wall-plan.js';
 import { ipsetText } from '../enforce/ipsets.js';
 import { iptablesText } from '../enforce/iptables.js';
 import { nftablesText } from '../enforce/nftables.js';

@@ -12,6 +12,7 @@ import { discover } from '../kernel/cut/discover.js';
 import { SystemError } from '../kernel/system-error.js';
 import type { ConntrackEntry } from '../netlink/conntrack.js';
 import type { EntryKey } from '../netlink/conntrack-request.js';
+import { turned } from './flow-ends.js';
 import { IPPROTO_TCP } from '../wire/constants.js';
 
 export interface CutLog {
@@ -69,10 +70,8 @@ export class ConnectionCuts {
   }
 
   #entryOf(key: EntryKey): ConntrackEntry | null {
-    const { source, destination, sourcePort, destinationPort } = key.original;
-    // Picked up in the middle, the flow's first packet may have been an answer.
-    const turned = { source: destination, destination: source, sourcePort: destinationPort, destinationPort: sourcePort };
-    return this.#conntrack.find(key) ?? this.#conntrack.find({ ...key, original: turned });
+    // As in `ConnectionMarks.set`; what both kinds of NAT change is left to the rules.
+    return this.#conntrack.find(key) ?? this.#conntrack.find({ ...key, original: turned(key.original) });
   }
 
   #cut(find: () => readonly ConntrackEntry[], what: string): void {

@@ -6,25 +6,16 @@ import type { Conntrack } from '../kernel/conntrack.js';
 import type { ConntrackEntry } from '../netlink/conntrack.js';
 import type { EntryKey } from '../netlink/conntrack-request.js';
 import { type MarkField, markOf, markValue } from '../enforce/marks.js';
-import type { FlowTable } from '../flow/flow-table.js';
+import { forwardTuple, tupleEnds, turned } from './flow-ends.js';
 
-/** The connection of a flow as the FORWARD hook sees it: without destination NAT that is conntrack's original tuple. */
-export function flowKey(table: FlowTable, flow: number): EntryKey {
-  const end = (which: 0 | 1): Uint8Array => {
-    const bytes = new Uint8Array(16);
-    return bytes.subarray(0, table.writeAddress(flow, which, bytes, 0));
-  };
-  return {
-    ipVersion: table.ipVersion(flow),
-    protocol: table.protocol(flow),
-    original: { source: end(0), destination: end(1), sourcePort: table.port(flow, 0), destinationPort: table.port(flow, 1) },
-    originalZone: 0,
-  };
-}
+/** Connections under source and destination NAT at once whose mark waits for the next look through the whole table. */
+const MAX_UNFOUND = 4096;
 
 export class ConnectionMarks {
   readonly #conntrack: Conntrack;
   readonly #field: MarkField;
+  /** Marks of flows that the kernel knows under neither of their ends, by these. */
+  #unfound = new Map<string, number>();
 
   constructor(conntrack: Conntrack, field: MarkField) {
     this.#conntrack = conntrack;
@@ -33,30 +24,51 @@ export class ConnectionMarks {
 
   /** Makes the kernel ask again for every connection that we decided. Returns how many. */
   forget(): number {
-    return this.#setWhere(0, (entry) => markValue(this.#field, entry.mark) !== 0);
+    return this.#setWhere((entry) => (markValue(this.#field, entry.mark) === 0 ? null : 0));
   }
 
-  /** Sets the verdict of one connection; false when the kernel does not know it. */
-  set(key: EntryKey, value: number): boolean {
+  /**
+   * Sets the verdict of one connection, as FORWARD shows it (`flowKey`). One whose ends are both translated is left to
+   * `setUnfound`.
+   */
+  set(key: EntryKey, value: number): void {
     const mark = markOf(this.#field, value);
-    if (this.#conntrack.setMark([key], mark, this.#field.mask).done === 1) return true;
-    // Picked up in the middle, the flow's first packet may have been an answer.
-    const { source, destination, sourcePort, destinationPort } = key.original;
-    const turned = { source: destination, destination: source, sourcePort: destinationPort, destinationPort: sourcePort };
-    return this.#conntrack.setMark([{ ...key, original: turned }], mark, this.#field.mask).done === 1;
+    if (this.#conntrack.setMark([key], mark, this.#field.mask).done === 1) return;
+    // The kernel finds an entry by the tuple of either direction. Turned, a flow that was picked up in the middle is found by
+    // its original tuple, and one under destination NAT by that of the reply.
+    if (this.#conntrack.setMark([{ ...key, original: turned(key.original) }], mark, this.#field.mask).done === 1) return;
+    if (this.#unfound.size < MAX_UNFOUND) this.#unfound.set(tupleEnds(key.protocol, key.original), value);
   }
 
-  /** Sets the verdict of every connection of an address. Returns how many. */
+  /** Looks through the table for what `set` did not find; what is not there has ended. Returns how many it found. */
+  setUnfound(): number {
+    const wanted = this.#unfound;
+    if (wanted.size === 0) return 0;
+    this.#unfound = new Map();
+    return this.#setWhere((entry) => {
+      const tuple = forwardTuple(entry);
+      return wanted.get(tupleEnds(entry.protocol, tuple)) ?? wanted.get(tupleEnds(entry.protocol, turned(tuple))) ?? null;
+    });
+  }
+
+  /** Sets the verdict of every connection of an address, whatever NAT does to it. Returns how many. */
   setFor(address: Uint8Array, value: number): number {
     const is = (other: Uint8Array): boolean => other.length === address.length && other.every((byte, i) => byte === address[i]);
-    return this.#setWhere(value, ({ original, reply }) => [original.source, original.destination, reply.source].some(is));
+    return this.#setWhere(({ original, reply }) => ([original.source, original.destination, reply.source, reply.destination].some(is) ? value : null));
   }
 
-  #setWhere(value: number, concerns: (entry: ConntrackEntry) => boolean): number {
-    const keys: EntryKey[] = [];
+  /** `valueFor`: what the connection's field becomes; null: leave it. */
+  #setWhere(valueFor: (entry: ConntrackEntry) => number | null): number {
+    const keys = new Map<number, EntryKey[]>();
     this.#conntrack.dump(0, {}, (entry) => {
-      if (concerns(entry)) keys.push(entry);
+      const value = valueFor(entry);
+      if (value === null) return;
+      const some = keys.get(value);
+      if (some) some.push(entry);
+      else keys.set(value, [entry]);
     });
-    return this.#conntrack.setMark(keys, markOf(this.#field, value), this.#field.mask).done;
+    let done = 0;
+    for (const [value, some] of keys) done += this.#conntrack.setMark(some, markOf(this.#field, value), this.#field.mask).done;
+    return done;
   }
 }

@@ -24,6 +24,11 @@ const MAX_WAITING_BYTES = 4 << 20;
 /** RFC 5424: facility daemon(3), severity informational(6). */
 const SYSLOG_PRIORITY = 3 * 8 + 6;
 
+/** A record as a line, timed now. */
+export function eventLine(type: string, record: object): string {
+  return `${JSON.stringify({ timestamp: new Date().toISOString(), event_type: type, ...record })}\n`;
+}
+
 export class EventLog {
   readonly #options: EventLogOptions;
   readonly #syslog: UnixDatagramSender | null;
@@ -49,11 +54,14 @@ export class EventLog {
     this.#timer.unref();
   }
 
+  /** Writes a record, if its type is wanted. */
   emit(type: string, record: object): void {
-    const { types, stdout } = this.#options;
-    if (!types.has(type)) return;
-    const line = `${JSON.stringify({ timestamp: new Date().toISOString(), event_type: type, ...record })}\n`;
-    if (stdout) process.stdout.write(line);
+    if (this.#options.types.has(type)) this.write(eventLine(type, record));
+  }
+
+  /** Writes a line that `eventLine` made. */
+  write(line: string): void {
+    if (this.#options.stdout) process.stdout.write(line);
     if (this.#syslog && this.#syslog.send(`<${SYSLOG_PRIORITY}>p2pwall[${process.pid}]: ${line}`) !== 0) this.lost++;
     if (this.#options.file === null) return;
     if (this.#waitingBytes + line.length > MAX_WAITING_BYTES) {

@@ -13,7 +13,7 @@ import { ROOT_HANDLE, shapedInterfaces } from '../enforce/shaping.js';
 import { type RunTool, runTool } from '../enforce/tools.js';
 import { readQueueStatistics } from '../kernel/queue-statistics.js';
 import { matchingInterfaces } from './interfaces.js';
-import { planOf } from './wall.js';
+import { planOf } from './wall-plan.js';
 
 export interface CheckResult {
   readonly name: string;

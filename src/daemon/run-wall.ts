@@ -26,29 +26,41 @@ export async function runWall(options: RunOptions): Promise<void> {
   // Events may go to standard output; what the daemon says of itself goes to standard error.
   const log = pino({ base: null, timestamp: pino.stdTimeFunctions.isoTime, level: process.env.P2PWALL_LOG ?? 'info' }, pino.destination({ dest: 2, sync: true }));
   const notice = new ServiceNotice(process.env);
-  const wall = new Wall({ config, configPath, version, log });
+  let hasCrashed = false;
+  let end: () => void = () => undefined;
+  const ended = new Promise<void>((resolve) => {
+    end = resolve;
+  });
+  /** Our own bug: the manager shall start us again. */
+  const fail = (error: Error): void => {
+    log.error({ stack: error.stack }, `unexpected: ${error.message}`);
+    process.exitCode = 1;
+    hasCrashed = true;
+    end();
+  };
+  const wall = new Wall({ config, configPath, version, log, onFailure: fail });
 
-  const reload = (): Response => {
+  const reload = async (): Promise<Response> => {
     const read = options.readConfig();
     if (!('policy' in read)) {
       for (const problem of read) log.error({ component: 'config' }, problem);
       return { ok: false, error: 'the configuration has mistakes; the policy in force stays', hint: read.join('\n') };
     }
-    const fixed = wall.reload(read);
+    const fixed = await wall.reload(read);
     if (fixed.length > 0) log.warn({ component: 'config', keys: fixed }, 'these settings change with a restart only');
     log.info({ component: 'config', rules: read.policy.rules.length }, 'policy reloaded');
     return { ok: true, data: { rules: read.policy.rules.length, restart_needed: fixed } };
   };
-  const answer = (request: Request): Response => {
+  const answer = async (request: Request): Promise<Response> => {
     switch (request.command) {
       case 'status':
         return { ok: true, data: wall.status() };
       case 'flows':
-        return { ok: true, data: wall.events.flows(wall.gate, request.limit ?? DEFAULT_LIMIT) };
+        return { ok: true, data: wall.flows(request.limit ?? DEFAULT_LIMIT) };
       case 'peers':
         return { ok: true, data: wall.peers(request.limit ?? DEFAULT_LIMIT) };
       case 'top':
-        return { ok: true, data: wall.top() };
+        return { ok: true, data: await wall.top() };
       case 'block':
         return { ok: true, data: { connections: wall.block(request.address ?? '', request.seconds ?? 600) } };
       case 'unblock':
@@ -58,13 +70,24 @@ export async function runWall(options: RunOptions): Promise<void> {
     }
   };
 
+  const stop = (signal: string): void => {
+    log.info({ signal }, 'taking the wall down');
+    end();
+  };
+  process.once('SIGTERM', stop);
+  process.once('SIGINT', stop);
+  process.on('SIGHUP', () => {
+    reload().catch((error: Error & { hint?: string }) => log.error({ component: 'config', hint: error.hint }, error.message));
+  });
+  process.on('SIGUSR1', () => wall.reopenEvents());
+  process.once('uncaughtException', fail);
   const control = new ControlServer(config.file.control.socket, answer);
   let metrics: Server | null = null;
   try {
     // Whatever can fail without touching the network comes first.
     await control.open(config.file.control.group ?? null);
-    if (config.file.metrics) metrics = await serveMetrics(config.file.metrics.listen, wall.path, wall.events, () => wall.status());
-    wall.start();
+    if (config.file.metrics) metrics = await serveMetrics(config.file.metrics.listen, wall);
+    await wall.start();
   } catch (error) {
     control.close();
     metrics?.close();
@@ -76,24 +99,7 @@ export async function runWall(options: RunOptions): Promise<void> {
 
   // The wall's sockets do not all hold the process.
   const hold = setInterval(() => undefined, 1 << 30);
-  let hasCrashed = false;
-  await new Promise<void>((resolve) => {
-    const stop = (signal: string): void => {
-      log.info({ signal }, 'taking the wall down');
-      resolve();
-    };
-    process.once('SIGTERM', stop);
-    process.once('SIGINT', stop);
-    process.on('SIGHUP', () => reload());
-    process.on('SIGUSR1', () => wall.reopenEvents());
-    // Our own bug: the manager shall start us again.
-    process.once('uncaughtException', (error) => {
-      log.error({ stack: error.stack }, `unexpected: ${error.message}`);
-      process.exitCode = 1;
-      hasCrashed = true;
-      resolve();
-    });
-  });
+  await ended;
   clearInterval(hold);
   notice.stopping();
   control.close();

@@ -1,37 +1,39 @@
 /**
- * The wall: composition root of the gateway daemon. Joins queue, gate, rules, sets,
- * marks and events; owns their lifetimes. Signals and the process belong to `run-wall.ts`.
+ * The wall: composition root of the gateway daemon. Joins queues, inspection threads, rules, sets,
+ * marks and events; owns their lifetimes. Packets never wait for this thread. Signals and the process belong to
+ * `run-wall.ts`.
  *
  * Order of a start: everything that can fail without touching the network first, the queue next (its packets wait for
  * the reader), the rules last. Of a stop: the rules first, so that nothing is queued when the reader goes.
  */
 import { randomBytes } from 'node:crypto';
-import type { Protocol } from '../detect/detector.js';
-import { PROTOCOLS } from '../detect/registry.js';
 import type { Config } from '../config/load.js';
-import type { PeerList, Status, TopRow } from '../control/protocol.js';
-import { parseAddress } from '../base/address.js';
-import { type WallPlan, wallPlan } from '../enforce/plan.js';
+import type { LiveFlow, PeerList, Status, TopRow } from '../control/protocol.js';
+import { addressText, parseAddress } from '../base/address.js';
+import type { WallPlan } from '../enforce/plan.js';
 import { VALUE_DROP, VALUE_UNDECIDED } from '../enforce/marks.js';
 import { shapedInterfaces } from '../enforce/shaping.js';
-import { type IptablesVariant, WallRules } from '../enforce/wall-rules.js';
-import { type FlowVerdict, Gate } from '../engine/gate.js';
-import { replaceProtocols } from '../engine/protocol-places.js';
+import { WallRules } from '../enforce/wall-rules.js';
+import { sharedPeerMemory } from '../flow/peer-memory.js';
 import { ConntrackTable, type ConntrackEvents, watchConntrack } from '../kernel/conntrack.js';
 import { IpsetMembers } from '../kernel/ipset-members.js';
 import { PacketQueue } from '../kernel/nfqueue.js';
-import { readQueueStatistics } from '../kernel/queue-statistics.js';
+import type { ConntrackEntry } from '../netlink/conntrack.js';
 import { ClientClasses } from './client-classes.js';
 import { ConnectionCuts } from './connection-cuts.js';
-import { ConnectionMarks, flowKey } from './connection-marks.js';
+import { ConnectionMarks } from './connection-marks.js';
 import { EventLog } from './event-log.js';
-import { FlowIndex } from './flow-index.js';
-import { InsideInterfaces, outsideInterfaces } from './interfaces.js';
+import { type InspectionCounters, type News, countersOf, noCounters } from './inspection-news.js';
+import { Inspectors } from './inspectors.js';
+import { matchingInterfaces } from './interfaces.js';
 import { KernelBlocks } from './kernel-blocks.js';
-import { PacketPath, steadyMs } from './packet-path.js';
+import { LiveFlows } from './live-flows.js';
+import { steadyMs } from './packet-path.js';
+import { QueueOverruns } from './queue-overruns.js';
 import { RuleWatch } from './rule-watch.js';
 import { topRows } from './top.js';
-import { WallEvents } from './wall-events.js';
+import { needRestart, planOf, restartKept, variantOf } from './wall-plan.js';
+import { wallStatus } from './wall-status.js';
 
 /** What the wall says to people; pino has this form. */
 export interface Log {
@@ -45,51 +47,35 @@ export interface WallOptions {
   readonly configPath: string;
   readonly version: string;
   readonly log: Log;
+  /** The wall cannot go on: a part of it fails again and again. */
+  readonly onFailure: (error: Error) => void;
 }
 
-/** Flows are judged anew in slices (late knowledge, hours of rules): 100,000 of them within two and a half seconds. */
-const REVIEW_MS = 200;
-const REVIEW_FLOWS = 8192;
 const HOUSEKEEPING_MS = 5000;
-/** Entries of the flow table looked at for age in each housekeeping. */
-const SWEEP_FLOWS = 20_000;
-
-/** The plan of a configuration on this machine: outside interfaces are looked up when not named. */
-export function planOf(config: Config): WallPlan {
-  const { inside, outside, mark_mask, first_queue, queues, mode, ipv6 } = config.file.gateway;
-  const found = outsideInterfaces(outside, inside);
-  return wallPlan({ inside, outside: found, markMask: mark_mask, firstQueue: first_queue, queues, mode, ipv6 }, config.policy.rules);
-}
-
-export function variantOf(config: Config): IptablesVariant {
-  const { backend } = config.file.gateway;
-  return backend === 'iptables-nft' || backend === 'iptables-legacy' ? backend : 'iptables';
-}
 
 export class Wall {
-  readonly events: WallEvents;
-  readonly path: PacketPath;
-  readonly gate: Gate;
   readonly #options: WallOptions;
   readonly #log: Log;
   readonly #eventLog: EventLog;
   readonly #rules: WallRules;
-  readonly #inside: InsideInterfaces;
-  readonly #index = new FlowIndex();
+  readonly #flows = new LiveFlows();
   readonly #startedMs = steadyMs();
   readonly #timers: NodeJS.Timeout[] = [];
   #config: Config;
   #plan: WallPlan;
-  #protocols: readonly Protocol[];
+  #queues: PacketQueue[] = [];
+  #inspectors: Inspectors | null = null;
   #conntrack: ConntrackTable | null = null;
   #marks: ConnectionMarks | null = null;
   #cuts: ConnectionCuts | null = null;
   #members: IpsetMembers | null = null;
   #blocks: KernelBlocks | null = null;
-  #queue: PacketQueue | null = null;
   #ends: ConntrackEvents | null = null;
   #classes: ClientClasses;
   #watch: RuleWatch;
+  readonly #overruns: QueueOverruns;
+  /** The listing under way. */
+  #top: Promise<TopRow[]> | null = null;
 
   /** Opens the event file; touches nothing of the network. Throws when the file cannot be opened. */
   constructor(options: WallOptions) {
@@ -100,7 +86,7 @@ export class Wall {
     this.#config = config;
     this.#plan = planOf(config);
     this.#rules = new WallRules(variantOf(config));
-    this.#inside = new InsideInterfaces(gateway.inside);
+    this.#overruns = new QueueOverruns(gateway.first_queue, gateway.queues);
     this.#eventLog = new EventLog({
       file: events.file ?? null,
       stdout: events.stdout,
@@ -108,43 +94,12 @@ export class Wall {
       types: new Set(events.types),
       onTrouble: (message) => log.error({ component: 'events' }, message),
     });
-    this.events = new WallEvents(this.#eventLog);
-    this.#protocols = [...PROTOCOLS, ...(config.ropeProtocols ?? [])];
-    this.gate = new Gate(
-      {
-        protocols: this.#protocols,
-        policy: config.policy,
-        flows: { maxFlows: gateway.max_flows, hashSeed: randomBytes(4).readInt32LE() },
-        peers: { ageMs: gateway.peer_minutes * 60_000 },
-      },
-      this.#listener(),
-    );
-    this.path = new PacketPath(this.gate, this.#plan.field, this.#inside, this.#plan.classes);
-    this.#classes = new ClientClasses(this.#rules, shapedInterfaces(this.#plan), this.#plan.classes);
+    this.#classes = this.#newClasses();
     this.#watch = this.#newWatch();
   }
 
-  #listener(): ConstructorParameters<typeof Gate>[1] {
-    return {
-      onFinding: (flow, finding, verdict) => {
-        this.#index.add(this.gate.identifier.table, flow);
-        this.events.finding(this.gate, flow, finding, verdict);
-      },
-      onVerdict: (flow, finding, verdict) => {
-        this.events.verdict(this.gate, flow, finding, verdict);
-        if (verdict.outcome === 'class') this.#classFor(flow, verdict);
-        if (verdict.outcome === 'reject') this.#cuts?.flow(flowKey(this.gate.identifier.table, flow));
-      },
-      onFlowEnd: (flow, finding, reason, verdict) => {
-        this.#index.remove(this.gate.identifier.table, flow);
-        this.events.ended(this.gate, flow, finding, reason, verdict);
-      },
-      onContain: (containment) => {
-        if (this.#blocks?.contain(containment, steadyMs()) === true) this.events.contained(containment);
-      },
-      onThrown: (feature, error, isDisabled) =>
-        this.#log.error({ component: 'engine', feature, stack: (error as Error).stack }, isDisabled ? 'a detector failed too often and is not asked any more' : 'a detector failed on a packet: please report it'),
-    };
+  #newClasses(): ClientClasses {
+    return new ClientClasses(this.#rules, shapedInterfaces(this.#plan), this.#plan.classes);
   }
 
   #newWatch(): RuleWatch {
@@ -152,17 +107,8 @@ export class Wall {
     return new RuleWatch([this.#rules.program(4, 'save'), ...(ipv6 ? [this.#rules.program(6, 'save')] : [])], (missing) => this.#restore(missing));
   }
 
-  #classFor(flow: number, verdict: FlowVerdict): void {
-    if (verdict.rule === null) return;
-    try {
-      this.#classes.ensure(verdict.rule, this.gate.address(flow, this.gate.clientEnd(flow)));
-    } catch (error) {
-      this.#log.error({ component: 'shaping', rule: verdict.rule, hint: (error as { hint?: string }).hint }, (error as Error).message);
-    }
-  }
-
   /** Puts the wall up. On failure nothing stays behind. Throws SystemError, ToolError. */
-  start(): void {
+  async start(): Promise<void> {
     const { gateway } = this.#config.file;
     try {
       this.#conntrack = new ConntrackTable();
@@ -170,23 +116,102 @@ export class Wall {
       this.#cuts = new ConnectionCuts(this.#conntrack, this.#log);
       this.#members = new IpsetMembers({ onRefused: (set, name) => this.#log.warn({ component: 'sets', set }, `the kernel refuses members: ${name}`) });
       this.#blocks = new KernelBlocks(this.#members);
-      const queues = Array.from({ length: gateway.queues }, (_, i) => gateway.first_queue + i);
-      this.#queue = new PacketQueue({ queues, failOpen: gateway.mode === 'open' });
-      this.#queue.start((packets, count) => this.path.receive(packets, count), {
-        onRefused: (errno) => this.#log.warn({ component: 'queue', errno }, 'the kernel refused a verdict'),
-      });
+      for (let i = 0; i < gateway.queues; i++) this.#queues.push(new PacketQueue({ queues: [gateway.first_queue + i], failOpen: gateway.mode === 'open' }));
+      this.#inspectors = this.#newInspectors();
+      await this.#inspectors.start();
       this.#rules.install(this.#plan);
       // Verdicts of an earlier wall are no longer ours; connections older than this wall are asked about.
       this.#marks.forget();
       this.#ends = watchConntrack((_change, entry) => this.#connectionEnded(entry), () => undefined, { changes: ['destroy'] });
     } catch (error) {
-      this.#tearDown();
+      await this.#tearDown();
       throw error;
     }
-    this.#every(REVIEW_MS, () => this.#review());
     this.#every(HOUSEKEEPING_MS, () => this.#keepHouse());
     this.#every(this.#config.file.events.stats_seconds * 1000, () => this.#eventLog.emit('stats', { stats: this.status() }));
-    if (this.#inside.count === 0) this.#log.warn({ inside: gateway.inside }, 'no inside interface exists yet: nothing is inspected until one does');
+    if (matchingInterfaces(gateway.inside).length === 0) this.#log.warn({ inside: gateway.inside }, 'no inside interface exists yet: nothing is inspected until one does');
+  }
+
+  #newInspectors(): Inspectors {
+    const { file, policy } = this.#config;
+    const { gateway, events } = file;
+    const settings = {
+      policy,
+      classes: this.#plan.classes,
+      field: this.#plan.field,
+      inside: gateway.inside,
+      maxFlows: Math.ceil(gateway.max_flows / gateway.queues),
+      hashSeed: randomBytes(4).readInt32LE(),
+      peerAgeMs: gateway.peer_minutes * 60_000,
+      peers: sharedPeerMemory(),
+      eventTypes: new Set(events.types),
+      rope: file.rope,
+      configPath: this.#options.configPath,
+    };
+    return new Inspectors(this.#queues, settings, {
+      onNews: (inspector, news) => this.#heard(inspector, news),
+      onDeath: (inspector, error, isReplaced) => {
+        this.#flows.deleteOf(inspector);
+        this.#log.error({ component: 'inspection', queue: gateway.first_queue + inspector, stack: error.stack }, `an inspection thread ended: ${error.message}${isReplaced ? '; another one takes its place' : ''}`);
+        if (!isReplaced) this.#options.onFailure(error);
+      },
+    });
+  }
+
+  #heard(inspector: number, news: News): void {
+    switch (news.kind) {
+      case 'events':
+        for (const line of news.lines) this.#eventLog.write(line);
+        break;
+      case 'flow':
+        this.#flows.set(news.ends, inspector, news.live);
+        break;
+      case 'gone':
+        this.#flows.delete(news.ends);
+        break;
+      case 'class':
+        this.#classFor(news.rule, news.client);
+        break;
+      case 'mark':
+        this.#marks?.set(news.key, news.value);
+        break;
+      case 'cut':
+        this.#cuts?.flow(news.key);
+        break;
+      case 'contain':
+        this.#contain(news);
+        break;
+      case 'thrown':
+        this.#log.error({ component: 'engine', feature: news.feature, stack: news.stack }, news.isDisabled ? 'a detector failed too often and is not asked any more' : 'a detector failed on a packet: please report it');
+        break;
+      case 'refused':
+        this.#log.warn({ component: 'queue', errno: news.errno }, 'the kernel refused a verdict');
+        break;
+      // The threads' own business with `Inspectors`.
+      case 'ready':
+      case 'swapped':
+      case 'counters':
+        break;
+    }
+  }
+
+  #contain({ containment }: Extract<News, { kind: 'contain' }>): void {
+    if (this.#blocks?.contain(containment, steadyMs()) !== true) return;
+    const { client, peer, port, holdMs, rule } = containment;
+    const text = (bytes: Uint8Array): string => addressText(bytes, 0, bytes.length);
+    this.#eventLog.emit('peer', {
+      client: text(client),
+      peer: { ip: text(peer), port, hold_seconds: holdMs / 1000 },
+      verdict: { action: 'contain', rule, why: 'contained' },
+    });
+  }
+
+  #classFor(rule: string, client: Uint8Array): void {
+    try {
+      this.#classes.ensure(rule, client);
+    } catch (error) {
+      this.#log.error({ component: 'shaping', rule, hint: (error as { hint?: string }).hint }, (error as Error).message);
+    }
   }
 
   #every(ms: number, work: () => void): void {
@@ -195,27 +220,21 @@ export class Wall {
     this.#timers.push(timer);
   }
 
-  #connectionEnded(entry: Parameters<FlowIndex['find']>[0] & Parameters<WallEvents['withCounters']>[0]): void {
-    const flow = this.#index.find(entry);
-    if (flow >= 0) this.events.withCounters(entry, () => this.gate.identifier.table.remove(flow, 'closed'));
-  }
-
-  #review(): void {
-    this.gate.review(steadyMs(), Date.now(), (flow, verdict) => this.#enforce(flow, verdict), REVIEW_FLOWS);
-  }
-
-  /** A verdict that no packet waits for: into the mark of the connection, and where it refuses, at once. */
-  #enforce(flow: number, verdict: FlowVerdict): void {
-    const key = flowKey(this.gate.identifier.table, flow);
-    this.#marks?.set(key, this.path.value(verdict));
-    if (verdict.outcome === 'reject' || verdict.outcome === 'drop') this.#cuts?.flow(key);
+  #connectionEnded(entry: ConntrackEntry): void {
+    const found = this.#flows.find(entry);
+    if (found) this.#inspectors?.endFlow(found.inspector, { kind: 'end', ends: found.ends, counters: countersOf(entry) });
   }
 
   #keepHouse(): void {
-    this.#inside.refresh();
-    this.gate.identifier.table.sweep(steadyMs(), SWEEP_FLOWS);
+    this.#inspectors?.endSilent();
     this.#blocks?.expire(steadyMs());
+    this.#marks?.setUnfound();
     this.#watch.look();
+    const lost = this.#overruns.look();
+    if (lost === 0) return;
+    const action = this.#config.file.gateway.mode === 'open' ? 'allow' : 'drop';
+    this.#log.warn({ component: 'queue', packets: lost }, `the queue was full: packets ${action === 'allow' ? 'passed uninspected' : 'were dropped'}; give gateway.queues more cores`);
+    this.#eventLog.emit('stats', { overrun: { packets: lost }, verdict: { action, rule: null, why: 'queue-overrun' } });
   }
 
   /** Somebody removed rules of ours. */
@@ -231,22 +250,14 @@ export class Wall {
 
   #install(): void {
     this.#rules.install(this.#plan);
-    this.#classes = new ClientClasses(this.#rules, shapedInterfaces(this.#plan), this.#plan.classes);
-    this.path.setClasses(this.#plan.classes);
+    this.#classes = this.#newClasses();
     this.#blocks?.refill(steadyMs());
   }
 
   /** Another policy for the same wall. Returns what it cannot change without a restart, empty when all was taken over. */
-  reload(config: Config): string[] {
-    const before = this.#config.file.gateway;
-    const after = config.file.gateway;
-    const fixed = (['queues', 'first_queue', 'mark_mask', 'max_flows', 'peer_minutes', 'backend', 'mode'] as const).filter((key) => before[key] !== after[key]);
-    const protocols = replaceProtocols(this.#protocols, PROTOCOLS.length, config.ropeProtocols ?? []);
-    if (protocols && protocols.length > PROTOCOLS.length) {
-      this.#protocols = protocols;
-      this.gate.setProtocols(protocols);
-    }
-    const kept: Config = { ...config, file: { ...config.file, gateway: { ...after, ...Object.fromEntries(fixed.map((key) => [key, before[key]])) } } };
+  async reload(config: Config): Promise<string[]> {
+    const fixed = needRestart(this.#config, config);
+    const kept = restartKept(this.#config, config);
     const plan = planOf(kept);
     const isSame = JSON.stringify(plan) === JSON.stringify(this.#plan);
     this.#config = kept;
@@ -255,10 +266,10 @@ export class Wall {
       this.#install();
       this.#watch = this.#newWatch();
     }
-    this.gate.setPolicy(kept.policy);
+    await this.#inspectors?.setPolicy(kept.policy, plan.classes);
     this.#marks?.forget();
-    this.gate.judgeAll(steadyMs(), Date.now(), (flow, verdict) => this.#enforce(flow, verdict));
-    return [...fixed.map((key) => `gateway.${key}`), ...(protocols ? [] : ['rope'])];
+    this.#inspectors?.judgeAll();
+    return fixed;
   }
 
   reopenEvents(): void {
@@ -289,38 +300,27 @@ export class Wall {
   }
 
   status(): Status {
-    const { path, gate, events } = this;
-    const { file, policy } = this.#config;
-    const own = readQueueStatistics().filter(({ queue }) => queue >= file.gateway.first_queue && queue < file.gateway.first_queue + file.gateway.queues);
-    const sum = (pick: 'waiting' | 'overflowed' | 'undelivered'): number => own.reduce((all, it) => all + it[pick], 0);
-    const tally = (name: 'outcome' | 'protocol'): Record<string, number> => {
-      const totals: Record<string, number> = {};
-      for (const it of events.settled.values()) totals[it[name]] = (totals[it[name]] ?? 0) + it.count;
-      return totals;
-    };
-    const rules = [...policy.rules.map(({ name, action }) => ({ name, action: action.kind as string })), { name: '(default)', action: policy.defaultAction.kind }];
-    return {
+    return wallStatus({
+      config: this.#config,
+      configPath: this.#options.configPath,
       version: this.#options.version,
-      pid: process.pid,
-      mode: file.gateway.mode,
-      uptime_seconds: Math.round((steadyMs() - this.#startedMs) / 1000),
-      config: this.#options.configPath,
-      inside: this.#plan.inside,
-      outside: this.#plan.outside,
-      rules: rules.map((rule) => ({ ...rule, flows: events.byRule.get(rule.name) ?? 0 })),
-      packets: path.counters.packets,
-      bytes: path.counters.bytes,
-      dropped_packets: path.counters.droppedPackets,
-      flows: gate.identifier.table.size,
-      flows_decided: tally('outcome'),
-      protocols: tally('protocol'),
-      contained_peers: this.#blocks?.containedCount ?? 0,
-      blocked_addresses: this.#blocks?.blocked().length ?? 0,
-      queue: { waiting: sum('waiting'), overflowed: sum('overflowed'), undelivered: sum('undelivered') },
-      troubles: gate.troubles,
+      plan: this.#plan,
+      startedMs: this.#startedMs,
+      counters: this.counters(),
+      overruns: this.#overruns,
+      blocks: this.#blocks,
       events: { written: this.#eventLog.written, lost: this.#eventLog.lost },
       restored: this.#watch.restored,
-    };
+    });
+  }
+
+  /** Sums of all inspection threads, at most a fifth of a second old. */
+  counters(): InspectionCounters {
+    return this.#inspectors?.counters() ?? noCounters();
+  }
+
+  flows(limit: number): LiveFlow[] {
+    return this.#flows.list(limit);
   }
 
   peers(limit: number): PeerList {
@@ -332,16 +332,30 @@ export class Wall {
     };
   }
 
-  top(): TopRow[] {
-    return this.#conntrack ? topRows(this.#conntrack, this.gate, this.#index) : [];
+  top(): Promise<TopRow[]> {
+    this.#top ??= this.#listTop().finally(() => {
+      this.#top = null;
+    });
+    return this.#top;
   }
 
-  #tearDown(isLeftStanding = false): void {
+  async #listTop(): Promise<TopRow[]> {
+    // A socket of its own: the table is read in turns, and others ask meanwhile.
+    const conntrack = new ConntrackTable();
+    try {
+      return await topRows(conntrack, (entry) => this.#flows.find(entry)?.live ?? null);
+    } finally {
+      conntrack.close();
+    }
+  }
+
+  async #tearDown(isLeftStanding = false): Promise<void> {
     if (!isLeftStanding) {
       this.#rules.remove();
       this.#marks?.forget();
     }
-    this.#queue?.close();
+    await this.#inspectors?.stop();
+    for (const queue of this.#queues) queue.close();
     this.#cuts?.close();
     this.#ends?.close();
     this.#members?.close();
@@ -351,8 +365,7 @@ export class Wall {
   /** Takes the wall down and leaves nothing behind, unless its rules shall stay. */
   async stop(isLeftStanding = false): Promise<void> {
     for (const timer of this.#timers) clearInterval(timer);
-    this.#tearDown(isLeftStanding);
-    this.gate.identifier.finish();
+    await this.#tearDown(isLeftStanding);
     await this.#eventLog.close();
   }
 }

@@ -13,6 +13,9 @@
  *
  * Security: an outsider who floods the memory makes it forget (misses), never invent:
  * entries carry the whole address, only the client is reduced to 32 bits by hash.
+ *
+ * Several threads may share one memory (`shared`): what one has learnt when it lets a packet go, all others
+ * know. Writers take turns by a lock; readers take none, and skip an entry that is being written.
  */
 
 const WAYS = 8;
@@ -26,6 +29,11 @@ const KIND_SPOKE = 1;
 const KIND_TOLD = 2;
 const KIND_HOST = 3;
 const KIND_TOLD_ANY = 4;
+/** Detail of an entry that is being written: no kind, and not empty. */
+const BEING_WRITTEN = 0xff;
+/** Attempts to get the lock, which is held for some ten nanoseconds, before a lesson is forgotten: its holder may have been ended. */
+const LOCK_ATTEMPTS = 1000;
+const DEFAULT_ENTRIES = 131_072;
 
 /** Result of `look`: nothing, or the owner's number of a protocol. */
 export const NO_PROTOCOL = -1;
@@ -37,10 +45,31 @@ export interface PeerMemoryOptions {
   readonly entries?: number;
   /** Entries older than this do not count. Default 1,800,000 (half an hour). */
   readonly ageMs?: number;
+  /** Memory of `sharedPeerMemory` for the same number of entries: this object is one user of several. */
+  readonly shared?: SharedArrayBuffer;
+}
+
+function setCount(entries: number): number {
+  let sets = 1;
+  while (sets * WAYS < entries) sets *= 2;
+  return sets;
+}
+
+/** After the end of a thread that may have held the lock: the next one gets it. */
+export function unlockPeerMemory(shared: SharedArrayBuffer): void {
+  const words = new Int32Array(shared);
+  Atomics.store(words, words.length - 1, 0);
+}
+
+/** Zeroed memory for the objects of several threads; the lock is its last word. */
+export function sharedPeerMemory(entries = DEFAULT_ENTRIES): SharedArrayBuffer {
+  return new SharedArrayBuffer((setCount(entries) * WAYS * WORDS + 1) * 4);
 }
 
 export class PeerMemory {
   readonly #table: Int32Array;
+  readonly #lockAt: number;
+  readonly #isShared: boolean;
   readonly #setMask: number;
   readonly #ageS: number;
 
@@ -52,9 +81,10 @@ export class PeerMemory {
   spokeAny = NO_PROTOCOL;
 
   constructor(options: PeerMemoryOptions = {}) {
-    let sets = 1;
-    while (sets * WAYS < (options.entries ?? 131_072)) sets *= 2;
-    this.#table = new Int32Array(sets * WAYS * WORDS);
+    const sets = setCount(options.entries ?? DEFAULT_ENTRIES);
+    this.#lockAt = sets * WAYS * WORDS;
+    this.#isShared = options.shared !== undefined;
+    this.#table = options.shared ? new Int32Array(options.shared) : new Int32Array(this.#lockAt);
     this.#setMask = sets - 1;
     this.#ageS = Math.ceil((options.ageMs ?? 1_800_000) / 1000);
   }
@@ -84,9 +114,9 @@ export class PeerMemory {
     for (let at = setAt; at < setAt + WAYS * WORDS; at += WORDS) {
       const entry = table[at + DETAIL]!;
       if (entry === 0) return false;
-      if (entry === detail && table[at + 3] === a3 && table[at] === a0 && table[at + 1] === a1 && table[at + 2] === a2) {
-        return table[at + TAUGHT_AT]! > timeMs / 1000 - this.#ageS;
-      }
+      if (entry !== detail || table[at + 3] !== a3 || table[at] !== a0 || table[at + 1] !== a1 || table[at + 2] !== a2) continue;
+      const taughtAtS = table[at + TAUGHT_AT]!;
+      if (this.#isStill(at, entry)) return taughtAtS > timeMs / 1000 - this.#ageS;
     }
     return false;
   }
@@ -116,6 +146,7 @@ export class PeerMemory {
       const candidate = (entry >>> 8) & 0xff;
       if (taughtAtS <= oldestS || (protocol !== ANY_PROTOCOL && candidate !== protocol)) continue;
       const entryClient = table[at + CLIENT]!;
+      if (!this.#isStill(at, entry)) continue;
       switch (entry & 0xff) {
         case KIND_SPOKE:
           if (entryClient === 0 && isFresher(taughtAtS, candidate, spokeAnyS, this.spokeAny)) {
@@ -152,7 +183,29 @@ export class PeerMemory {
     return (h & this.#setMask) * WAYS * WORDS;
   }
 
+  /** The entry whose words were read has not been overwritten meanwhile. */
+  #isStill(at: number, entry: number): boolean {
+    return !this.#isShared || Atomics.load(this.#table, at + DETAIL) === entry;
+  }
+
+  #lock(): boolean {
+    for (let attempts = LOCK_ATTEMPTS; attempts > 0; attempts--) {
+      if (Atomics.compareExchange(this.#table, this.#lockAt, 0, 1) === 0) return true;
+    }
+    return false;
+  }
+
   #add(a0: number, a1: number, a2: number, a3: number, detail: number, client: number, timeMs: number): void {
+    if (!this.#isShared) {
+      this.#write(a0, a1, a2, a3, detail, client, timeMs);
+      return;
+    }
+    if (!this.#lock()) return;
+    this.#write(a0, a1, a2, a3, detail, client, timeMs);
+    Atomics.store(this.#table, this.#lockAt, 0);
+  }
+
+  #write(a0: number, a1: number, a2: number, a3: number, detail: number, client: number, timeMs: number): void {
     const table = this.#table;
     const setAt = this.#setAt(a0, a1, a2, a3, detail >>> 16);
     let victimAt = setAt;
@@ -175,13 +228,15 @@ export class PeerMemory {
       }
       if (table[at + TAUGHT_AT]! < table[victimAt + TAUGHT_AT]!) victimAt = at;
     }
+    // Stores in this order, for readers of other threads.
+    Atomics.store(table, victimAt + DETAIL, BEING_WRITTEN);
     table[victimAt] = a0;
     table[victimAt + 1] = a1;
     table[victimAt + 2] = a2;
     table[victimAt + 3] = a3;
-    table[victimAt + DETAIL] = detail;
     table[victimAt + CLIENT] = client;
     table[victimAt + TAUGHT_AT] = timeMs / 1000;
+    Atomics.store(table, victimAt + DETAIL, detail);
   }
 }
 

@@ -97,6 +97,11 @@ export class NetlinkSocket {
     }
   }
 
+  /** A socket that another thread of this process opened; its owner closes it. */
+  static adopt(fd: number, libc: Libc): NetlinkSocket {
+    return new NetlinkSocket(libc, fd);
+  }
+
   /** Number for the next request, never 0 (events carry 0). */
   nextSequence(): number {
     this.sequence = (this.sequence + 1) >>> 0 || 1;

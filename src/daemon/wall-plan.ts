@@ -1,0 +1,38 @@
+/** A configuration on this machine: what the wall installs, and what a running wall can take over of another one. */
+import type { Config } from '../config/load.js';
+import { type WallPlan, wallPlan } from '../enforce/plan.js';
+import type { IptablesVariant } from '../enforce/wall-rules.js';
+import { outsideInterfaces } from './interfaces.js';
+
+/** Outside interfaces are looked up when not named. */
+export function planOf(config: Config): WallPlan {
+  const { inside, outside, mark_mask, first_queue, queues, mode, ipv6 } = config.file.gateway;
+  const found = outsideInterfaces(outside, inside);
+  return wallPlan({ inside, outside: found, markMask: mark_mask, firstQueue: first_queue, queues, mode, ipv6 }, config.policy.rules);
+}
+
+export function variantOf(config: Config): IptablesVariant {
+  const { backend } = config.file.gateway;
+  return backend === 'iptables-nft' || backend === 'iptables-legacy' ? backend : 'iptables';
+}
+
+/** Settings of the gateway that a running wall keeps. */
+const FIXED = ['queues', 'first_queue', 'mark_mask', 'max_flows', 'peer_minutes', 'backend', 'mode', 'inside'] as const;
+/** Sections that are read once. */
+const FIXED_SECTIONS = ['events', 'metrics', 'control', 'rope'] as const;
+
+/** Keys and sections that differ and need a restart. */
+export function needRestart(before: Config, after: Config): string[] {
+  const differ = (a: unknown, b: unknown): boolean => JSON.stringify(a) !== JSON.stringify(b);
+  return [
+    ...FIXED.filter((key) => differ(before.file.gateway[key], after.file.gateway[key])).map((key) => `gateway.${key}`),
+    ...FIXED_SECTIONS.filter((key) => differ(before.file[key], after.file[key])),
+  ];
+}
+
+/** `after`, with what needs a restart as it was. */
+export function restartKept(before: Config, after: Config): Config {
+  const gateway = { ...after.file.gateway, ...Object.fromEntries(FIXED.map((key) => [key, before.file.gateway[key]])) };
+  const sections = Object.fromEntries(FIXED_SECTIONS.map((key) => [key, before.file[key]]));
+  return { ...after, file: { ...after.file, ...sections, gateway } };
+}
