@@ -16,6 +16,8 @@ import { type InspectionCounters, type InspectionSettings, type News, type Order
 /** A thread that ends this often in `RESTART_WINDOW_MS` will not do better the next time. */
 const MAX_RESTARTS = 3;
 const RESTART_WINDOW_MS = 60_000;
+/** They speak five times a second; the whole process may have been stopped for a while. */
+const MAX_SILENT_LOOKS = 2;
 /** How long threads may take to end their flows. */
 const STOP_MS = 5000;
 
@@ -35,7 +37,8 @@ class Inspector {
   counters = noCounters();
   /** Sums of the threads that came before. */
   former = noCounters();
-  hasSpoken = true;
+  /** Looks of `endSilent` since it last spoke. */
+  silentLooks = 0;
   deathsMs: number[] = [];
   /** Waits for the answer to the order of a new policy. */
   onSwapped: (() => void) | null = null;
@@ -71,11 +74,11 @@ export class Inspectors {
   #startOne(inspector: Inspector): Promise<void> {
     const worker = new Worker(new URL('./inspection-thread.js', import.meta.url), { workerData: { ...this.#settings, queueFd: inspector.queue.fd } satisfies InspectionSettings });
     inspector.worker = worker;
-    inspector.hasSpoken = true;
+    inspector.silentLooks = 0;
     let failure = new Error('it was ended because it stood still');
     return new Promise((resolve, reject) => {
       worker.on('message', (list: readonly News[]) => {
-        inspector.hasSpoken = true;
+        inspector.silentLooks = 0;
         for (const news of list) {
           if (news.kind === 'ready') resolve();
           else this.#heard(inspector, news);
@@ -111,12 +114,9 @@ export class Inspectors {
     if (isReplaced) this.#startOne(inspector).catch(() => undefined);
   }
 
-  /** Ends threads that have said nothing since the last call: call it every few seconds. They are replaced. */
+  /** Ends threads that have said nothing since the last `MAX_SILENT_LOOKS` calls: call it every few seconds. They are replaced. */
   endSilent(): void {
-    for (const inspector of this.#inspectors) {
-      if (!inspector.hasSpoken) void inspector.worker?.terminate();
-      inspector.hasSpoken = false;
-    }
+    for (const inspector of this.#inspectors) if (++inspector.silentLooks > MAX_SILENT_LOOKS) void inspector.worker?.terminate();
   }
 
   /** Resolves when every thread judges by the new policy. */

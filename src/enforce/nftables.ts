@@ -48,8 +48,9 @@ export function nftablesText(plan: WallPlan, options: { readonly withQueue: bool
   const restored = values.map((value) => `    ${is(VALUE_UNDECIDED)} ct mark & ${hex(field.mask)} == ${mark(value)} ${set(value)} return`);
   const names = `{ ${plan.inside.map((name) => `"${name}"`).join(', ')} }`;
   const range = plan.queues === 1 ? `${plan.firstQueue}` : `${plan.firstQueue}-${plan.firstQueue + plan.queues - 1}`;
-  const flags = ['fanout', ...(plan.mode === 'open' ? ['bypass'] : [])].join(',');
-  const queue = `    meta l4proto { tcp, udp } queue flags ${flags} to ${range}`;
+  // Not `fanout`: it chooses by CPU. Without it the pair of addresses chooses, the same for both directions.
+  const flags = plan.mode === 'open' ? ' flags bypass' : '';
+  const queue = `    meta l4proto { tcp, udp } queue${flags} to ${range}`;
   const classes = plan.classes.flatMap((it) => {
     const marked = `    ${is(it.value)}`;
     const classify = `${marked} meta priority set ${ROOT_HANDLE}:${it.value.toString(16)}`;

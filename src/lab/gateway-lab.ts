@@ -89,6 +89,8 @@ export interface PeerSettings {
   readonly ipVersion?: 4 | 6;
   /** Given to the leecher instead of letting a tracker tell. */
   readonly direct?: boolean;
+  /** Addresses and ports that the leecher is given instead of the seeder's own. */
+  readonly peers?: readonly (readonly [string, number])[];
   readonly seconds?: number;
   readonly tracker?: 'http' | 'udp';
 }
@@ -97,6 +99,8 @@ export class Gateway {
   readonly net: RoutedLab;
   readonly folder: string;
   daemon: ChildProcess | null = null;
+  /** What is started as the daemon. */
+  program = P2PWALL;
   daemonWords = '';
 
   constructor(prefix: string, options: RoutedLabOptions = {}) {
@@ -126,8 +130,8 @@ export class Gateway {
   }
 
   /** Starts the daemon in the router and waits until it says that the wall stands. */
-  async up(rules: string, gateway = ''): Promise<void> {
-    await this.upWith(readFileSync(this.configure(rules, gateway), 'utf8'));
+  async up(rules: string, gateway = '', environment: NodeJS.ProcessEnv = {}): Promise<void> {
+    await this.upWith(readFileSync(this.configure(rules, gateway), 'utf8'), [], environment);
   }
 
   /** As `up`, with a configuration file of one's own. */
@@ -135,7 +139,7 @@ export class Gateway {
     const config = this.path('p2pwall.toml');
     writeFileSync(config, text);
     this.daemonWords = '';
-    const [command = '', ...args] = [...wrapper, process.execPath, P2PWALL, 'run', '--config', config];
+    const [command = '', ...args] = [...wrapper, process.execPath, this.program, 'run', '--config', config];
     const daemon = this.router.spawn(command, args, { env: { ...process.env, ...environment } });
     this.daemon = daemon;
     const listen = (data: Buffer): void => {
@@ -203,7 +207,7 @@ export class Gateway {
       listen: role === 'seed' ? SERVER[version] : CLIENT[version],
       encryption: settings.encryption ?? 'off',
       transport: settings.transport ?? 'tcp',
-      peers: role === 'leech' && settings.direct === true ? [[SERVER[version], SEEDER_PORT]] : [],
+      peers: settings.peers ?? (role === 'leech' && settings.direct === true ? [[SERVER[version], SEEDER_PORT]] : []),
       seconds: settings.seconds ?? 300,
     };
     return new TorrentPeer(host.spawn(PYTHON, [TORRENT_PEER, JSON.stringify(options)]));

@@ -3,41 +3,15 @@
  * a wrong configuration, a full disk, a held lock. Needs root. Safe: all traffic and rules are in namespaces that the
  * tests made; only processes that they started are stopped, by their id.
  */
-import { type TestContext, describe, test } from 'node:test';
+import { describe, test } from 'node:test';
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { readFileSync, renameSync } from 'node:fs';
 import type { Status } from '../../src/control/protocol.js';
-import type { OrdinaryReport } from '../../src/lab/ordinary-peer.js';
-import { Gateway, P2PWALL, SERVER, eventually, gatewayUnavailable, pause } from '../../src/lab/gateway-lab.js';
+import { P2PWALL, SERVER, eventually, gatewayUnavailable, pause } from '../../src/lab/gateway-lab.js';
+import { DROP, WATCH, assertUnharmed, gateway, isReached, traces } from './support/gateway-checks.js';
 
 const live = { skip: gatewayUnavailable() ?? false };
-const WATCH = '[[rule]]\nname = "watch"\nprotocol = ["any"]\naction = "log"\n';
-const DROP = '[[rule]]\nname = "none"\nprotocol = ["any"]\naction = "drop"\n';
-
-function gateway(t: TestContext): Gateway {
-  const made = new Gateway('p2pw-wall');
-  t.after(() => made.close());
-  return made;
-}
-
-/** Everything of ours that stands in the router; '' when nothing does. */
-function traces(gate: Gateway): string {
-  const commands: readonly (readonly string[])[] = [['iptables-save'], ['ip6tables-save'], ['iptables-legacy-save'], ['ipset', 'list', '-n'], ['tc', 'qdisc', 'show']];
-  const shown = commands.map(([command = '', ...args]) => gate.router.run(command, args).stdout).join('\n');
-  return shown.split('\n').filter((line) => /p2pwall|htb 7032/i.test(line)).join('\n');
-}
-
-/** A new connection from client to server says what it should; needs `ordinaryTraffic` for its server. */
-function isReached(gate: Gateway): boolean {
-  return gate.net.client.run('timeout', ['2', 'bash', '-c', `exec 3<>/dev/tcp/${SERVER[4]}/22; head -c 3 <&3`]).stdout === 'SSH';
-}
-
-function assertUnharmed({ exchanges, mismatches }: OrdinaryReport): void {
-  assert.deepEqual(mismatches, []);
-  for (const name of ['http', 'tls', 'ssh', 'dns', 'quic']) assert.ok((exchanges[name] ?? 0) > 5, `${name} went on: ${exchanges[name]}`);
-}
-
 // Side by side: most of their time they wait.
 describe('what the wall survives', { concurrency: 4 }, () => {
   test('a wrong configuration: every mistake with line and remedy, exit 2, nothing installed', live, (t) => {
