@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { queuedBy, withoutCounters } from '../enforce/iptables.js';
 import { wallPlan } from '../enforce/plan.js';
 import type { SetMember } from '../netlink/ipset.js';
 import { maskOf } from './clear-wall.js';
@@ -11,6 +12,7 @@ import { EventLog } from './event-log.js';
 import { defaultRouteInterfaces, matchingInterfaces } from './interfaces.js';
 import { KernelBlocks } from './kernel-blocks.js';
 import { conflictsIn } from './machine-check.js';
+import { QueueOverruns } from './queue-overruns.js';
 
 test('interfaces: exact names, and a trailing + for any ending, as iptables has it', () => {
   const names = ['lo', 'eth0', 'eth1', 'ppp0', 'ppp12'];
@@ -104,4 +106,30 @@ test('events: lines of the types that were asked for, a new file after rotation,
   } finally {
     rmSync(folder, { recursive: true });
   }
+});
+
+test('overruns: what the kernel dropped, and what met the rules without being queued, over new rules too', () => {
+  const queue = { queue: 4700, waiting: 0, overflowed: 0, undelivered: 0, queued: 1000 };
+  const overruns = new QueueOverruns(4700, 1, () => [queue, { ...queue, queue: 4701, overflowed: 99 }]);
+  overruns.rulesInstalled();
+  queue.queued = 1500;
+  overruns.rulesCounted(500);
+  assert.equal(overruns.look(), 0);
+  overruns.rulesCounted(520);
+  assert.equal(overruns.look(), 20);
+  queue.queued = 1600;
+  overruns.rulesCounted(550);
+  assert.equal(overruns.look(), 0, 'packets queued after the rules were read prove nothing');
+  overruns.rulesInstalled();
+  queue.queued = 1700;
+  overruns.rulesCounted(103);
+  queue.overflowed = 4;
+  assert.equal(overruns.look(), 7);
+  assert.deepEqual(overruns.now(), { waiting: 0, overflowed: 27, undelivered: 0 });
+});
+
+test('rules with their counters', () => {
+  const saved = '*mangle\n:P2PWALL-INSPECT - [0:0]\n[7:420] -A P2PWALL-INSPECT -p tcp -j NFQUEUE --queue-num 4700\n[5:300] -A P2PWALL-INSPECT -p udp -j NFQUEUE --queue-num 4700\n[9:9] -A OTHERS -j NFQUEUE --queue-num 1\n';
+  assert.equal(queuedBy(saved), 12);
+  assert.match(withoutCounters(saved), /^-A OTHERS -j NFQUEUE/m);
 });

@@ -32,7 +32,7 @@ function registry(source: MetricsSource): Registry {
   counter(made, 'p2pwall_flows_total', 'Flows settled, by protocol and outcome', ['protocol', 'outcome'], (set) => {
     for (const { protocol, outcome, count } of source.counters().settled) set({ protocol, outcome }, count);
   });
-  counter(made, 'p2pwall_queue_drops_total', 'Packets that the kernel could not queue', ['cause'], (set) => {
+  counter(made, 'p2pwall_queue_drops_total', 'Packets that the kernel could not queue: passed in mode open, dropped in mode closed', ['cause'], (set) => {
     const { overflowed, undelivered } = status().queue;
     set({ cause: 'queue-full' }, overflowed);
     set({ cause: 'buffer-full' }, undelivered);

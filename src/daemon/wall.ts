@@ -104,7 +104,7 @@ export class Wall {
 
   #newWatch(): RuleWatch {
     const { ipv6 } = this.#plan;
-    return new RuleWatch([this.#rules.program(4, 'save'), ...(ipv6 ? [this.#rules.program(6, 'save')] : [])], (missing) => this.#restore(missing));
+    return new RuleWatch([this.#rules.program(4, 'save'), ...(ipv6 ? [this.#rules.program(6, 'save')] : [])], (missing) => this.#restore(missing), (packets) => this.#overruns.rulesCounted(packets));
   }
 
   /** Puts the wall up. On failure nothing stays behind. Throws SystemError, ToolError. */
@@ -120,6 +120,7 @@ export class Wall {
       this.#inspectors = this.#newInspectors();
       await this.#inspectors.start();
       this.#rules.install(this.#plan);
+      this.#overruns.rulesInstalled();
       // Verdicts of an earlier wall are no longer ours; connections older than this wall are asked about.
       this.#marks.forget();
       this.#ends = watchConntrack((_change, entry) => this.#connectionEnded(entry), () => undefined, { changes: ['destroy'] });
@@ -250,6 +251,7 @@ export class Wall {
 
   #install(): void {
     this.#rules.install(this.#plan);
+    this.#overruns.rulesInstalled();
     this.#classes = this.#newClasses();
     this.#blocks?.refill(steadyMs());
   }

@@ -147,6 +147,17 @@ export function iptablesRemovalText(save: string): string {
   return lines.length === 0 ? '' : `${lines.join('\n')}\n`;
 }
 
+/** The output of `iptables-save -c` as without `-c`. */
+export function withoutCounters(save: string): string {
+  return save.replace(/^\[\d+:\d+\] /gm, '');
+}
+
+/** Packets that met our queueing rules, in the output of `iptables-save -c`. */
+export function queuedBy(save: string): number {
+  const rules = new RegExp(`^\\[(\\d+):\\d+\\] -A ${INSPECT} .*-j NFQUEUE `, 'gm');
+  return [...save.matchAll(rules)].reduce((sum, found) => sum + Number(found[1]), 0);
+}
+
 /** What of the wall is missing in the output of iptables-save: names of chains and jumps. Empty when all stands once. */
 export function missingFrom(save: string): string[] {
   const missing: string[] = [];

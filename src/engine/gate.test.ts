@@ -196,15 +196,20 @@ test('another policy judges idle flows too, once, and only those that have a fin
   assert.deepEqual(judged(), []);
 });
 
-test('a detector that throws: the packet falls under the exception policy, the third time ends it', () => {
-  for (const [trouble, expected] of [['accept', 'undecided'], ['drop', 'drop-packet']] as const) {
-    const lab = new Lab(policy([rule({ kind: 'drop' })], trouble));
-    for (let i = 0; i < 3; i++) assert.equal(lab.udp(`${CLIENT} ${6000 + i}`, `${PEER} 1000`, ascii('THROW')), expected);
-    assert.equal(lab.udp(`${CLIENT} 6100`, `${PEER} 1000`, ascii('THROW')), 'undecided', 'it is not asked any more');
-    assert.deepEqual(lab.said, ['swarm/broken threw', 'swarm/broken threw', 'swarm/broken threw too often']);
-    assert.equal(lab.gate.troubles['detector-threw'], 3);
-    assert.equal(lab.udp(`${CLIENT} 6200`, `${PEER} 1000`, PEERS), 'drop rule', 'others still are');
-  }
+test('a detector that throws, mode open: its packets pass, and the third time ends it', () => {
+  const lab = new Lab(policy([rule({ kind: 'drop' })], 'accept'));
+  for (let i = 0; i < 4; i++) assert.equal(lab.udp(`${CLIENT} ${6000 + i}`, `${PEER} 1000`, ascii('THROW')), 'undecided');
+  assert.deepEqual(lab.said, ['swarm/broken threw', 'swarm/broken threw', 'swarm/broken threw too often']);
+  assert.equal(lab.gate.troubles['detector-threw'], 3, 'the fourth time it is not asked');
+  assert.equal(lab.udp(`${CLIENT} 6200`, `${PEER} 1000`, PEERS), 'drop rule', 'others still are');
+});
+
+test('a detector that throws, mode closed: its packets are dropped, and it is asked again and again', () => {
+  const lab = new Lab(policy([rule({ kind: 'drop' })], 'drop'));
+  for (let i = 0; i < 4; i++) assert.equal(lab.udp(`${CLIENT} ${6000 + i}`, `${PEER} 1000`, ascii('THROW')), 'drop-packet');
+  assert.deepEqual(lab.said, ['swarm/broken threw', 'swarm/broken threw', 'swarm/broken threw'], 'said three times at most');
+  assert.equal(lab.gate.troubles['detector-threw'], 4);
+  assert.equal(lab.udp(`${CLIENT} 6200`, `${PEER} 1000`, PEERS), 'drop rule', 'others still are');
 });
 
 test('malformed packets: as the exception policy says, counted', () => {

@@ -334,8 +334,10 @@ export class Gate {
     const name = culprit ? `${culprit.protocol.id}/${culprit.feature.feature}` : 'engine';
     const count = (this.#throws.get(name) ?? 0) + 1;
     this.#throws.set(name, count);
-    if (culprit && count === THROWS_ALLOWED) this.identifier.disable(culprit);
-    if (count <= THROWS_ALLOWED) this.#listener.onThrown?.(name, error, count === THROWS_ALLOWED);
+    // Without it flows that it would have named pass: not when what cannot be judged shall stop.
+    const isDisabled = culprit !== null && count === THROWS_ALLOWED && this.#policy.trouble === 'accept';
+    if (culprit && isDisabled) this.identifier.disable(culprit);
+    if (count <= THROWS_ALLOWED) this.#listener.onThrown?.(name, error, isDisabled);
   }
 
   #ended(flow: number, finding: FlowFinding | null, reason: FlowEndReason): void {

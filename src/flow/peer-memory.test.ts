@@ -1,6 +1,8 @@
 import { test } from 'node:test';
 import assert from 'node:assert/strict';
-import { ANY_PROTOCOL, NO_PROTOCOL, PeerMemory, clientHash } from './peer-memory.js';
+import { once } from 'node:events';
+import { Worker } from 'node:worker_threads';
+import { ANY_PROTOCOL, NO_PROTOCOL, PeerMemory, clientHash, sharedPeerMemory, unlockPeerMemory } from './peer-memory.js';
 
 const ALICE = clientHash(0, 0, 0, 0x0a000001);
 const BOB = clientHash(0, 0, 0, 0x0a000002);
@@ -73,4 +75,54 @@ test('a flood makes it forget, never invent and never grow', () => {
   for (let i = 1; i <= 10_000; i++) if (ask(memory, 6881, ALICE, 10_000, ANY_PROTOCOL, i).told !== NO_PROTOCOL) known++;
   assert.ok(known > 0 && known <= 64, `${known} of 10,000 are remembered by 64 entries`);
   assert.equal(ask(memory, 6881, ALICE, 10_000, ANY_PROTOCOL, 123_456).told, NO_PROTOCOL);
+});
+
+test('shared: what one user learns all others know at once', () => {
+  const shared = sharedPeerMemory(64);
+  const [one, other] = [new PeerMemory({ entries: 64, shared }), new PeerMemory({ entries: 64, shared })];
+  one.addTold(TORRENTS, ...PEER, 6881, ALICE, 1000);
+  other.addHost(DONKEYS, ...PEER, 1000);
+  assert.equal(ask(other, 6881, ALICE, 2000).told, TORRENTS);
+  assert.equal(one.hasHost(DONKEYS, ...PEER, 2000), true);
+});
+
+test('shared: a lock that its holder took with it loses lessons, not time, and can be released', () => {
+  const shared = sharedPeerMemory(64);
+  const words = new Int32Array(shared);
+  const memory = new PeerMemory({ entries: 64, shared });
+  words[words.length - 1] = 1;
+  memory.addTold(TORRENTS, ...PEER, 6881, ALICE, 1000);
+  assert.equal(ask(memory, 6881, ALICE, 2000).told, NO_PROTOCOL);
+  unlockPeerMemory(shared);
+  memory.addTold(TORRENTS, ...PEER, 6881, ALICE, 1000);
+  assert.equal(ask(memory, 6881, ALICE, 2000).told, TORRENTS);
+});
+
+test('shared: while another thread writes, readers find whole entries or none', async () => {
+  const shared = sharedPeerMemory(64);
+  // Every endpoint is taught with the port that equals the low bits of its address, so a mixture shows.
+  const script = `const { workerData, parentPort } = require('node:worker_threads');
+    import(workerData.module).then(({ PeerMemory }) => {
+      const memory = new PeerMemory({ entries: 64, shared: workerData.shared });
+      parentPort.postMessage('begun');
+      for (let i = 0; i < 300000; i++) memory.addTold(3, 0, 0, 0, 1 + (i % 997), 1 + (i % 997), 7, 1000);
+      parentPort.postMessage('ended');
+    });`;
+  const worker = new Worker(script, { eval: true, workerData: { module: new URL('./peer-memory.js', import.meta.url).href, shared } });
+  const memory = new PeerMemory({ entries: 64, shared });
+  await once(worker, 'message');
+  let hasEnded = false;
+  worker.once('message', () => {
+    hasEnded = true;
+  });
+  let found = 0;
+  for (let i = 0; !hasEnded; i++) {
+    for (let a3 = 1; a3 < 998; a3++) {
+      if (ask(memory, a3, 7, 1000, ANY_PROTOCOL, a3).told !== NO_PROTOCOL) found++;
+      assert.equal(ask(memory, a3 + 1, 7, 1000, ANY_PROTOCOL, a3).told, NO_PROTOCOL);
+    }
+    if (i % 4 === 0) await new Promise((resolve) => setImmediate(resolve));
+  }
+  assert.ok(found > 0);
+  await worker.terminate();
 });

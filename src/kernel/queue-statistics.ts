@@ -9,19 +9,21 @@ export interface QueueStatistics {
   readonly queue: number;
   /** Packets waiting for a verdict. */
   readonly waiting: number;
-  /** Packets refused because the queue was full (passed with fail-open). */
+  /** Packets refused because the queue was full (not counted with fail-open: then they pass). */
   readonly overflowed: number;
-  /** Packets that did not fit the socket buffer (passed with fail-open). */
+  /** Packets that did not fit the socket buffer (as above). */
   readonly undelivered: number;
+  /** Number of the latest packet that was queued; the first is 1. */
+  readonly queued: number;
 }
 
 /** Reads one line of /proc/net/netfilter/nfnetlink_queue for each queue; lines of another form are skipped. */
 export function parseQueueStatistics(text: string): QueueStatistics[] {
   const out: QueueStatistics[] = [];
   for (const line of text.split('\n')) {
-    const [queue, , waiting, , , overflowed, undelivered] = line.trim().split(/\s+/).map(Number);
-    if (queue === undefined || waiting === undefined || overflowed === undefined || undelivered === undefined) continue;
-    out.push({ queue, waiting, overflowed, undelivered });
+    const [queue, , waiting, , , overflowed, undelivered, queued] = line.trim().split(/\s+/).map(Number);
+    if (queue === undefined || waiting === undefined || overflowed === undefined || undelivered === undefined || queued === undefined) continue;
+    out.push({ queue, waiting, overflowed, undelivered, queued });
   }
   return out;
 }

@@ -129,7 +129,10 @@ describe('what the wall survives', { concurrency: 4 }, () => {
       process.kill(pid, 'SIGCONT');
     }
     assert.ok(waiting >= 4000, `the queue was full: ${waiting}`);
-    await eventually('the wall answers again', 10, () => (gate.ask<Status>('status').queue.waiting < 100 ? true : null));
+    await eventually('the wall answers again', 20, () => (gate.ask<Status>('status').queue.waiting < 100 ? true : null));
+    await eventually('what overflowed is counted', 15, () => ((gate.ask<Status>('status').troubles['queue-overrun'] ?? 0) > 500 ? true : null));
+    await eventually('and reported', 15, () => (/the queue was full: packets passed uninspected/.test(gate.daemonWords) ? true : null));
+    await eventually('and written', 5, () => (gate.events('stats').some(({ verdict }) => (verdict as { why?: string } | undefined)?.why === 'queue-overrun') ? true : null));
     await pause(1000);
     assertUnharmed(await report());
   });

@@ -6,7 +6,7 @@ import { describe, test } from 'node:test';
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { PeerList, Status } from '../../src/control/protocol.js';
+import type { PeerList, Status, TopRow } from '../../src/control/protocol.js';
 import { CLIENT, type Gateway, P2PWALL, SEEDER_PORT, SERVER, eventually, gatewayUnavailable, pause } from '../../src/lab/gateway-lab.js';
 import { DROP, WATCH, assertUnharmed, gateway, isReached } from './support/gateway-checks.js';
 
@@ -14,6 +14,8 @@ const live = { skip: gatewayUnavailable() ?? false };
 const MIB = 1 << 20;
 const TYPIST = join(import.meta.dirname, '..', '..', '..', 'test', 'live', 'support', 'typist.py');
 const FAKETIME = '/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1';
+
+const clock = { skip: live.skip || (existsSync(FAKETIME) ? false : 'needs libfaketime (Debian package faketime; script/setup-live installs it)') };
 
 /** The router's metrics by series. */
 function metrics(gate: Gateway): Map<string, number> {
@@ -33,6 +35,15 @@ function hourIn(timeZone: string, minutes: number): { day: string; hour: string 
 function span(timeZone: string, from: number, to: number): string {
   const begin = hourIn(timeZone, from);
   return `${begin.day} ${begin.hour}-${hourIn(timeZone, to).hour}`;
+}
+
+/** The daemon under a clock of its own, with one rule that drops all P2P in these hours (UTC); returns how to turn the clock. */
+async function upWithClock(gate: Gateway, when: string): Promise<(by: string) => void> {
+  const jump = (by: string): void => writeFileSync(gate.path('clock'), by);
+  jump('+0');
+  const text = readFileSync(gate.configure(`[[rule]]\nname = "later"\nwhen = "${when}"\naction = "drop"\n`, 'time_zone = "UTC"'), 'utf8');
+  await gate.upWith(text, [], { LD_PRELOAD: FAKETIME, FAKETIME_TIMESTAMP_FILE: gate.path('clock'), FAKETIME_NO_CACHE: '1', FAKETIME_DONT_FAKE_MONOTONIC: '1' });
+  return jump;
 }
 
 // Side by side: most of their time they wait.
@@ -116,13 +127,10 @@ describe('the wall in an administrator’s hands', { concurrency: 3 }, () => {
     await eventually('not yet in force', 30, () => (leecher.latest.done ? true : null));
   });
 
-  test('the clock jumps by hours and back: rules follow it, everything else goes on', { skip: live.skip || (existsSync(FAKETIME) ? false : 'needs libfaketime (Debian package faketime; script/setup-live installs it)') }, async (t) => {
+  test('the clock jumps by hours and back: rules follow it, everything else goes on', clock, async (t) => {
     const gate = gateway(t);
     gate.share(MIB, 'http');
-    const jump = (by: string): void => writeFileSync(gate.path('clock'), by);
-    jump('+0');
-    const text = readFileSync(gate.configure(`[[rule]]\nname = "later"\nwhen = "${span('UTC', 120, 240)}"\naction = "drop"\n`, 'time_zone = "UTC"'), 'utf8');
-    await gate.upWith(text, [], { LD_PRELOAD: FAKETIME, FAKETIME_TIMESTAMP_FILE: gate.path('clock'), FAKETIME_NO_CACHE: '1', FAKETIME_DONT_FAKE_MONOTONIC: '1' });
+    const jump = await upWithClock(gate, span('UTC', 120, 240));
     const report = await gate.ordinaryTraffic();
     gate.command('block', '192.0.2.9', '--for', '1h', '--config', gate.path('p2pwall.toml'));
     const seeder = gate.peer('seed');
@@ -154,7 +162,7 @@ describe('the wall in an administrator’s hands', { concurrency: 3 }, () => {
     const keys = [[3, 'b'], [1, 'c'], [1, '\u001b[B'], [1, '\u001b[A'], [1, 'k'], [2, 'q']];
     const shown = gate.router.must('/usr/bin/python3', [TYPIST, JSON.stringify(keys), process.execPath, P2PWALL, 'top', '--interval', '1', '--config', gate.path('p2pwall.toml')]);
     for (const words of ['p2pwall top, by rate', 'by bytes', 'by client', `${CLIENT[4]} is blocked for 10 minutes`, 'ordinary', 'bit/s']) assert.ok(shown.includes(words), `${words}: ${shown}`);
-    assert.match(shown, /\u001b\[\?25h\u001b\[\?1049l\s+status 0/);
+    assert.match(shown, /\[\?25h.\[\?1049l\s+status 0/, 'cursor and former screen are back');
     assert.deepEqual(gate.ask<PeerList>('peers').blocked.map(({ address }) => address), [CLIENT[4]]);
     assert.equal(isReached(gate), false);
     gate.command('unblock', CLIENT[4], '--config', gate.path('p2pwall.toml'));
@@ -162,22 +170,22 @@ describe('the wall in an administrator’s hands', { concurrency: 3 }, () => {
   });
 
   for (const masquerade of [false, true]) {
-    test(`destination NAT${masquerade ? ' and masquerading' : ''}: a tightened policy and a block end its connections too`, live, async (t) => {
+    test(`destination NAT${masquerade ? ' and masquerading' : ''}: counted for the client; an hour that begins ends what nobody asks about any more`, clock, async (t) => {
       const gate = gateway(t, { masquerade });
       gate.share(24 * MIB, 'http');
       const published = '10.77.1.99';
       gate.router.must('iptables', ['-w', '-t', 'nat', '-A', 'PREROUTING', '-d', published, '-j', 'DNAT', '--to-destination', SERVER[4]]);
       gate.net.client.ip(`route add ${published} via 10.77.1.1`);
       gate.net.server.must('tc', ['qdisc', 'add', 'dev', 'eth0', 'root', 'tbf', 'rate', '8mbit', 'burst', '64kb', 'latency', '100ms']);
-      await gate.up(WATCH);
+      const jump = await upWithClock(gate, span('UTC', 120, 240));
       gate.peer('seed');
       const leecher = gate.peer('leech', { peers: [[published, SEEDER_PORT]] });
       await eventually('data flows', 20, () => (leecher.latest.bytes > MIB ? true : null));
-      await eventually('counted for the client', 10, () => (gate.ask<{ client: string; protocol: string; bytes: number }[]>('top').some((row) => row.client === CLIENT[4] && row.protocol === 'bittorrent' && row.bytes > MIB) ? true : null));
-      gate.configure(DROP);
-      assert.equal(gate.command('reload', '--config', gate.path('p2pwall.toml')).status, 0);
+      await eventually('counted', 10, () => (gate.ask<TopRow[]>('top').some((row) => row.client === CLIENT[4] && row.protocol === 'bittorrent' && row.bytes > MIB) ? true : null));
+      assert.match(gate.router.must('conntrack', ['-L', '-d', published]), /mark=65536/, 'passes unasked');
+      jump('+3h');
       // Under both kinds of NAT the mark is set with the next look through the whole table.
-      await pause(masquerade ? 7000 : 1500);
+      await pause(masquerade ? 7000 : 2000);
       const after = leecher.latest.bytes;
       await pause(3000);
       assert.equal(leecher.latest.bytes - after, 0, 'nothing flows');
