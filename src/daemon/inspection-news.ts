@@ -4,6 +4,7 @@
  */
 import type { RopeConfig } from '../config/schema.js';
 import type { LiveFlow } from '../control/protocol.js';
+import type { Protocol } from '../detect/detector.js';
 import type { MarkField } from '../enforce/marks.js';
 import type { TrafficClass } from '../enforce/plan.js';
 import type { Containment, TroubleCounts } from '../engine/gate.js';
@@ -25,14 +26,20 @@ export interface InspectionSettings {
   /** What is known of peers, common to all threads. */
   readonly peers: SharedArrayBuffer;
   readonly eventTypes: ReadonlySet<string>;
-  /** Detectors of the configuration: functions do not travel, so each thread compiles the scripts itself. */
-  readonly rope: readonly RopeConfig[];
+  readonly rope: RopeSettings;
+}
+
+/** Detectors of the configuration: functions do not travel, so each thread compiles the scripts itself. */
+export interface RopeSettings {
+  readonly entries: readonly RopeConfig[];
   readonly configPath: string;
+  /** The protocols behind the built-in ones, each at the place that all threads know it by, without features. */
+  readonly places: readonly Protocol[];
 }
 
 export type Order =
   /** Judge by this from now on; answered with `swapped`. */
-  | { readonly kind: 'policy'; readonly policy: Policy; readonly classes: readonly TrafficClass[] }
+  | { readonly kind: 'policy'; readonly policy: Policy; readonly classes: readonly TrafficClass[]; readonly rope: RopeSettings }
   /** Judge all flows that have no verdict now. */
   | { readonly kind: 'judge' }
   /** The kernel forgot the connection: end its flow. */

@@ -4,7 +4,6 @@
  */
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 import { invariant } from '../base/assert.js';
-import { ropeProtocols } from '../config/rope-protocols.js';
 import { PacketQueue } from '../kernel/nfqueue.js';
 import { Inspection } from './inspection.js';
 import type { InspectionSettings, News, Order } from './inspection-news.js';
@@ -18,7 +17,7 @@ const HOUSEKEEPING_MS = 5000;
 const port = parentPort;
 invariant(port !== null, 'started as a thread');
 const settings = workerData as InspectionSettings;
-const inspection = new Inspection(settings, ropeProtocols(settings.rope, settings.configPath).protocols);
+const inspection = new Inspection(settings);
 const queue = new PacketQueue({ queues: [], ownedElsewhere: settings.queueFd });
 
 const tell = (news: readonly News[]): void => {

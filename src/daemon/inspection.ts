@@ -2,8 +2,6 @@
  * One queue's packets under the policy: gate, packet path and events of one thread. What concerns the rest of the
  * daemon becomes news. Opens nothing and knows no thread: `inspection-thread.ts` gives it packets, orders and time.
  */
-import { PROTOCOLS } from '../detect/registry.js';
-import type { Protocol } from '../detect/detector.js';
 import { Gate, type GateListener } from '../engine/gate.js';
 import type { QueuedPacket } from '../netlink/nfqueue.js';
 import { flowEnds, flowKey } from './flow-ends.js';
@@ -11,6 +9,7 @@ import type { FlowCounters, InspectionCounters, InspectionSettings, News, Order 
 import { eventLine } from './event-log.js';
 import { InsideInterfaces } from './interfaces.js';
 import { PacketPath } from './packet-path.js';
+import { protocolsOf } from './rope-places.js';
 import { WallEvents } from './wall-events.js';
 
 /** Flows judged anew in one review (late knowledge, hours of rules): 100,000 of them within two and a half seconds. */
@@ -30,11 +29,10 @@ export class Inspection {
   /** Of the connection whose flow is about to end. */
   #counted: FlowCounters | null = null;
 
-  /** `ropeProtocols`: detectors of the configuration, in its order. */
-  constructor(settings: InspectionSettings, ropeProtocols: readonly Protocol[]) {
-    const { policy, maxFlows, hashSeed, peerAgeMs, peers, eventTypes, inside, field, classes } = settings;
+  constructor(settings: InspectionSettings) {
+    const { policy, rope, maxFlows, hashSeed, peerAgeMs, peers, eventTypes, inside, field, classes } = settings;
     this.#gate = new Gate(
-      { protocols: [...PROTOCOLS, ...ropeProtocols], policy, flows: { maxFlows, hashSeed }, peers: { ageMs: peerAgeMs, shared: peers } },
+      { protocols: protocolsOf(rope), policy, flows: { maxFlows, hashSeed }, peers: { ageMs: peerAgeMs, shared: peers } },
       this.#listener(),
     );
     this.#events = new WallEvents(this.#gate, (type, record) => {
@@ -88,6 +86,8 @@ export class Inspection {
   obey(order: Exclude<Order, { kind: 'stop' }>, timeMs: number, wallMs: number): void {
     switch (order.kind) {
       case 'policy':
+        // Undecided flows are asked afresh, so not without need.
+        if (order.rope.places.length > 0) this.#gate.setProtocols(protocolsOf(order.rope));
         this.#gate.setPolicy(order.policy);
         this.#path.setClasses(order.classes);
         this.#tell({ kind: 'swapped' });

@@ -11,7 +11,7 @@ import { unlockPeerMemory } from '../flow/peer-memory.js';
 import type { TrafficClass } from '../enforce/plan.js';
 import type { PacketQueue } from '../kernel/nfqueue.js';
 import type { Policy } from '../policy/policy.js';
-import { type InspectionCounters, type InspectionSettings, type News, type Order, noCounters, sumOfCounters } from './inspection-news.js';
+import { type InspectionCounters, type InspectionSettings, type News, type Order, type RopeSettings, noCounters, sumOfCounters } from './inspection-news.js';
 
 /** A thread that ends this often in `RESTART_WINDOW_MS` will not do better the next time. */
 const MAX_RESTARTS = 3;
@@ -120,14 +120,14 @@ export class Inspectors {
   }
 
   /** Resolves when every thread judges by the new policy. */
-  async setPolicy(policy: Policy, classes: readonly TrafficClass[]): Promise<void> {
-    this.#settings = { ...this.#settings, policy, classes };
+  async setPolicy(policy: Policy, classes: readonly TrafficClass[], rope: RopeSettings): Promise<void> {
+    this.#settings = { ...this.#settings, policy, classes, rope };
     await Promise.all(
       this.#inspectors.map(
         (inspector) =>
           new Promise<void>((resolve) => {
             inspector.onSwapped = resolve;
-            if (inspector.worker) inspector.order({ kind: 'policy', policy, classes });
+            if (inspector.worker) inspector.order({ kind: 'policy', policy, classes, rope });
             else resolve();
           }),
       ),

@@ -19,7 +19,7 @@ export function variantOf(config: Config): IptablesVariant {
 /** Settings of the gateway that a running wall keeps. */
 const FIXED = ['queues', 'first_queue', 'mark_mask', 'max_flows', 'peer_minutes', 'backend', 'mode', 'inside'] as const;
 /** Sections that are read once. */
-const FIXED_SECTIONS = ['events', 'metrics', 'control', 'rope'] as const;
+const FIXED_SECTIONS = ['events', 'metrics', 'control'] as const;
 
 /** Keys and sections that differ and need a restart. */
 export function needRestart(before: Config, after: Config): string[] {

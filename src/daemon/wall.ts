@@ -23,13 +23,14 @@ import { ClientClasses } from './client-classes.js';
 import { ConnectionCuts } from './connection-cuts.js';
 import { ConnectionMarks } from './connection-marks.js';
 import { EventLog } from './event-log.js';
-import { type InspectionCounters, type News, countersOf, noCounters } from './inspection-news.js';
+import { type InspectionCounters, type News, type RopeSettings, countersOf, noCounters } from './inspection-news.js';
 import { Inspectors } from './inspectors.js';
 import { matchingInterfaces } from './interfaces.js';
 import { KernelBlocks } from './kernel-blocks.js';
 import { LiveFlows } from './live-flows.js';
 import { steadyMs } from './packet-path.js';
 import { QueueOverruns } from './queue-overruns.js';
+import { newRopeSettings } from './rope-places.js';
 import { RuleWatch } from './rule-watch.js';
 import { topRows } from './top.js';
 import { needRestart, planOf, restartKept, variantOf } from './wall-plan.js';
@@ -63,6 +64,7 @@ export class Wall {
   readonly #timers: NodeJS.Timeout[] = [];
   #config: Config;
   #plan: WallPlan;
+  #rope: RopeSettings;
   #queues: PacketQueue[] = [];
   #inspectors: Inspectors | null = null;
   #conntrack: ConntrackTable | null = null;
@@ -85,6 +87,8 @@ export class Wall {
     this.#log = log;
     this.#config = config;
     this.#plan = planOf(config);
+    const noRope: RopeSettings = { entries: [], configPath: options.configPath, places: [] };
+    this.#rope = newRopeSettings(noRope, config.file.rope, config.ropeProtocols ?? []) ?? noRope;
     this.#rules = new WallRules(variantOf(config));
     this.#overruns = new QueueOverruns(gateway.first_queue, gateway.queues);
     this.#eventLog = new EventLog({
@@ -134,8 +138,8 @@ export class Wall {
   }
 
   #newInspectors(): Inspectors {
-    const { file, policy } = this.#config;
-    const { gateway, events } = file;
+    const { policy } = this.#config;
+    const { gateway, events } = this.#config.file;
     const settings = {
       policy,
       classes: this.#plan.classes,
@@ -146,8 +150,7 @@ export class Wall {
       peerAgeMs: gateway.peer_minutes * 60_000,
       peers: sharedPeerMemory(),
       eventTypes: new Set(events.types),
-      rope: file.rope,
-      configPath: this.#options.configPath,
+      rope: this.#rope,
     };
     return new Inspectors(this.#queues, settings, {
       onNews: (inspector, news) => this.#heard(inspector, news),
@@ -268,10 +271,12 @@ export class Wall {
       this.#install();
       this.#watch = this.#newWatch();
     }
-    await this.#inspectors?.setPolicy(kept.policy, plan.classes);
+    const rope = newRopeSettings(this.#rope, config.file.rope, config.ropeProtocols ?? []);
+    this.#rope = rope ?? this.#rope;
+    await this.#inspectors?.setPolicy(kept.policy, plan.classes, this.#rope);
     this.#marks?.forget();
     this.#inspectors?.judgeAll();
-    return fixed;
+    return rope ? fixed : [...fixed, 'rope'];
   }
 
   reopenEvents(): void {
