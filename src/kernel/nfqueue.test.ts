@@ -106,8 +106,27 @@ test('a verdict that comes too late is counted and reported', async () => {
   queue.close();
 });
 
+test('a reader beside the owner: it waits, delivers and answers, and the owner keeps the queue', () => {
+  const fake = fakeQueue();
+  const owner = opened(fake, [0]);
+  const reader = new PacketQueue({ queues: [], ownedElsewhere: owner.fd, libc: fake.libc });
+  let count = 0;
+  reader.serve((packets, some) => {
+    count += some;
+    for (const packet of packets.slice(0, some)) packet.verdictMark = 5;
+  });
+  reader.turn(1);
+  assert.equal(count, 0, 'nothing came in time');
+  fake.enqueue(0, packetOf(1));
+  reader.turn(1);
+  assert.equal(count, 1);
+  assert.deepEqual(fake.verdicts.map(({ id, mark }) => [id, mark]), [[1, 5]]);
+  assert.deepEqual(fake.boundQueues, [0]);
+  owner.close();
+});
+
 test('the statistics of the kernel are read line by line', () => {
   const text = '    7   1234      5 2  1600     10     20       500  1\n';
-  assert.deepEqual(parseQueueStatistics(text), [{ queue: 7, waiting: 5, overflowed: 10, undelivered: 20 }]);
+  assert.deepEqual(parseQueueStatistics(text), [{ queue: 7, waiting: 5, overflowed: 10, undelivered: 20, queued: 500 }]);
   assert.deepEqual(parseQueueStatistics('\n'), []);
 });
