@@ -37,6 +37,8 @@ export interface Match {
   readonly why: string;
   /** Other flows of the same host do not raise this one: only a known endpoint does. */
   readonly needsEndpoint?: true;
+  /** Rests on more of the flow than other `suspected` matches: takes the place of another protocol's. */
+  readonly outweighs?: true;
 }
 
 export type Finding = typeof NO | typeof MORE | Match;

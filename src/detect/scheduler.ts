@@ -101,11 +101,17 @@ export class Scheduler {
     if (this.match !== null && this.matched !== null) {
       const rank = confidenceRank(match.confidence);
       const best = confidenceRank(this.match.confidence);
-      if (rank < best || (rank === best && candidate.protocol.id >= this.matched.protocol.id)) return;
+      if (rank < best) return;
+      if (rank === best && !outweighs(match, this.match) && (outweighs(this.match, match) || candidate.protocol.id >= this.matched.protocol.id)) return;
     }
     this.match = match;
     this.matched = candidate;
   }
+}
+
+/** Of two matches of one confidence, whether `one` rests on more of the flow. */
+function outweighs(one: Match, other: Match): boolean {
+  return one.outweighs === true && other.outweighs !== true;
 }
 
 /** True when the packet passes the candidate's trigger: whether `harvest` should see it. */

@@ -44,6 +44,14 @@ const late: Feature = {
     return hasAt(input.bytes, input.start + 36, input.end, ascii('DONE')) ? match('certain', 'late') : NO;
   },
 };
+/** Another protocol, whose sign rests on more bytes than the shape. */
+const fuller: Feature = {
+  feature: 'fuller',
+  transport: TCP,
+  trigger: { kind: 'always', because: 'the test wants a sign that outweighs another' },
+  inspect: (input) => (input.end - input.start < 8 ? MORE : { confidence: 'suspected', why: 'eight bytes', outweighs: true }),
+};
+const OTHERS: Protocol = { id: 'zebra', title: 'Zebra', category: 'file-sharing', specs: [], features: [fuller] };
 const SWARM: Protocol = { id: 'swarm', title: 'Swarm', category: 'file-sharing', specs: [], features: [greeting, peers, shape, late] };
 
 const CLIENT = '10.0.0.1';
@@ -241,6 +249,20 @@ test('too many undecided flows: the oldest gives up, and is counted', () => {
   assert.equal(lab.identifier.evictedStates, 3);
   assert.equal(lab.udp('10.0.1.0 5000', P, PEERS), 'none', 'a flow that gave up is not inspected again');
   assert.equal(lab.udp('10.0.1.4 5000', P, PEERS), 'peers certain @2');
+});
+
+test('of two suspicions the one that rests on more of the flow stands, whenever it comes', () => {
+  for (const segments of [['\xee123', '4567', '89'], ['\xee1234567', '89']]) {
+    const lab = new Lab({ protocols: [SWARM, OTHERS] });
+    lab.tcp(C, P, '', 99, TCP_SYN);
+    let seq = 100;
+    let found = '';
+    for (const segment of segments) {
+      found = lab.tcp(C, P, Uint8Array.from(segment, (letter) => letter.charCodeAt(0)), seq);
+      seq += segment.length;
+    }
+    assert.match(found, /^fuller suspected/);
+  }
 });
 
 test('other protocols and later fragments have no flow', () => {

@@ -388,7 +388,8 @@ export class Identifier {
     const current = this.#findings[flow] ?? null;
     const isProvisional = (table.flags(flow) & FLOW_PROVISIONAL) !== 0;
     const isRefinement = isProvisional && current?.protocolIndex === matched.protocolIndex;
-    const isStronger = !current || confidenceRank(confidence) > confidenceRank(current.confidence);
+    const isWeightier = match.outweighs === true && confidence === current?.confidence && current.protocolIndex !== matched.protocolIndex;
+    const isStronger = !current || isWeightier || confidenceRank(confidence) > confidenceRank(current.confidence);
     if (!isStronger && !(isRefinement && confidenceRank(confidence) >= confidenceRank(current.confidence)) && match.confidence !== 'certain') return;
     if (!current || current.protocolIndex !== matched.protocolIndex) {
       table.setDecidedAtPacket(flow, table.packets(flow, 0) + table.packets(flow, 1));

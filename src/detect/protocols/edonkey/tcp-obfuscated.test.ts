@@ -31,12 +31,18 @@ const cases: readonly [string, string, Known, string][] = [
   ['shortest handshake', '>12 <6 >100 <99 >11', 'none', 'suspected'],
   ['longest paddings', '>267 <261 >100 <99 >11', 'none', 'suspected'],
   ['an obfuscated server', '>99 <110 >75', 'none', 'suspected'],
+  // Segments end anywhere
+  ['the first byte of the opening', '>1', 'told', 'more'],
+  ['the first bytes of the answer', '>137 <5', 'told', 'more'],
+  ['the first bytes of the hello', '>137 <13 >30', 'told', 'more'],
+  ['the first bytes of the hello answer', '>137 <13 >100 <20', 'host', 'more'],
+  ['every message in two segments', '>70 >67 <6 <7 >50 >50 <20 <79 <11', 'none', 'suspected'],
   // Near misses
-  ['opening too short', '>11', 'host', 'no'],
+  ['opening too short, followed by an answer', '>11 <13', 'host', 'no'],
   ['opening too long', '>268', 'host', 'no'],
-  ['answer too short', '>137 <5', 'host', 'no'],
+  ['answer too short, followed by a hello', '>137 <5 >100', 'host', 'no'],
   ['answer too long', '>137 <262', 'host', 'no'],
-  ['hello too short', '>137 <13 >30', 'host', 'no'],
+  ['hello too short, followed by an answer', '>137 <13 >30 <99', 'host', 'no'],
   ['hellos of very different length', '>137 <13 >100 <800', 'none', 'no'],
   ['the answerer speaks first', '<13 >137', 'host', 'no'],
   ['a further message of another size', `${CLIENT} >40`, 'none', 'more'],
@@ -56,13 +62,15 @@ test('of the sizes only the identification message lets a host raise the finding
   }
 });
 
-test('a clear marker, text, and a stream without its start are refused', () => {
+test('a clear marker, text, and a stream without its start that nobody knows are refused', () => {
   for (const marker of [0xe3, 0xc5, 0xd4]) {
     assert.equal(findingName(inspectSample(obfuscated, stream('>137', marker), { known: 'told' })), 'no');
   }
   const text: readonly Turn[] = [{ from: 0, bytes: ascii('login somebody with a password of this length') }];
   assert.equal(findingName(inspectSample(obfuscated, text, { known: 'told' })), 'no');
-  assert.equal(findingName(inspectSample(obfuscated, stream('>137'), { known: 'told', fromStart: false })), 'no');
+  assert.equal(findingName(inspectSample(obfuscated, stream(`${CLIENT} >11`), { known: 'none', fromStart: false })), 'no');
+  assert.equal(findingName(inspectSample(obfuscated, stream('>137'), { known: 'told', fromStart: false })), 'suspected');
+  assert.equal(findingName(inspectSample(obfuscated, stream(CLIENT), { known: 'host', fromStart: false })), 'suspected');
 });
 
 test('a binary header of either side refuses the dialogue', () => {

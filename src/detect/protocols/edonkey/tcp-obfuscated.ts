@@ -14,7 +14,7 @@
  * eMule "Protocol obfuscation"; padding as eMule (up to 128) and aMule (up to 254) draw it.
  */
 import { u8 } from '../../../base/bytes.js';
-import { type Feature, type Finding, type Inspection, type Match, match, MORE, NO, TCP } from '../../detector.js';
+import { type Feature, type Finding, type Inspection, type Match, match, MORE, NO, TCP, type TurnLog } from '../../detector.js';
 import { isMarker } from './frames.js';
 import { looksRandom } from './random.js';
 
@@ -22,17 +22,20 @@ import { looksRandom } from './random.js';
  * Heuristic: four random-looking turns with the sizes of handshake, handshake answer, hello and hello answer, and
  * behind them a segment with exactly the size of a message that often comes next. Known false positives:
  * BitTorrent MSE with short paddings (its messages have other sizes, mostly), tunnels of a host that speaks eDonkey.
+ * Long paddings look like BitTorrent MSE until the third turn: what the later turns say outweighs that.
  */
 const SHAPE: Match = {
   confidence: 'suspected',
   why: 'random opening with the sizes of an obfuscated eMule handshake, hellos and a further message',
   needsEndpoint: true,
+  outweighs: true,
 };
 /** The four turns alone, at a host or endpoint that speaks eDonkey elsewhere: its tunnels may look so, too. */
 const AT_HOME: Match = {
   confidence: 'suspected',
   why: 'random opening with the sizes of an obfuscated eMule handshake and hellos, at a host that speaks eDonkey',
   needsEndpoint: true,
+  outweighs: true,
 };
 const TOLD = match('suspected', 'random opening of an obfuscated eMule stream to an endpoint named by a peer or server');
 /**
@@ -40,7 +43,11 @@ const TOLD = match('suspected', 'random opening of an obfuscated eMule stream to
  * (Shadowsocks, TLS, RLPx) cannot send 11 bytes, which is less than their tags. One random dialogue of
  * short messages in 3,000 has it by chance, so without a host or endpoint of the network it stays `suspected`.
  */
-const IDENTIFICATION = match('suspected', 'obfuscated eMule handshake, hellos and identification, by their sizes');
+const IDENTIFICATION: Match = {
+  confidence: 'suspected',
+  why: 'obfuscated eMule handshake, hellos and identification, by their sizes',
+  outweighs: true,
+};
 const SERVER: Match = {
   confidence: 'suspected',
   why: 'random opening with the sizes of an obfuscated connection to an eDonkey server',
@@ -63,32 +70,6 @@ const IDENTIFICATION_BYTES = 11;
 const DH_BYTES = 96;
 const SERVER_PADDING_BYTES = 15;
 
-function isOpening(lengthBytes: number): boolean {
-  return lengthBytes >= OPENING_LEAST_BYTES && lengthBytes <= OPENING_MOST_BYTES;
-}
-
-function isAnswer(lengthBytes: number): boolean {
-  return lengthBytes >= ANSWER_LEAST_BYTES && lengthBytes <= ANSWER_MOST_BYTES;
-}
-
-function isHello(lengthBytes: number): boolean {
-  return lengthBytes >= HELLO_LEAST_BYTES && lengthBytes <= HELLO_MOST_BYTES;
-}
-
-/** Whether the four first turns have the sizes of a client dialogue. */
-function hasClientShape(input: Inspection): boolean {
-  const { turns } = input;
-  const hello = turns.lengthBytes(2);
-  const answer = turns.lengthBytes(3);
-  const difference = answer - hello;
-  return (
-    isHello(hello) &&
-    answer >= HELLO_LEAST_BYTES &&
-    difference >= -HELLO_DIFFERENCE_BYTES &&
-    difference <= HELLO_DIFFERENCE_BYTES + BEHIND_HELLO_BYTES
-  );
-}
-
 /** Clear sizes of what follows hellos: accept 6, queue rank 18, one file hash 22, signature 55 or 56, public key 83, info 23, info and identification 34. */
 function isFurtherMessage(lengthBytes: number): boolean {
   switch (lengthBytes) {
@@ -106,10 +87,10 @@ function isFurtherMessage(lengthBytes: number): boolean {
   }
 }
 
-function hasServerShape(input: Inspection): boolean {
-  const opening = input.turns.lengthBytes(0) - DH_BYTES - 1;
-  const answer = input.turns.lengthBytes(1) - DH_BYTES - 7;
-  const login = input.turns.lengthBytes(2);
+function hasServerShape(turns: TurnLog): boolean {
+  const opening = turns.lengthBytes(0) - DH_BYTES - 1;
+  const answer = turns.lengthBytes(1) - DH_BYTES - 7;
+  const login = turns.lengthBytes(2);
   return (
     opening >= 0 &&
     opening <= SERVER_PADDING_BYTES &&
@@ -130,16 +111,58 @@ function areRandom(input: Inspection): boolean {
   return looksRandom(input.otherBytes, input.otherStart, Math.min(input.otherEnd, input.otherStart + other));
 }
 
+const TOO_LONG = 0;
+const TOO_SHORT = 1;
+const RIGHT = 2;
+
+/** Sizes of the first four turns. `TOO_SHORT`: the last one has only begun; segments split messages anywhere. */
+function fitSizes(turns: TurnLog): number {
+  const last = Math.min(turns.count, 4) - 1;
+  for (let turn = 0; turn <= last; turn++) {
+    const fit = fitTurn(turns, turn);
+    if (fit === RIGHT) continue;
+    return fit === TOO_SHORT && turn === turns.count - 1 ? TOO_SHORT : TOO_LONG;
+  }
+  return RIGHT;
+}
+
+function fitTurn(turns: TurnLog, turn: number): number {
+  const lengthBytes = turns.lengthBytes(turn);
+  switch (turn) {
+    case 0:
+      return within(lengthBytes, OPENING_LEAST_BYTES, OPENING_MOST_BYTES);
+    case 1:
+      return within(lengthBytes, ANSWER_LEAST_BYTES, ANSWER_MOST_BYTES);
+    case 2:
+      return within(lengthBytes, HELLO_LEAST_BYTES, HELLO_MOST_BYTES);
+    default: {
+      if (hasServerShape(turns)) return RIGHT;
+      // The hello answer, and messages that may come in one turn with it.
+      const hello = turns.lengthBytes(2);
+      const least = Math.max(HELLO_LEAST_BYTES, hello - HELLO_DIFFERENCE_BYTES);
+      return within(lengthBytes, least, hello + HELLO_DIFFERENCE_BYTES + BEHIND_HELLO_BYTES);
+    }
+  }
+}
+
+function within(lengthBytes: number, least: number, most: number): number {
+  if (lengthBytes < least) return TOO_SHORT;
+  return lengthBytes <= most ? RIGHT : TOO_LONG;
+}
+
 function inspectStream(input: Inspection): Finding {
   const { turns } = input;
-  if (!input.fromStart || turns.count === 0 || turns.direction(0) !== 0) return NO;
-  if (!isOpening(turns.lengthBytes(0)) || (turns.count > 1 && !isAnswer(turns.lengthBytes(1)))) return NO;
-  if (turns.count > 2 && !isHello(turns.lengthBytes(2))) return NO;
+  if (turns.count === 0 || turns.direction(0) !== 0) return NO;
+  const fit = fitSizes(turns);
+  if (fit === TOO_LONG) return NO;
   const at = input.direction === 0 ? input.start : input.otherStart;
   const opener = input.direction === 0 ? input.bytes : input.otherBytes;
   if (isMarker(u8(opener, at)) || !areRandom(input)) return NO;
+  // Without its SYN a stream may have begun long before: only of hosts and endpoints that speak eDonkey.
+  if (!input.fromStart && input.known() === 'none') return NO;
+  if (fit === TOO_SHORT) return MORE;
   if (turns.count < 4) return inspectOpening(input);
-  if (!hasClientShape(input)) return hasServerShape(input) ? SERVER : NO;
+  if (hasServerShape(turns)) return SERVER;
   const segmentBytes = input.end - input.segmentAt;
   // The hellos' own segments are longer; what is this short came behind them.
   if (segmentBytes === IDENTIFICATION_BYTES) return IDENTIFICATION;
@@ -149,7 +172,7 @@ function inspectStream(input: Inspection): Finding {
 
 /** Up to three turns: half of all encrypted protocols could have their sizes, so only to endpoints of the network. */
 function inspectOpening(input: Inspection): Finding {
-  if (input.turns.count === 3 && hasServerShape(input)) return SERVER;
+  if (input.turns.count === 3 && hasServerShape(input.turns)) return SERVER;
   const known = input.known();
   return known === 'told' || known === 'endpoint' ? TOLD : MORE;
 }
