@@ -165,7 +165,8 @@ export async function explain(capture: string, flow: string | undefined, options
   });
   const error = await readCapture(capture, (reader) => void replay.drain(reader));
   tracer.identifier.finish();
-  if (error !== null) process.stderr.write(`${captureErrorText(capture, error)}\n`);
+  const errors = error === null ? replay.problems() : [...replay.problems(), error];
+  for (const each of errors) process.stderr.write(`${captureErrorText(capture, each)}\n`);
   if (found === 0) {
     const what = flow === undefined ? 'no peer-to-peer flow' : `no flow ${flow} (give its flow_id, or its endpoints as 10.0.0.1:6881)`;
     process.stderr.write(`p2pwall: ${capture}: ${what}\n`);
@@ -173,5 +174,5 @@ export async function explain(capture: string, flow: string | undefined, options
   } else if (shown < found) {
     process.stderr.write(`p2pwall: ${found - shown} more flows: name one, or raise --flows\n`);
   }
-  return error === null ? EXIT_OK : EXIT_FAILED;
+  return errors.length === 0 ? EXIT_OK : EXIT_FAILED;
 }

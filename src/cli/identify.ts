@@ -44,7 +44,8 @@ interface CaptureResult {
   readonly capture: string;
   readonly summary: CaptureSummary;
   readonly counts: ReplayCounts;
-  readonly error: CaptureError | null;
+  /** Why reading stopped, and what could not be used. */
+  readonly errors: readonly CaptureError[];
 }
 
 async function identifyCapture(capture: string, options: IdentifyOptions, output: Output): Promise<CaptureResult> {
@@ -72,7 +73,7 @@ async function identifyCapture(capture: string, options: IdentifyOptions, output
   });
   identifier.finish();
   progress.clear();
-  return { capture, summary, counts: replay.counts, error };
+  return { capture, summary, counts: replay.counts, errors: error === null ? replay.problems() : [...replay.problems(), error] };
 }
 
 /** One line for people: what happened, where, what to do. */
@@ -100,9 +101,7 @@ function summaryRecord(results: readonly CaptureResult[], total: CaptureSummary)
         { category: it.category, flows: it.flows, packets: it.packets, bytes: it.lengthBytes, ...it.byConfidence, clients: it.clients.size },
       ]),
     ),
-    errors: results
-      .filter(({ error }) => error !== null)
-      .map(({ capture, error }) => ({ capture, message: error?.message, offset: error?.atBytes })),
+    errors: results.flatMap(({ capture, errors }) => errors.map(({ message, atBytes }) => ({ capture, message, offset: atBytes }))),
   };
 }
 
@@ -118,10 +117,10 @@ export async function identify(captures: readonly string[], options: IdentifyOpt
     total.merge(result.summary);
     if (options.json !== true) output.line(captureText(capture, result.summary, result.counts, look));
     output.flush();
-    if (result.error !== null) process.stderr.write(`${captureErrorText(capture, result.error)}\n`);
+    for (const error of result.errors) process.stderr.write(`${captureErrorText(capture, error)}\n`);
   }
   if (options.json === true) output.line(JSON.stringify(summaryRecord(results, total)));
   else if (captures.length > 1) output.line(totalText(captures.length, total, look));
   output.flush();
-  return results.some(({ error }) => error !== null) ? EXIT_FAILED : EXIT_OK;
+  return results.some(({ errors }) => errors.length > 0) ? EXIT_FAILED : EXIT_OK;
 }

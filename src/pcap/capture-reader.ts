@@ -77,6 +77,11 @@ export class CaptureReader {
     return this.#window.offset;
   }
 
+  /** Offset in the input of the first captured byte of the packet that `next` just delivered. */
+  get packetAtBytes(): number {
+    return this.#window.origin + this.start;
+  }
+
   next(): ReadStatus {
     if (this.#format === PCAP) return this.#nextRecord();
     if (this.error !== null) return 'error';

@@ -39,15 +39,16 @@ export const MAX_HEADER_BLOCK_BYTES = 1 << 20;
 /** Interfaces of one section. A merge of many files has some thousands. */
 export const MAX_INTERFACES = 65_536;
 
-/** Why reading a capture stopped; the text names the file offset, the caller adds the file's name. */
+/** Why reading a capture stopped, or what in it could not be used; the text names the file offset, the caller adds the file's name. */
 export interface CaptureError {
   /**
    * - `not-a-capture`: the first bytes are of no format that we read.
    * - `truncated`: the input ends inside a record.
    * - `malformed`: a record contradicts the format.
    * - `io`: the system refused; added by whoever reads the file.
+   * - `unknown-link-type`, `empty-packet`: packets that cannot be decoded; added by who decodes. Reading goes on.
    */
-  readonly kind: 'not-a-capture' | 'truncated' | 'malformed' | 'io';
+  readonly kind: 'not-a-capture' | 'truncated' | 'malformed' | 'io' | 'unknown-link-type' | 'empty-packet';
   /** For people, one sentence without full stop. */
   readonly message: string;
   /** Offset of the offending record in the (decompressed) input. */
@@ -71,16 +72,16 @@ const FOREIGN: readonly { readonly bytes: readonly number[]; readonly name: stri
 
 /** The error for input that begins with these bytes (at least 4 unless the input is shorter). */
 export function notACapture(head: Uint8Array): CaptureError {
-  if (head.length === 0) return { kind: 'not-a-capture', message: 'the input is empty', atBytes: 0 };
+  if (head.length === 0) return { kind: 'not-a-capture', message: 'the input is empty (at byte 0)', atBytes: 0 };
   for (const { bytes, name, hint } of FOREIGN) {
     if (bytes.every((byte, i) => head[i] === byte)) {
-      return { kind: 'not-a-capture', message: `not a capture but ${name}`, atBytes: 0, hint };
+      return { kind: 'not-a-capture', message: `not a capture but ${name} (at byte 0)`, atBytes: 0, hint };
     }
   }
   const hex = Array.from(head.subarray(0, 4), (byte) => byte.toString(16).padStart(2, '0')).join(' ');
   return {
     kind: 'not-a-capture',
-    message: `not a pcap or pcapng capture: it begins with ${hex}`,
+    message: `not a pcap or pcapng capture: it begins with ${hex} (at byte 0)`,
     atBytes: 0,
     hint: 'save the capture as pcap or pcapng (tcpdump -w, or "Save as" in Wireshark)',
   };

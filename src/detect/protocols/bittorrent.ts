@@ -4,7 +4,7 @@
  * servers. The parts stand in `bittorrent/`, one file for each feature.
  *
  * Not recognised: data channels of WebTorrent (DTLS), web seeds (plain HTTP, BEP 19),
- * trackers over TLS without a known name, Vuze's own DHT, and encrypted streams
+ * trackers over TLS without a known name, and encrypted streams
  * picked up in the middle, except by their endpoints.
  */
 import { defineProtocol } from '../detector.js';
@@ -18,6 +18,7 @@ import { peerWire } from './bittorrent/peer-wire.js';
 import { torrentFile } from './bittorrent/torrent-file.js';
 import { udpTracker } from './bittorrent/udp-tracker.js';
 import { utp } from './bittorrent/utp.js';
+import { vuzeDht, vuzeDhtAnswer, vuzeInstance } from './bittorrent/vuze.js';
 import { webTorrent } from './bittorrent/web-torrent.js';
 
 export const bittorrent = defineProtocol({
@@ -32,6 +33,7 @@ export const bittorrent = defineProtocol({
     'https://www.bittorrent.org/beps/bep_0015.html',
     'https://www.bittorrent.org/beps/bep_0029.html',
     'https://wiki.vuze.com/w/Message_Stream_Encryption',
+    'https://wiki.vuze.com/w/Distributed_hash_table',
   ],
   features: [
     handshake,
@@ -43,6 +45,9 @@ export const bittorrent = defineProtocol({
     httpTracker,
     torrentFile,
     localDiscovery,
+    vuzeDht,
+    vuzeDhtAnswer,
+    vuzeInstance,
     webTorrent,
     knownNameDns,
     knownNameTls,

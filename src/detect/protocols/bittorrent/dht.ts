@@ -3,8 +3,7 @@
  * BEP 5 (ping, find_node, get_peers, announce_peer), BEP 32 (IPv6 nodes), BEP 42
  * (`ip`), BEP 43 (`ro`), BEP 44 (get, put), BEP 51 (sample_infohashes).
  * Harvests nodes and peers of responses, and the port of an announcing peer.
- * Does not check tokens, signatures or node ids, and does not know Vuze's own
- * (binary) DHT.
+ * Does not check tokens, signatures or node ids. Vuze's own (binary) DHT is in `vuze.ts`.
  */
 import { ascii, hasAt, u8 } from '../../../base/bytes.js';
 import {

@@ -9,9 +9,12 @@
 export const BOOTSTRAP_NAMES: ReadonlySet<string> = new Set([
   'dht.aelitis.com',
   'dht.anacrolix.link',
+  'dht.biglybt.com',
   'dht.libtorrent.org',
   'dht.transmissionbt.com',
   'dht.vuze.com',
+  'dht6.biglybt.com',
+  'dht6.vuze.com',
   'router.bitcomet.com',
   'router.bittorrent.cloud',
   'router.bittorrent.com',
