@@ -215,7 +215,7 @@ test('every prefix of pcapng ends well or as truncated', () => {
 test('what is no capture is named', () => {
   const cases: readonly [string, RegExp, boolean][] = [
     ['', /empty/, false],
-    ['0a', /begins with 0a$/, true],
+    ['0a', /begins with 0a \(at byte 0\)$/, true],
     ['23 20 68 69 0a', /begins with 23 20 68 69/, true],
     ['1f 8b 08 00 00 00', /gzip/, true],
     ['28 b5 2f fd 00 00', /zstd/, true],
