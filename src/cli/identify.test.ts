@@ -87,10 +87,10 @@ test('for people: a summary by protocol, then the flows; colours only when asked
   assert.match(stdout, /good\.pcap: 3 packets, .*2 flows, 1 peer-to-peer/);
   assert.match(stdout, /PROTOCOL +CATEGORY +FLOWS +CERTAIN +LIKELY +SUSPECTED +PACKETS +BYTES +CLIENTS\n +bittorrent +file-sharing +1 +1 +0 +0 +2 +148 B +1\n/);
   assert.match(stdout, /bittorrent +handshake +certain +TCP +192\.0\.2\.10:40000 +198\.51\.100\.7:6881/);
-  const escape = '\u001b[';
-  assert.ok(!stdout.includes(escape));
-  assert.ok(run(['identify', good], undefined, { FORCE_COLOR: '1' }).stdout.includes(escape));
-  assert.ok(!run(['identify', good], undefined, { FORCE_COLOR: '1', NO_COLOR: '1' }).stdout.includes(escape));
+  const colour = '\u001b[';
+  assert.ok(!stdout.includes(colour));
+  assert.ok(run(['identify', good], undefined, { FORCE_COLOR: '1' }).stdout.includes(colour));
+  assert.ok(!run(['identify', good], undefined, { FORCE_COLOR: '1', NO_COLOR: '1' }).stdout.includes(colour));
 });
 
 const whole = pcapFile(packets);
@@ -119,7 +119,9 @@ for (const [name, bytes, message, flowsFound] of bad) {
     assert.match(stderr, message);
     const found = lines(stdout);
     assert.equal(found.length - 1, flowsFound);
-    const [error] = (found.at(-1) ?? {}).errors as { capture: string; message: string; offset: number }[];
+    const summary = found.at(-1);
+    assert.ok(summary);
+    const [error] = summary.errors as { capture: string; message: string; offset: number }[];
     assert.equal(error?.capture, path);
     assert.equal(typeof error?.offset, 'number');
     assert.ok(stderr.includes(error?.message ?? '-'));
