@@ -53,8 +53,9 @@ export function portPair(sourcePort: number, destinationPort: number): number {
 
 /** Accepts IPv4 and IPv6 TCP segments with one of the pairs; more pairs than a program can hold: segments without payload. */
 export function captureFilter(pairs: Iterable<number>): FilterStep[] {
-  const sorted = [...new Set(pairs)].sort((a, b) => a - b);
-  return [...toTransport(), ...(sorted.length <= MAX_PAIRS ? search(sorted) : withoutPayload())];
+  const distinct = new Set(pairs);
+  if (distinct.size > MAX_PAIRS) return [...toTransport(), ...withoutPayload()];
+  return [...toTransport(), ...search([...distinct].sort((a, b) => a - b))];
 }
 
 /**

@@ -59,9 +59,10 @@ class Net {
       if (answer) this.waiting.push({ atMs: this.nowMs + this.roundTripMs, leg, ...answer });
     };
     this.machine = new CutMachine(
-      { method: 'challenge', legs: [0, 1], probeSeq: 77, startMs: this.nowMs, deadlineMs: this.nowMs + 5000, ...options },
+      { method: 'challenge', legs: [0, 1], probeSeq: 77, startMs: this.nowMs, ...options },
       { send, stall: () => this.stalls++ },
     );
+    this.machine.begun(this.nowMs, this.nowMs + 5000);
   }
 
   /** Lets time pass until the machine is done. */
@@ -86,15 +87,22 @@ class Net {
   }
 }
 
-test('challenge: one probe, one RST and its proof for each end', () => {
+test('challenge: one probe tells both numbers; one RST and its proof for each end', () => {
   const net = new Net();
   net.run();
   assert.deepEqual(net.outcomes(), ['closed', 'closed']);
   assert.deepEqual(net.peers.map(({ isAlive }) => isAlive), [false, false]);
-  assert.deepEqual(net.sent.slice(0, 2), ['0 probe 77', '1 probe 77']);
-  assert.ok(net.sent.includes('0 RST 5000') && net.sent.includes('1 RST 900'));
+  assert.deepEqual(net.sent.map((text) => text.replace(/probe [0-9]{3,}/, 'proof')), ['0 probe 77', '0 RST 5000', '0 proof', '1 RST 900', '1 proof']);
   assert.equal(net.machine.report(0).tries, 1);
   assert.ok(net.machine.report(0).ms <= 4, 'two round trips');
+});
+
+test('challenge: an originator that is gone does not keep the responder from being asked', () => {
+  const net = new Net();
+  net.disturb = (leg) => leg === 1;
+  net.run();
+  assert.deepEqual(net.outcomes(), ['unanswered', 'closed']);
+  assert.ok(net.machine.report(1).ms < 200, 'after one wait');
 });
 
 test('window: the RST goes first, no probe before it', () => {

@@ -46,7 +46,8 @@ export interface LegReport {
 
 /** What the machine wants done; called from within its methods. */
 export interface CutActions {
-  send(leg: LegIndex, flags: number, seq: number, ack: number): void;
+  /** `isUrgent`: what ends a connection or has to be known for it. The rest verifies, and may wait until others have got theirs. */
+  send(leg: LegIndex, flags: number, seq: number, ack: number, isUrgent: boolean): void;
   /** Drop packets of this connection between the ends from now on. Called at most once. */
   stall(): void;
 }
@@ -60,7 +61,6 @@ export interface CutOptions {
   /** Sequence number of the first probe, when nothing is known. */
   readonly probeSeq: number;
   readonly startMs: number;
-  readonly deadlineMs: number;
 }
 
 // First wait for an answer, doubled up to the last. A lost packet costs one wait; a round trip beyond it a needless repetition.
@@ -123,6 +123,7 @@ export class CutMachine {
   private readonly actions: CutActions;
   private readonly legs: readonly [LegState, LegState];
   private isStalled = false;
+  private deadlineMs = Number.POSITIVE_INFINITY;
 
   constructor(options: CutOptions, actions: CutActions) {
     const { startMs } = options;
@@ -130,11 +131,20 @@ export class CutMachine {
     this.actions = actions;
     this.legs = [freshLeg(options.legs.includes(0), startMs), freshLeg(options.legs.includes(1), startMs)];
     if (options.expected) for (const leg of [0, 1] as const) this.legs[leg].expected = options.expected[leg];
+    // One answer tells what both ends expect: the responder is asked only if the originator is slow to answer.
+    else if (options.method === 'challenge' && options.legs.length === 2) this.legs[1].nextMs = startMs + FIRST_WAIT_MS;
     this.nextMs = startMs;
   }
 
   get isDone(): boolean {
     return this.legs.every((leg) => !leg.isActive || leg.outcome !== null);
+  }
+
+  /** All that waited has been sent: answers are awaited from now on, and legs without an outcome get theirs at the first tick from `deadlineMs` on. */
+  begun(nowMs: number, deadlineMs: number): void {
+    this.deadlineMs = deadlineMs;
+    for (const leg of this.legs) if (leg.nextMs > this.options.startMs) leg.nextMs = Math.max(leg.nextMs, nowMs + FIRST_WAIT_MS);
+    this.schedule();
   }
 
   report(index: LegIndex): LegReport {
@@ -148,7 +158,7 @@ export class CutMachine {
       const leg = this.legs[index];
       if (!leg.isActive || leg.outcome !== null) continue;
       if (this.hasFallenSilent(leg, nowMs)) this.end(leg, 'silent', nowMs);
-      else if (nowMs >= this.options.deadlineMs) this.end(leg, leg.hasAnswered ? 'alive' : 'unanswered', nowMs);
+      else if (nowMs >= this.deadlineMs) this.end(leg, leg.hasAnswered ? 'alive' : 'unanswered', nowMs);
       else if (nowMs >= leg.nextMs) this.attempt(index, nowMs);
     }
     this.schedule();
@@ -206,7 +216,7 @@ export class CutMachine {
 
   private attempt(index: LegIndex, nowMs: number): void {
     const leg = this.legs[index];
-    if (leg.expected === null || (this.options.method === 'reject' && !leg.hasAnswered)) this.probe(index);
+    if (leg.expected === null || (this.options.method === 'reject' && !leg.hasAnswered)) this.probe(index, true);
     else this.reset(index, nowMs);
     leg.nextMs = nowMs + leg.waitMs;
     leg.waitMs = Math.min(2 * leg.waitMs, LAST_WAIT_MS);
@@ -219,16 +229,16 @@ export class CutMachine {
     leg.nextMs = nowMs + leg.waitMs;
     // By the reject method the kernel has sent it in answer to the segment that we saw. Its RST may not find the way
     // (it has lost the mark that chose the uplink): then ours follows.
-    if (this.options.method !== 'reject' || leg.resets > KERNEL_RESETS) this.actions.send(index, TCP_RST, seq, 0);
-    this.probe(index);
+    if (this.options.method !== 'reject' || leg.resets > KERNEL_RESETS) this.actions.send(index, TCP_RST, seq, 0, true);
+    this.probe(index, false);
   }
 
-  private probe(index: LegIndex): void {
+  private probe(index: LegIndex, isUrgent: boolean): void {
     const leg = this.legs[index];
     const other = this.legs[index === 0 ? 1 : 0];
     leg.probesUnanswered++;
     const seq = leg.expected === null ? this.options.probeSeq : (leg.expected - FAR_BEFORE) >>> 0;
-    this.actions.send(index, TCP_FIN | TCP_ACK, seq, other.expected ?? 0);
+    this.actions.send(index, TCP_FIN | TCP_ACK, seq, other.expected ?? 0, isUrgent);
   }
 
   private hasFallenSilent(leg: LegState, nowMs: number): boolean {
@@ -244,6 +254,6 @@ export class CutMachine {
   private schedule(): void {
     let nextMs = Number.POSITIVE_INFINITY;
     for (const leg of this.legs) if (leg.isActive && leg.outcome === null) nextMs = Math.min(nextMs, leg.nextMs);
-    this.nextMs = Math.min(nextMs, this.options.deadlineMs);
+    this.nextMs = Math.min(nextMs, this.deadlineMs);
   }
 }

@@ -46,18 +46,24 @@ export function segmentTemplate({ from, to }: Leg): Uint8Array {
   return packet;
 }
 
-/** A new packet of the template's leg with these TCP_* flags and numbers (modulo 2^32). */
-export function segmentOf(template: Uint8Array, flags: number, seq: number, ack: number): Uint8Array {
-  const packet = template.slice();
-  const isV4 = packet[0] === 0x45;
-  const tcpAt = isV4 ? IPV4_HEADER_BYTES : IPV6_HEADER_BYTES;
-  putU32(packet, tcpAt + 4, seq);
-  putU32(packet, tcpAt + 8, ack);
-  packet[tcpAt + 13] = flags;
-  const sourceAt = isV4 ? 12 : 8;
+/** Writes a packet of the template's leg to `bytes` at `at`, with these TCP_* flags and numbers (modulo 2^32). */
+export function writeSegment(template: Uint8Array, flags: number, seq: number, ack: number, bytes: Uint8Array, at: number): void {
+  bytes.set(template, at);
+  const isV4 = template[0] === 0x45;
+  const tcpAt = at + (isV4 ? IPV4_HEADER_BYTES : IPV6_HEADER_BYTES);
+  putU32(bytes, tcpAt + 4, seq);
+  putU32(bytes, tcpAt + 8, ack);
+  bytes[tcpAt + 13] = flags;
+  const sourceAt = at + (isV4 ? 12 : 8);
   const addressBytes = isV4 ? 4 : 16;
-  const sum = transportChecksum(packet, sourceAt, sourceAt + addressBytes, addressBytes, IPPROTO_TCP, tcpAt, packet.length);
-  putU16(packet, tcpAt + 16, sum);
+  const sum = transportChecksum(bytes, sourceAt, sourceAt + addressBytes, addressBytes, IPPROTO_TCP, tcpAt, at + template.length);
+  putU16(bytes, tcpAt + 16, sum);
+}
+
+/** As `writeSegment`, a new packet. */
+export function segmentOf(template: Uint8Array, flags: number, seq: number, ack: number): Uint8Array {
+  const packet = new Uint8Array(template.length);
+  writeSegment(template, flags, seq, ack, packet, 0);
   return packet;
 }
 

@@ -21,12 +21,13 @@ import { FUNCTION_INFO_BYTES, type FunctionInfo } from '../ebpf/function-info.js
 import type { MapShape } from '../ebpf/maps.js';
 import { readVerifierLog, type VerifierReport } from '../ebpf/verifier-log.js';
 import { ascii, concat, latin1, u32le } from '../base/bytes.js';
-import { EINVAL, ENOENT, ENOSPC, ENOSYS, EPERM } from './errno.js';
+import { EAGAIN, EINVAL, ENOENT, ENOSPC, ENOSYS, EPERM } from './errno.js';
 import { libc, type Libc } from './libc.js';
 import { check, SystemError } from './system-error.js';
 
 const BPF_HINT = 'run as root, or give the process CAP_BPF and CAP_NET_ADMIN';
 const LOG_BYTES = 1 << 20;
+const INTERRUPTED_TRIES = 50;
 /** Largest log buffer that the kernel takes (UINT_MAX >> 2), bounded for our own sake. */
 const MAX_LOG_BYTES = 1 << 26;
 
@@ -193,6 +194,8 @@ export class Bpf {
       );
     // The log costs time and memory: only a refused program is loaded a second time with it.
     let result = attempt(new Uint8Array(0));
+    // The verifier gives up when a signal waits (a profiler's, a child's end).
+    for (let tries = 0; result === -EAGAIN && tries < INTERRUPTED_TRIES; tries++) result = attempt(new Uint8Array(0));
     if (result >= 0) return result;
     if (result === -EPERM) {
       throw new SystemError({

@@ -7,6 +7,7 @@
  * cache is warmed: the kernel is made to ask, and the answer awaited.
  */
 import { addressText } from '../base/address.js';
+import { u16 } from '../base/bytes.js';
 import {
   ARPHRD_LOOPBACK,
   type Link,
@@ -37,11 +38,20 @@ const NEIGHBOUR_POLL_MS = 5;
 
 const text = (address: Uint8Array): string => addressText(address, 0, address.length);
 
+/** The bytes of all three, in 16-bit units. */
+function hopKey(destination: Uint8Array, source: Uint8Array, mark: number): string {
+  let key = String.fromCharCode(mark >>> 16, mark & 0xffff);
+  for (const address of [destination, source]) {
+    for (let i = 0; i + 1 < address.length; i += 2) key += String.fromCharCode(u16(address, i));
+  }
+  return key;
+}
+
 export class NextHops {
   private readonly socket: NetlinkSocket;
   private readonly decoder = new RouteDecoder();
   private readonly links = new Map<number, Link>();
-  private readonly found = new Map<string, Promise<NextHop>>();
+  private readonly found = new Map<string, NextHop | Promise<NextHop>>();
 
   /** Reads the list of links; later changes of links are not followed. Throws SystemError. */
   constructor(libc?: Libc) {
@@ -77,11 +87,19 @@ export class NextHops {
     return this.lookupInVrfs(destination, mark) ?? sent;
   }
 
-  /** Resolves once for each destination, source and mark; waits for the neighbour if need be. */
-  resolve(destination: Uint8Array, source: Uint8Array, mark: number): Promise<NextHop> {
-    const key = `${text(destination)} ${text(source)} ${mark}`;
-    let hop = this.found.get(key);
-    if (!hop) this.found.set(key, (hop = this.find(destination, source, mark)));
+  /**
+   * Resolves once for each destination, source and mark; waits for the neighbour if need be. A promise until then: thousands of
+   * connections share few next hops.
+   */
+  resolve(destination: Uint8Array, source: Uint8Array, mark: number): NextHop | Promise<NextHop> {
+    const key = hopKey(destination, source, mark);
+    const known = this.found.get(key);
+    if (known) return known;
+    const hop = this.find(destination, source, mark).then((found) => {
+      this.found.set(key, found);
+      return found;
+    });
+    this.found.set(key, hop);
     return hop;
   }
 

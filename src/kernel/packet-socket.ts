@@ -168,13 +168,20 @@ function linkAddress(protocol: number, interfaceIndex: number, address: Uint8Arr
   return out;
 }
 
-/** A packet with the device and next hop it goes to. */
+/** Where packets of one IP version go: device and next hop, as the kernel wants it (struct sockaddr_ll). */
+export type LinkDestination = Uint8Array;
+
+/** `nextHop`: link-layer address; null for devices without (tun, PPP). */
+export function linkDestination(ipVersion: 4 | 6, interfaceIndex: number, nextHop: Uint8Array | null): LinkDestination {
+  return linkAddress(ipVersion === 4 ? ETH_P_IP : ETH_P_IPV6, interfaceIndex, nextHop);
+}
+
+/** A packet to be sent. */
 export interface LinkPacket {
-  /** The whole IP packet. */
-  readonly packet: Uint8Array;
-  readonly interfaceIndex: number;
-  /** Link-layer address of the next hop; null for devices without (tun, PPP). */
-  readonly linkAddress: Uint8Array | null;
+  readonly to: LinkDestination;
+  readonly lengthBytes: number;
+  /** Writes the whole IP packet, `lengthBytes` long. */
+  write(bytes: Uint8Array, at: number): void;
 }
 
 /** Sends IP packets straight to devices, many in one system call. */
@@ -220,11 +227,10 @@ export class PacketSender {
     if (this.ownsFd) this.libc.close(this.fd);
   }
 
-  private fill(slot: number, { packet, interfaceIndex, linkAddress: address }: LinkPacket): void {
+  private fill(slot: number, packet: LinkPacket): void {
     const { batch } = this;
-    batch.bytes.set(packet, slot * batch.slotBytes);
-    batch.setLength(slot, packet.length);
-    const isV4 = ((packet[0] ?? 0) & 0xf0) === 0x40;
-    batch.names.set(linkAddress(isV4 ? ETH_P_IP : ETH_P_IPV6, interfaceIndex, address), slot * batch.nameBytes);
+    packet.write(batch.bytes, slot * batch.slotBytes);
+    batch.setLength(slot, packet.lengthBytes);
+    batch.names.set(packet.to, slot * batch.nameBytes);
   }
 }

@@ -87,13 +87,22 @@ export interface PeerSettings {
   readonly folder?: string;
   readonly port?: number;
   readonly ipVersion?: 4 | 6;
-  /** Given to the leecher instead of letting a tracker tell. */
-  readonly direct?: boolean;
+  /** The seeder's address is given to it instead of letting a tracker tell; `gossip`: the gossip's address. */
+  readonly direct?: boolean | 'gossip';
   /** Addresses and ports that the leecher is given instead of the seeder's own. */
   readonly peers?: readonly (readonly [string, number])[];
   readonly seconds?: number;
   readonly tracker?: 'http' | 'udp';
+  /** What it takes of connections that others begin; default as `encryption`. */
+  readonly incoming?: 'off' | 'any' | 'required';
+  /** A node of the hash table to begin with, `address:port`; empty for the first one itself. */
+  readonly dht?: string;
+  /** Announces itself on its link (BEP 14). */
+  readonly isLocal?: boolean;
 }
+
+/** `node`: of the hash table alone. `gossip`: is of the swarm, wants no data and knows who else is. Both stand at `TRACKER`. */
+export type PeerRole = 'seed' | 'leech' | 'node' | 'gossip';
 
 export class Gateway {
   readonly net: RoutedLab;
@@ -182,32 +191,38 @@ export class Gateway {
     return lines.map((line) => JSON.parse(line) as Record<string, unknown>).filter(({ event_type }) => event_type === type);
   }
 
-  /** A file of random bytes, its torrent with a tracker on the server, and opentracker to serve it. */
-  share(lengthBytes: number, tracker: 'http' | 'udp', trackerAddress: string = SERVER[4]): void {
+  /** A file of random bytes, its torrent with a tracker on the server, and opentracker to serve it; `none`: no tracker at all. */
+  share(lengthBytes: number, tracker: 'http' | 'udp' | 'none', trackerAddress: string = SERVER[4]): void {
     if (trackerAddress === TRACKER) this.net.server.ip(`addr add ${TRACKER}/24 dev eth0`);
     mkdirSync(this.path('seed'), { recursive: true });
     mkdirSync(this.path('leech'), { recursive: true });
     writeFileSync(this.path('seed/data'), randomBytes(lengthBytes));
-    const announce = `${tracker}://${trackerAddress}:${TRACKER_PORT}${tracker === 'http' ? '/announce' : ''}`;
-    this.net.server.must('mktorrent', ['-l', '15', '-a', announce, '-o', this.path('data.torrent'), this.path('seed/data')]);
+    const announce = tracker === 'none' ? [] : ['-a', `${tracker}://${trackerAddress}:${TRACKER_PORT}${tracker === 'http' ? '/announce' : ''}`];
+    this.net.server.must('mktorrent', ['-l', '15', ...announce, '-o', this.path('data.torrent'), this.path('seed/data')]);
+    if (tracker === 'none') return;
     const script = 'import libtorrent,sys; print(libtorrent.torrent_info(sys.argv[1]).info_hash())';
     const infoHash = this.net.server.must(PYTHON, ['-c', script, this.path('data.torrent')]).trim();
     writeFileSync(this.path('whitelist'), `${infoHash}\n`);
     this.net.server.spawn('opentracker', ['-i', trackerAddress, '-p', String(TRACKER_PORT), '-P', String(TRACKER_PORT), '-w', this.path('whitelist')], { stdio: 'ignore' });
   }
 
-  peer(role: 'seed' | 'leech', settings: PeerSettings = {}): TorrentPeer {
+  peer(role: PeerRole, settings: PeerSettings = {}): TorrentPeer {
     const version = settings.ipVersion ?? 4;
-    const host = role === 'seed' ? this.net.server : this.net.client;
+    const host = role === 'leech' ? this.net.client : this.net.server;
+    const given = role === 'seed' || settings.direct === undefined || settings.direct === false ? null : settings.direct === 'gossip' ? TRACKER : SERVER[version];
     const options = {
       save: this.path(settings.folder ?? role),
-      torrent: this.path('data.torrent'),
+      ...(role === 'node' ? {} : { torrent: this.path('data.torrent') }),
       seed: role === 'seed',
-      port: settings.port ?? (role === 'seed' ? SEEDER_PORT : LEECHER_PORT),
-      listen: role === 'seed' ? SERVER[version] : CLIENT[version],
+      wants: role !== 'gossip',
+      port: settings.port ?? (role === 'leech' ? LEECHER_PORT : SEEDER_PORT),
+      listen: role === 'leech' ? CLIENT[version] : role === 'seed' ? SERVER[version] : TRACKER,
       encryption: settings.encryption ?? 'off',
+      ...(settings.incoming === undefined ? {} : { incoming: settings.incoming }),
       transport: settings.transport ?? 'tcp',
-      peers: settings.peers ?? (role === 'leech' && settings.direct === true ? [[SERVER[version], SEEDER_PORT]] : []),
+      peers: settings.peers ?? (given === null ? [] : [[given, SEEDER_PORT]]),
+      ...(settings.dht === undefined ? {} : { table: settings.dht }),
+      lsd: settings.isLocal === true,
       seconds: settings.seconds ?? 300,
     };
     return new TorrentPeer(host.spawn(PYTHON, [TORRENT_PEER, JSON.stringify(options)]));

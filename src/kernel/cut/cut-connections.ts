@@ -7,14 +7,14 @@
  * deleted, which is only useful together with a hold. Nothing is left behind, however this process ends.
  */
 import { addressText } from '../../base/address.js';
-import { type Connection, type Endpoint, legSocketKey, legsOf, socketKey } from '../../cutter/connection.js';
+import { type Connection, type Endpoint, type Leg, legSocketKey, legsOf, socketKey } from '../../cutter/connection.js';
 import type { LegIndex, LegOutcome, Method } from '../../cutter/cut-machine.js';
 import type { ConntrackEntry } from '../../netlink/conntrack.js';
 import type { LocalSocket } from '../../netlink/sock-diag.js';
 import { IPPROTO_TCP } from '../../wire/constants.js';
 import { ConntrackTable } from '../conntrack.js';
 import { ENOENT, errnoMeaning, errnoName } from '../errno.js';
-import { NextHops } from '../next-hop.js';
+import { type NextHop, NextHops } from '../next-hop.js';
 import type { PacketReceiver } from '../packet-socket.js';
 import { SocketTable } from '../socket-table.js';
 import { SystemError } from '../system-error.js';
@@ -138,8 +138,9 @@ export class CutEngine {
 
 interface Plan {
   readonly connection: Connection;
+  readonly legs: readonly [Leg, Leg];
   /** What is known of the legs before anything is sent: results of local and unreachable ones. */
-  readonly settled: Map<LegIndex, LegResult>;
+  readonly settled: [LegResult | null, LegResult | null];
   readonly injected: InjectedLeg[];
   method: Method;
 }
@@ -165,7 +166,7 @@ class Cut {
     const startedMs = performance.now();
     const tcp = request.connections.filter(({ protocol }) => protocol === IPPROTO_TCP);
     const method = tcp.length === 0 ? 'challenge' : this.openMethod();
-    const plans = await Promise.all(tcp.map((connection) => this.plan(connection, method)));
+    const plans = await this.planAll(tcp, method);
     const held = request.connections.filter(({ protocol }) => request.heldProtocols?.includes(protocol) !== false);
     if (request.holdSeconds > 0 && held.length > 0) holdConnections(held, request.holdSeconds);
     this.rejectTable?.add(tcp);
@@ -212,20 +213,33 @@ class Cut {
     return 'challenge';
   }
 
-  private async plan(connection: Connection, method: Method): Promise<Plan> {
-    const settled = new Map<LegIndex, LegResult>();
-    const injected: InjectedLeg[] = [];
-    const legs = legsOf(connection);
-    for (const index of [0, 1] as const) {
-      const leg = legs[index];
-      const socket = localSocket(connection, index);
-      const hop = socket ? null : await this.hops.resolve(leg.to.address, leg.routedFrom, connection.mark);
-      if (hop?.kind === 'link') injected.push({ index, leg, interfaceIndex: hop.interfaceIndex, linkAddress: hop.linkAddress });
-      else if (hop?.kind === 'unreachable') settled.set(index, legResult(leg.to, 'failed', null, hop.reason));
-      // Without a socket there is nothing left to close at an end on this machine.
-      else settled.set(index, legResult(leg.to, socket ? 'destroyed' : 'closed', 'socket', ''));
+  private async planAll(connections: readonly Connection[], method: Method): Promise<Plan[]> {
+    const plans = connections.map((connection): Plan => ({ connection, legs: legsOf(connection), settled: [null, null], injected: [], method }));
+    // All are asked for before any is awaited: neighbours that must be woken take their time together.
+    const hops = plans.map((plan) => [this.hop(plan, 0), this.hop(plan, 1)] as const);
+    for (const [i, plan] of plans.entries()) {
+      for (const index of [0, 1] as const) {
+        const found = hops[i]?.[index] ?? null;
+        this.place(plan, index, found instanceof Promise ? await found : found);
+      }
     }
-    return { connection, settled, injected, method };
+    return plans;
+  }
+
+  /** Null: the end is on this machine. */
+  private hop(plan: Plan, index: LegIndex): NextHop | Promise<NextHop> | null {
+    if (localSocket(plan, index)) return null;
+    const { to, routedFrom } = plan.legs[index];
+    return this.hops.resolve(to.address, routedFrom, plan.connection.mark);
+  }
+
+  /** What is to be done to an end. */
+  private place(plan: Plan, index: LegIndex, hop: NextHop | null): void {
+    const leg = plan.legs[index];
+    if (hop?.kind === 'link') plan.injected.push({ index, leg, interfaceIndex: hop.interfaceIndex, linkAddress: hop.linkAddress });
+    else if (hop?.kind === 'unreachable') plan.settled[index] = legResult(leg.to, 'failed', null, hop.reason);
+    // Without a socket there is nothing left to close at an end on this machine.
+    else plan.settled[index] = legResult(leg.to, localSocket(plan, index) ? 'destroyed' : 'closed', 'socket', '');
   }
 
   private job(plan: Plan): CutJob {
@@ -260,14 +274,14 @@ class Cut {
     if (plans.every(({ connection }) => connection.sockets.length === 0)) return;
     const table = new SocketTable();
     try {
-      for (const { connection, settled } of plans) {
+      for (const plan of plans) {
         for (const index of [0, 1] as const) {
-          const socket = localSocket(connection, index);
+          const socket = localSocket(plan, index);
           if (!socket) continue;
           const errno = table.destroy(socket);
           if (errno === 0 || errno === ENOENT) continue;
           const reason = `its socket on this machine cannot be destroyed: ${errnoMeaning(errno) ?? errnoName(errno)}`;
-          settled.set(index, legResult(legsOf(connection)[index].to, 'failed', 'socket', reason));
+          plan.settled[index] = legResult(plan.legs[index].to, 'failed', 'socket', reason);
         }
       }
     } finally {
@@ -277,9 +291,9 @@ class Cut {
 
   private result(plan: Plan, machine: { report(index: LegIndex): { outcome: LegOutcome | null; tries: number; ms: number } } | undefined): ConnectionResult {
     const legs = ([0, 1] as const).map((index) => {
-      const settled = plan.settled.get(index);
+      const settled = plan.settled[index];
       if (settled) return settled;
-      const { to } = legsOf(plan.connection)[index];
+      const { to } = plan.legs[index];
       const { outcome, tries, ms } = machine?.report(index) ?? { outcome: null, tries: 0, ms: 0 };
       const interfaceIndex = plan.injected.find((leg) => leg.index === index)?.interfaceIndex ?? 0;
       return {
@@ -320,9 +334,9 @@ function deleteAll(entries: readonly ConntrackEntry[]): number[] {
 }
 
 /** The socket of this machine at the far end of a leg, if there is one. */
-function localSocket(connection: Connection, index: LegIndex): LocalSocket | undefined {
+function localSocket({ connection, legs }: Plan, index: LegIndex): LocalSocket | undefined {
   if (connection.sockets.length === 0) return undefined;
-  const key = legSocketKey(connection.protocol, legsOf(connection)[index]);
+  const key = legSocketKey(connection.protocol, legs[index]);
   return connection.sockets.find((socket) => socketKey(socket) === key);
 }
 

@@ -8,11 +8,11 @@
 import type { Leg } from '../../cutter/connection.js';
 import { captureFilter, portPair } from '../../cutter/capture-filter.js';
 import { type CutActions, CutMachine, type CutOptions, type LegIndex } from '../../cutter/cut-machine.js';
-import { MAX_SEGMENT_BYTES, segmentOf, segmentTemplate } from '../../cutter/segment.js';
+import { MAX_SEGMENT_BYTES, segmentTemplate, writeSegment } from '../../cutter/segment.js';
 import { IPPROTO_TCP } from '../../wire/constants.js';
 import { decodeIp } from '../../wire/decode.js';
 import { PacketView } from '../../wire/packet-view.js';
-import { type LinkPacket, PacketReceiver, PacketSender } from '../packet-socket.js';
+import { type LinkDestination, type LinkPacket, PacketReceiver, PacketSender, linkDestination } from '../packet-socket.js';
 
 /** A leg that is cut by injected segments. */
 export interface InjectedLeg {
@@ -25,7 +25,7 @@ export interface InjectedLeg {
 /** One connection to cut. */
 export interface CutJob {
   readonly legs: readonly InjectedLeg[];
-  readonly options: Omit<CutOptions, 'legs' | 'startMs' | 'deadlineMs'>;
+  readonly options: Omit<CutOptions, 'legs' | 'startMs'>;
   /** Drop packets between the ends from now on. */
   readonly stall: () => void;
 }
@@ -41,6 +41,38 @@ interface Target {
   readonly index: LegIndex;
   readonly source: Uint8Array;
   readonly destination: Uint8Array;
+}
+
+/** A leg on the wire. */
+interface Wire {
+  readonly template: Uint8Array;
+  readonly to: LinkDestination;
+}
+
+class Segment implements LinkPacket {
+  private readonly wire: Wire;
+  private readonly flags: number;
+  private readonly seq: number;
+  private readonly ack: number;
+
+  constructor(wire: Wire, flags: number, seq: number, ack: number) {
+    this.wire = wire;
+    this.flags = flags;
+    this.seq = seq;
+    this.ack = ack;
+  }
+
+  get to(): LinkDestination {
+    return this.wire.to;
+  }
+
+  get lengthBytes(): number {
+    return this.wire.template.length;
+  }
+
+  write(bytes: Uint8Array, at: number): void {
+    writeSegment(this.wire.template, this.flags, this.seq, this.ack, bytes, at);
+  }
 }
 
 /** True when the address stands at `at`. */
@@ -73,6 +105,8 @@ export class CutSession {
   /** By the ports of segments that the victim of the leg sends (`portPair`); nearly always one each. */
   private readonly byAnswer = new Map<number, Target[]>();
   private readonly outbox: LinkPacket[] = [];
+  /** What may wait until every connection has got its RST. */
+  private readonly later: LinkPacket[] = [];
   private readonly view = new PacketView();
   private readonly receiver: PacketReceiver;
   private readonly sender: PacketSender;
@@ -80,11 +114,13 @@ export class CutSession {
   /** Jobs that are not done. */
   private pending: number;
   private wake: () => void = () => undefined;
+  private readonly timeoutMs: number;
 
-  /** Lets the receiver hear the answers; sends nothing. The jobs' time runs from here. `receiver` is borrowed until `close`. */
+  /** Lets the receiver hear the answers; sends nothing. `receiver` is borrowed until `close`. */
   constructor(jobs: readonly CutJob[], timeoutMs: number, receiver: PacketReceiver) {
     const startMs = this.nowMs;
-    this.running = jobs.map((job) => this.started(job, startMs, startMs + timeoutMs));
+    this.timeoutMs = timeoutMs;
+    this.running = jobs.map((job) => this.started(job, startMs));
     this.pending = jobs.length;
     this.receiver = receiver;
     receiver.setFilter(captureFilter(this.answerPorts()));
@@ -96,7 +132,7 @@ export class CutSession {
     return this.running.map(({ machine }) => machine);
   }
 
-  /** Cuts all jobs, or gives up at their deadline. `onProgress(done)` is called from time to time. */
+  /** Cuts all jobs, or gives up `timeoutMs` after the last was begun. `onProgress(done)` is called from time to time. */
   async run(onProgress: (done: number) => void): Promise<void> {
     const visit = this.visit.bind(this);
     for (let from = 0; from < this.running.length; from += BEGIN_AT_ONCE) {
@@ -104,14 +140,23 @@ export class CutSession {
       this.receiver.read(visit);
       this.flush();
     }
-    this.receiver.start(visit, () => {
+    for (let from = 0; from < this.later.length; from += BEGIN_AT_ONCE) {
+      this.post(this.later.slice(from, from + BEGIN_AT_ONCE));
+      this.receiver.read(visit);
       this.flush();
+    }
+    this.later.length = 0;
+    const begunMs = performance.now();
+    for (const { machine } of this.running) machine.begun(begunMs, begunMs + this.timeoutMs);
+    this.receiver.start(visit, () => {
+      this.flushAll();
       if (this.pending === 0) this.wake();
     });
     let left = this.running.filter(({ machine }) => !machine.isDone);
     while (left.length > 0) {
       await this.answersOrTime(left);
       this.tick(left);
+      this.flushAll();
       left = left.filter(({ machine }) => !machine.isDone);
       this.pending = left.length;
       onProgress(this.running.length - left.length);
@@ -139,22 +184,21 @@ export class CutSession {
     });
   }
 
-  private started(job: CutJob, startMs: number, deadlineMs: number): RunningJob {
-    const templates: (LinkPacket | undefined)[] = [];
+  private started(job: CutJob, startMs: number): RunningJob {
+    const wires: (Wire | undefined)[] = [];
     for (const { index, leg, interfaceIndex, linkAddress } of job.legs) {
-      templates[index] = { packet: segmentTemplate(leg), interfaceIndex, linkAddress };
+      const ipVersion = leg.to.address.length === 4 ? 4 : 6;
+      wires[index] = { template: segmentTemplate(leg), to: linkDestination(ipVersion, interfaceIndex, linkAddress) };
     }
     const actions: CutActions = {
-      send: (index, flags, seq, ack) => {
-        const template = templates[index];
-        if (!template) return;
-        const { packet, interfaceIndex, linkAddress } = template;
-        this.outbox.push({ packet: segmentOf(packet, flags, seq, ack), interfaceIndex, linkAddress });
+      send: (index, flags, seq, ack, isUrgent) => {
+        const wire = wires[index];
+        if (wire) (isUrgent ? this.outbox : this.later).push(new Segment(wire, flags, seq, ack));
       },
       stall: job.stall,
     };
     const legs = job.legs.map(({ index }) => index);
-    const machine = new CutMachine({ ...job.options, legs, startMs, deadlineMs }, actions);
+    const machine = new CutMachine({ ...job.options, legs, startMs }, actions);
     const running = { job, machine };
     for (const { index, leg } of job.legs) {
       const key = portPair(leg.to.port, leg.from.port);
@@ -195,10 +239,21 @@ export class CutSession {
 
   private flush(): void {
     if (this.outbox.length === 0) return;
-    this.sender.send(this.outbox, (_index, errno) => {
+    this.post(this.outbox);
+    this.outbox.length = 0;
+  }
+
+  private flushAll(): void {
+    this.flush();
+    if (this.later.length === 0) return;
+    this.post(this.later);
+    this.later.length = 0;
+  }
+
+  private post(packets: readonly LinkPacket[]): void {
+    this.sender.send(packets, (_index, errno) => {
       const count = (this.sendErrors.get(errno) ?? 0) + 1;
       if (this.sendErrors.size < REPORTED_SEND_ERRORS || count > 1) this.sendErrors.set(errno, count);
     });
-    this.outbox.length = 0;
   }
 }

@@ -55,17 +55,23 @@ function readTimeouts(): ConntrackTimeouts {
   };
 }
 
-/** Entries that can match; each once. Addresses of a selection are searched by the kernel, in both views and both directions. */
-function readEntries(table: Conntrack, selection: Selection): Map<number | string, ConntrackEntry> {
+/** A table of so many entries is read whole faster than searched four times for an address. */
+const SMALL_TABLE = 20_000;
+
+/** Entries that can match; each once. In large tables the kernel searches for addresses of a selection, in both views and both directions. */
+function readEntries(table: Conntrack, selection: Selection, tracked: number): Iterable<ConntrackEntry> {
   const entries = new Map<number | string, ConntrackEntry>();
   const keep = (entry: ConntrackEntry): void => {
     if (!selection.protocols.includes(entry.protocol)) return;
-    entries.set(entryKey(entry), entry);
+    // The kernel's numbers are hashes: nearly always enough.
+    const known = entries.get(entry.id);
+    if (entry.id !== 0 && (known === undefined || isSameEntry(known, entry))) entries.set(entry.id, entry);
+    else entries.set(entryKey(entry), entry);
   };
   const address = singleAddress(selection);
-  if (address === null) {
-    table.dump(0, selection.mark ? { mark: selection.mark } : {}, keep);
-    return entries;
+  if (address === null || tracked <= SMALL_TABLE) {
+    table.dump(address === null ? 0 : address.length === 4 ? 4 : 6, selection.mark ? { mark: selection.mark } : {}, keep);
+    return entries.values();
   }
   for (const tuple of ['original', 'reply'] as const) {
     for (const side of ['source', 'destination'] as const) {
@@ -73,13 +79,16 @@ function readEntries(table: Conntrack, selection: Selection): Map<number | strin
       table.dump(address.length === 4 ? 4 : 6, filter, keep);
     }
   }
-  return entries;
+  return entries.values();
 }
 
-/** The kernel's number of an entry together with its ports: numbers alone are hashes. */
-function entryKey({ id, protocol, originalZone, original }: ConntrackEntry): number | string {
+function isSameEntry(a: ConntrackEntry, b: ConntrackEntry): boolean {
+  const [one, other] = [a.original, b.original];
+  return one.sourcePort === other.sourcePort && one.destinationPort === other.destinationPort && entryKey(a) === entryKey(b);
+}
+
+function entryKey({ protocol, originalZone, original }: ConntrackEntry): string {
   const { source, destination, sourcePort, destinationPort } = original;
-  if (id !== 0) return id * 0x1_0000 + sourcePort;
   return `${originalZone} ${endsKey(protocol, { address: source, port: sourcePort }, { address: destination, port: destinationPort })}`;
 }
 
@@ -124,12 +133,12 @@ export function discover(selection: Selection): Discovery {
   const table = openTable();
   const nowMs = Date.now();
   const timeouts = readTimeouts();
-  let entries = new Map<number | string, ConntrackEntry>();
+  let entries: Iterable<ConntrackEntry> = [];
   let tracked: number | null = null;
   if (table) {
     try {
-      entries = readEntries(table, selection);
-      tracked = readSetting(`${SYSCTLS}/nf_conntrack_count`) ?? entries.size;
+      tracked = readSetting(`${SYSCTLS}/nf_conntrack_count`) ?? 0;
+      entries = readEntries(table, selection, tracked);
     } finally {
       table.close();
     }
@@ -143,7 +152,7 @@ export function discover(selection: Selection): Discovery {
     if (ownKey !== null && connection.sockets.some((socket) => socketKey(socket) === ownKey)) keptOwnSession = true;
     else connections.push(connection);
   };
-  for (const entry of entries.values()) {
+  for (const entry of entries) {
     const connection = connectionOfEntry(entry, nowMs, timeouts);
     if (sockets.size === 0) {
       consider(connection);

@@ -2,7 +2,7 @@
 import { addressText, parseAddress } from '../../../src/base/address.js';
 import { concat, latin1, putU16 } from '../../../src/base/bytes.js';
 import { NETLINK_ROUTE, NetlinkSocket } from '../../../src/kernel/netlink-socket.js';
-import { PacketReceiver, PacketSender } from '../../../src/kernel/packet-socket.js';
+import { PacketReceiver, PacketSender, linkDestination } from '../../../src/kernel/packet-socket.js';
 import { RawSocket } from '../../../src/kernel/raw-socket.js';
 import { RouteDecoder, type Neighbour, getNeighbour, solicitNeighbour } from '../../../src/netlink/route.js';
 import type { WorkerMain } from '../../../src/lab/namespace-worker.js';
@@ -83,7 +83,8 @@ const main: WorkerMain = (data, port) => {
     const linkAddress = await neighbour(netlink, parseAddress(ENDS[version][1]) ?? new Uint8Array());
     netlink.close();
     const sender = new PacketSender(128);
-    sender.send([{ packet, interfaceIndex: OUTSIDE, linkAddress }], (_i, errno) => port.postMessage(`link errno ${errno}`));
+    const to = linkDestination(version, OUTSIDE, linkAddress);
+    sender.send([{ to, lengthBytes: packet.length, write: (bytes, at) => bytes.set(packet, at) }], (_i, errno) => port.postMessage(`link errno ${errno}`));
     sender.close();
   });
   port.postMessage('ready');
