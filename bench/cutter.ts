@@ -5,15 +5,15 @@
  *   node dist/bench/cutter.js [COUNT...]        default 1 1000 10000
  *
  * client - router - server; all tools run on the router, `ss -K` on the client (it works on end hosts only). "closed": share of
- * connections whose both ends were told. "ends": from the start of the program until the last end was closed;
- * "cut" is the part of it behind start-up, as cutter itself measures it (first segment to last answer).
+ * connections whose both ends were told. "start-up": of the program, until it begins to work for its user. "both ends closed":
+ * from then until the last end of the last connection was told; of that, by cutter's own account: "find" the connections, "get ready"
+ * (numbers, routes, rules) and "cut" (first segment to last proof; the ends are closed before their proof).
  */
 import { type ChildProcess, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { type LabHost, labUnavailable, openRoutedLab } from '../src/lab/namespaces.js';
 import { tableText } from '../src/report/table.js';
-import type { CrowdPlan, CrowdReport } from '../test/live/support/tcp-crowd.js';
 
 const SERVER = '10.77.2.2';
 const PORT = 7000;
@@ -21,13 +21,19 @@ const GIVE_UP_MS = 4000;
 const counts = process.argv.slice(2).map(Number);
 const cutter = new URL('../../bin/cutter', import.meta.url).pathname;
 
+interface CrowdReport {
+  readonly open: number;
+  readonly lastEndMs: number;
+}
+
 class CrowdProcess {
   private readonly child: ChildProcess;
   private readonly lines: AsyncIterator<string>;
 
-  constructor(host: LabHost, plan: CrowdPlan) {
-    const script = new URL('./support/crowd-process.js', import.meta.url).pathname;
-    this.child = host.spawn(process.execPath, [script, JSON.stringify({ all: plan })], { stdio: ['pipe', 'pipe', 'inherit'] });
+  constructor(host: LabHost, address: string, count?: number) {
+    const script = new URL('../../bench/support/crowd.py', import.meta.url).pathname;
+    const size = count === undefined ? [] : [String(count)];
+    this.child = host.spawn('/usr/bin/python3', [script, address, String(PORT), ...size], { stdio: ['pipe', 'pipe', 'inherit'] });
     if (!this.child.stdout) throw new Error('no output');
     this.lines = createInterface({ input: this.child.stdout })[Symbol.asyncIterator]();
   }
@@ -38,7 +44,7 @@ class CrowdProcess {
 
   async report(): Promise<CrowdReport> {
     this.child.stdin?.write('report\n');
-    return ((await this.next()) as { all: CrowdReport }).all;
+    return (await this.next()) as CrowdReport;
   }
 }
 
@@ -60,19 +66,27 @@ const TOOLS: readonly Tool[] = [
   { name: 'ss -K (on the client)', isOnClient: true, command: ['ss', '-K', 'dst', SERVER] },
 ];
 
+/** The last line of `cutter --json`. */
+interface Summary {
+  readonly startup_ms?: number;
+  readonly discover_ms?: number;
+  readonly prepare_ms?: number;
+  readonly cut_ms?: number;
+}
+
 interface Outcome {
   readonly closedShare: number;
+  /** Behind start-up, where that is known. */
   readonly endsMs: number;
-  readonly cutMs: number | null;
-  readonly readyMs: number | null;
+  readonly summary: Summary;
 }
 
 async function run(tool: Tool, count: number): Promise<Outcome> {
   const net = openRoutedLab('p2pw-cutbench');
   try {
-    const server = new CrowdProcess(net.server, { host: '::', port: PORT, traffic: 'idle' });
+    const server = new CrowdProcess(net.server, '0.0.0.0');
     await server.next();
-    const client = new CrowdProcess(net.client, { host: SERVER, port: PORT, traffic: 'idle', count });
+    const client = new CrowdProcess(net.client, SERVER, count);
     await client.next();
     await new Promise((resolve) => setTimeout(resolve, 500));
     const startedMs = performance.timeOrigin + performance.now();
@@ -87,12 +101,11 @@ async function run(tool: Tool, count: number): Promise<Outcome> {
       reports = await Promise.all([client.report(), server.report()]);
     }
     const last = output.trim().split('\n').at(-1) ?? '';
-    const summary = last.startsWith('{') ? (JSON.parse(last) as { cut_ms?: number; prepare_ms?: number }) : {};
+    const summary = last.startsWith('{') ? (JSON.parse(last) as Summary) : {};
     return {
       closedShare: Math.min(...reports.map(({ open }) => 1 - open / count)),
-      endsMs: Math.max(...reports.map(({ lastEndMs }) => lastEndMs)) - startedMs,
-      cutMs: summary.cut_ms ?? null,
-      readyMs: summary.prepare_ms ?? null,
+      endsMs: Math.max(...reports.map(({ lastEndMs }) => lastEndMs)) - startedMs - (summary.startup_ms ?? 0),
+      summary,
     };
   } finally {
     net.close();
@@ -108,13 +121,14 @@ const rows: string[][] = [];
 for (const count of counts.length > 0 ? counts : [1, 1000, 10_000]) {
   for (const tool of TOOLS) {
     if (spawnSync('which', [tool.command[0] ?? '']).status !== 0) {
-      rows.push([String(count), tool.name, 'not installed', '', '', '']);
+      rows.push([String(count), tool.name, 'not installed', '', '', '', '', '']);
       continue;
     }
-    const { closedShare, endsMs, cutMs, readyMs } = await run(tool, count);
-    const ms = (value: number | null): string => (value === null ? '' : `${value.toFixed(value < 100 ? 1 : 0)} ms`);
-    rows.push([String(count), tool.name, `${(100 * closedShare).toFixed(0)} %`, closedShare === 1 ? ms(endsMs) : '', ms(readyMs), ms(cutMs)]);
+    const { closedShare, endsMs, summary } = await run(tool, count);
+    const ms = (value: number | undefined): string => (value === undefined ? '' : `${value.toFixed(value < 100 ? 1 : 0)} ms`);
+    const own = [summary.startup_ms, summary.discover_ms, summary.prepare_ms, summary.cut_ms].map(ms);
+    rows.push([String(count), tool.name, `${(100 * closedShare).toFixed(0)} %`, closedShare === 1 ? ms(endsMs) : '', ...own]);
   }
 }
-const columns = ['connections', 'tool', 'closed', 'ends', 'get ready', 'cut'].map((title, i) => ({ title, align: i === 1 ? 'left' : 'right' }) as const);
-console.log(tableText(columns, rows, null));
+const titles = ['connections', 'tool', 'closed', 'both ends closed', 'start-up', 'find', 'get ready', 'cut'];
+console.log(tableText(titles.map((title, i) => ({ title, align: i === 1 ? 'left' : 'right' }) as const), rows, null));

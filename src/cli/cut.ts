@@ -24,6 +24,7 @@ const ASK_ABOVE = 20;
 
 /** Runs the command; `name` is how the user called it. Returns the exit status: 0 all cut, 1 none matched, 2 usage, 3 some failed, 69 unavailable, 77 no privilege. */
 export async function cut(name: string, words: readonly string[], options: CutOptions): Promise<number> {
+  const startupMs = performance.now();
   const say = (text: string): void => {
     process.stderr.write(`${name}: ${text}\n`);
   };
@@ -36,7 +37,7 @@ export async function cut(name: string, words: readonly string[], options: CutOp
     return EXIT_USAGE;
   }
   try {
-    return await carryOut(planned.plan, options, say);
+    return await carryOut(planned.plan, options, say, startupMs);
   } catch (error) {
     if (!(error instanceof SystemError)) throw error;
     say(`${error.message}${error.hint === '' ? '' : ` (${error.hint})`}`);
@@ -44,13 +45,15 @@ export async function cut(name: string, words: readonly string[], options: CutOp
   }
 }
 
-async function carryOut(plan: CutPlan, options: CutOptions, say: (text: string) => void): Promise<number> {
+async function carryOut(plan: CutPlan, options: CutOptions, say: (text: string) => void, startupMs: number): Promise<number> {
   const isP2p = options.p2p === undefined ? () => true : await p2pConnections(options.p2p, options.socket);
   if (typeof isP2p !== 'function') {
     say(`the wall cannot tell which connections are ${options.p2p ?? ''}: ${isP2p.message} (${isP2p.hint})`);
     return isP2p.status;
   }
+  const searchedAtMs = performance.now();
   const discovery = discover(plan.selection);
+  const discoverMs = performance.now() - searchedAtMs;
   if (discovery.keptOwnSession) say('your own SSH session matches; it is left alone');
   const isShown = options.list === true || options.dryRun === true;
   const ways = plan.interfaces.length > 0 || options.dryRun === true ? passages(discovery.connections) : null;
@@ -76,7 +79,7 @@ async function carryOut(plan: CutPlan, options: CutOptions, say: (text: string) 
   const progress = new Progress('cutting', (count) => `${count} connections`);
   const report = await cutConnections({ ...plan, connections, onProgress: (done, total) => progress.update(done, total) });
   progress.clear();
-  tell(report, options, say);
+  tell(report, options, say, { startupMs, discoverMs });
   return report.results.every(({ isCut }) => isCut) ? EXIT_OK : EXIT_SOME_FAILED;
 }
 
@@ -144,7 +147,13 @@ async function isConfirmed(connections: readonly Connection[], options: CutOptio
   }
 }
 
-function tell(report: CutReport, options: CutOptions, say: (text: string) => void): void {
+interface Times {
+  /** From the start of the process to the first thing done for the user. */
+  readonly startupMs: number;
+  readonly discoverMs: number;
+}
+
+function tell(report: CutReport, options: CutOptions, say: (text: string) => void, { startupMs, discoverMs }: Times): void {
   for (const warning of report.warnings) say(warning);
   const { results } = report;
   if (options.json === true) {
@@ -154,8 +163,10 @@ function tell(report: CutReport, options: CutOptions, say: (text: string) => voi
       matched: results.length,
       cut: cutCount,
       failed: results.length - cutCount,
-      prepare_ms: Math.round(report.prepareMs * 10) / 10,
-      cut_ms: Math.round(report.cutMs * 10) / 10,
+      startup_ms: tenths(startupMs),
+      discover_ms: tenths(discoverMs),
+      prepare_ms: tenths(report.prepareMs),
+      cut_ms: tenths(report.cutMs),
     };
     process.stdout.write(`${[...results.map(resultJson), summary].map((line) => JSON.stringify(line)).join('\n')}\n`);
     return;
@@ -165,3 +176,5 @@ function tell(report: CutReport, options: CutOptions, say: (text: string) => voi
   if (lines.length > 0) process.stdout.write(`${lines.join('\n')}\n`);
   if (options.quiet !== true) process.stdout.write(`${summaryLine(report)}\n`);
 }
+
+const tenths = (ms: number): number => Math.round(ms * 10) / 10;

@@ -81,7 +81,7 @@ export type TcpState = (typeof TCP_STATES)[number];
 
 /** One direction's addresses. */
 export interface Tuple {
-  /** 4 or 16 bytes, own copies. */
+  /** 4 or 16 bytes, copies that entries may share. */
   readonly source: Uint8Array;
   readonly destination: Uint8Array;
   /** For ICMP both are the echo identifier; 0 for protocols without ports. */
@@ -133,15 +133,25 @@ export function conntrackChange(bytes: Uint8Array, at: number): ConntrackChange 
   return (flags & NLM_F_CREATE) !== 0 ? 'new' : 'update';
 }
 
+const ADDRESS_SLOT_BITS = 8;
+// 2^32 divided by the golden ratio: neighbouring addresses fall into different slots.
+const HASH_FACTOR = 0x9e3779b1;
+
+function equalAt(address: Uint8Array, bytes: Uint8Array, at: number): boolean {
+  for (let i = 0; i < address.length; i++) if (address[i] !== bytes[at + i]) return false;
+  return true;
+}
+
 /** Decodes entries; owns the scratch space for it. */
 export class ConntrackDecoder {
   private readonly top = new AttributeIndex(CTA_FILTER);
   private readonly tuple = new AttributeIndex(CTA_TUPLE_ZONE);
   private readonly inner = new AttributeIndex(CTA_PROTO_MAX);
+  private readonly addresses: (Uint8Array | undefined)[] = new Array(1 << ADDRESS_SLOT_BITS);
   private protocol = 0;
   private zone = 0;
 
-  /** The entry in the message [at, end), sharing nothing with `bytes`; null when it is none or malformed. */
+  /** The entry in the message [at, end), sharing nothing with `bytes` (addresses may be shared by entries: not to be written); null when it is none or malformed. */
   decode(bytes: Uint8Array, at: number, end: number): ConntrackEntry | null {
     const attributesAt = at + NLMSG_HEADER_BYTES + NFGENMSG_BYTES;
     const { top } = this;
@@ -201,11 +211,21 @@ export class ConntrackDecoder {
     const sourcePortAt = inner.at(CTA_PROTO_SRC_PORT, 2) || echoAt;
     const destinationPortAt = inner.at(CTA_PROTO_DST_PORT, 2) || echoAt;
     return {
-      source: bytes.slice(sourceAt, sourceAt + lengthBytes),
-      destination: bytes.slice(destinationAt, destinationAt + lengthBytes),
+      source: this.address(bytes, sourceAt, lengthBytes),
+      destination: this.address(bytes, destinationAt, lengthBytes),
       sourcePort: sourcePortAt === 0 ? 0 : u16(bytes, sourcePortAt),
       destinationPort: destinationPortAt === 0 ? 0 : u16(bytes, destinationPortAt),
     };
+  }
+
+  /** A copy, or that of an earlier entry: the same few hosts come again and again, and a typed array costs 200 bytes. */
+  private address(bytes: Uint8Array, at: number, lengthBytes: number): Uint8Array {
+    const slot = Math.imul(u32(bytes, at + lengthBytes - 4), HASH_FACTOR) >>> (32 - ADDRESS_SLOT_BITS);
+    const known = this.addresses[slot];
+    if (known?.length === lengthBytes && equalAt(known, bytes, at)) return known;
+    const copy = bytes.slice(at, at + lengthBytes);
+    this.addresses[slot] = copy;
+    return copy;
   }
 
   private readTcpState(bytes: Uint8Array): TcpState | null {
