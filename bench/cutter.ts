@@ -68,6 +68,8 @@ const TOOLS: readonly Tool[] = [
 
 /** The last line of `cutter --json`. */
 interface Summary {
+  /** When its process began, on the clock of performance.timeOrigin. */
+  readonly started_at_ms?: number;
   readonly startup_ms?: number;
   readonly discover_ms?: number;
   readonly prepare_ms?: number;
@@ -104,7 +106,7 @@ async function run(tool: Tool, count: number): Promise<Outcome> {
     const summary = last.startsWith('{') ? (JSON.parse(last) as Summary) : {};
     return {
       closedShare: Math.min(...reports.map(({ open }) => 1 - open / count)),
-      endsMs: Math.max(...reports.map(({ lastEndMs }) => lastEndMs)) - startedMs - (summary.startup_ms ?? 0),
+      endsMs: Math.max(...reports.map(({ lastEndMs }) => lastEndMs)) - (summary.started_at_ms ?? startedMs) - (summary.startup_ms ?? 0),
       summary,
     };
   } finally {

@@ -8,6 +8,7 @@ import type { Connection } from '../cutter/connection.js';
 import { type ConnectionResult, type CutReport, cutConnections } from '../kernel/cut/cut-connections.js';
 import { type Discovery, discover } from '../kernel/cut/discover.js';
 import { type Passage, passages } from '../kernel/cut/passages.js';
+import { libc } from '../kernel/libc.js';
 import { SystemError } from '../kernel/system-error.js';
 import { tableText } from '../report/table.js';
 import { lookUpNames } from './cut-names.js';
@@ -24,6 +25,8 @@ const ASK_ABOVE = 20;
 
 /** Runs the command; `name` is how the user called it. Returns the exit status: 0 all cut, 1 none matched, 2 usage, 3 some failed, 69 unavailable, 77 no privilege. */
 export async function cut(name: string, words: readonly string[], options: CutOptions): Promise<number> {
+  // The last part of starting up: system calls by way of the FFI library.
+  libc();
   const startupMs = performance.now();
   const say = (text: string): void => {
     process.stderr.write(`${name}: ${text}\n`);
@@ -163,6 +166,7 @@ function tell(report: CutReport, options: CutOptions, say: (text: string) => voi
       matched: results.length,
       cut: cutCount,
       failed: results.length - cutCount,
+      started_at_ms: tenths(performance.timeOrigin),
       startup_ms: tenths(startupMs),
       discover_ms: tenths(discoverMs),
       prepare_ms: tenths(report.prepareMs),

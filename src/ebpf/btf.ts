@@ -78,8 +78,11 @@ function dataBytes(kind: number, count: number): number {
   }
 }
 
+/** Where `text` (ASCII) stands in `bytes` at or behind `from`, -1 if nowhere: lets names be found by the platform's own search, which is far faster. */
+export type ByteSearch = (bytes: Uint8Array, text: string, from: number) => number;
+
 /** Types of one BTF object, or the reason why the bytes are none. `base` is vmlinux for the BTF of a module. */
-export function readBtf(bytes: Uint8Array, base?: Btf): Btf | string {
+export function readBtf(bytes: Uint8Array, base?: Btf, search?: ByteSearch): Btf | string {
   if (bytes.length < 24 || u16le(bytes, 0) !== BTF_MAGIC) return 'no BTF: the magic number is missing';
   const headerBytes = u32le(bytes, 4);
   const typesAt = headerBytes + u32le(bytes, 8);
@@ -87,17 +90,19 @@ export function readBtf(bytes: Uint8Array, base?: Btf): Btf | string {
   const stringsAt = headerBytes + u32le(bytes, 16);
   const stringsEnd = stringsAt + u32le(bytes, 20);
   if (typesEnd > bytes.length || stringsEnd > bytes.length) return 'BTF is truncated';
-  const starts: number[] = [];
+  // vmlinux has 130,000 types, and a command that runs for milliseconds waits for this walk.
+  const starts = new Uint32Array(Math.floor((typesEnd - typesAt) / TYPE_BYTES));
+  let count = 0;
   let at = typesAt;
   while (at + TYPE_BYTES <= typesEnd) {
-    starts.push(at);
+    starts[count++] = at;
     const info = u32le(bytes, at + 4);
     const more = dataBytes((info >>> 24) & 0x1f, info & 0xffff);
-    if (more < 0) return `BTF type ${starts.length} has the unknown kind ${(info >>> 24) & 0x1f}`;
+    if (more < 0) return `BTF type ${count} has the unknown kind ${(info >>> 24) & 0x1f}`;
     at += TYPE_BYTES + more;
   }
   if (at !== typesEnd) return 'the types of BTF do not fill their section';
-  return new Btf(bytes, Uint32Array.from(starts), stringsAt, stringsEnd, base);
+  return new Btf(bytes, starts.subarray(0, count), stringsAt, stringsEnd, base, search);
 }
 
 export class Btf {
@@ -109,9 +114,13 @@ export class Btf {
   /** Identifier of the first own type. Type 0 is void. */
   readonly #firstId: number;
   readonly #firstString: number;
+  readonly #search: ByteSearch | undefined;
+  /** Answers of `find`: each costs a walk. */
+  readonly #found = new Map<string, number>();
 
   /** Use readBtf. */
-  constructor(bytes: Uint8Array, starts: Uint32Array, stringsAt: number, stringsEnd: number, base: Btf | undefined) {
+  constructor(bytes: Uint8Array, starts: Uint32Array, stringsAt: number, stringsEnd: number, base: Btf | undefined, search?: ByteSearch) {
+    this.#search = search;
     this.#bytes = bytes;
     this.#starts = starts;
     this.#stringsAt = stringsAt;
@@ -133,8 +142,12 @@ export class Btf {
 
   /** Identifier of the type with this kind and name, own types first; undefined if there is none. */
   find(kind: number, name: string): number | undefined {
-    const found = this.findOwn(kind, name);
-    return found ?? this.#base?.find(kind, name);
+    const key = `${kind} ${name}`;
+    const known = this.#found.get(key);
+    if (known !== undefined) return known;
+    const found = this.findOwn(kind, name) ?? this.#base?.find(kind, name);
+    if (found !== undefined) this.#found.set(key, found);
+    return found;
   }
 
   /** True for identifiers of vmlinux: those below the first own type of a module, all when there is no base. */
@@ -144,11 +157,17 @@ export class Btf {
 
   /** As find, without the base. */
   findOwn(kind: number, name: string): number | undefined {
-    for (let i = 0; i < this.#starts.length; i++) {
-      const at = this.#starts[i] ?? 0;
-      if (((u32le(this.#bytes, at + 4) >>> 24) & 0x1f) === kind && this.#nameIs(u32le(this.#bytes, at), name)) {
-        return this.#firstId + i;
-      }
+    const bytes = this.#bytes;
+    const starts = this.#starts;
+    const nameAt = this.#usualOffset(name);
+    for (let i = 0; nameAt >= 0 && i < starts.length; i++) {
+      const at = starts[i] ?? 0;
+      if (u32le(bytes, at) === nameAt && ((bytes[at + 7] ?? 0) & 0x1f) === kind) return this.#firstId + i;
+    }
+    // Names that stand twice or in the base's strings.
+    for (let i = 0; i < starts.length; i++) {
+      const at = starts[i] ?? 0;
+      if (((bytes[at + 7] ?? 0) & 0x1f) === kind && this.#nameIs(u32le(bytes, at), name)) return this.#firstId + i;
     }
     return undefined;
   }
@@ -266,6 +285,12 @@ export class Btf {
       if (inner) return { type: inner.type, offsetBits: offsetBits + inner.offsetBits };
     }
     return undefined;
+  }
+
+  /** Offset of the first own string that is the name, -1 if that is not known: kernels have each name once. */
+  #usualOffset(name: string): number {
+    const found = this.#search?.(this.#bytes, `\0${name}\0`, this.#stringsAt) ?? -1;
+    return found < 0 || found >= this.#stringsEnd ? -1 : this.#firstString + found + 1 - this.#stringsAt;
   }
 
   #nameIs(nameAt: number, name: string): boolean {

@@ -9,7 +9,7 @@ import { readFileSync } from 'node:fs';
 import type { Connection } from '../../cutter/connection.js';
 import { WINDOW_PACKET_BYTES, readWindow, windowProgram, windowRequest } from '../../cutter/window-program.js';
 import { assemble } from '../../ebpf/assemble.js';
-import { type Btf, readBtf } from '../../ebpf/btf.js';
+import { type Btf, type ByteSearch, readBtf } from '../../ebpf/btf.js';
 import { BPF_PROG_TYPE_SCHED_CLS } from '../../ebpf/helpers.js';
 import { IPS_SEQ_ADJUST } from '../../netlink/conntrack.js';
 import { Bpf } from '../bpf.js';
@@ -30,9 +30,11 @@ function unsupported(detail: string): SystemError {
   });
 }
 
+const searchBytes: ByteSearch = (bytes, text, from) => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).indexOf(text, from, 'latin1');
+
 function readTypes(): { types: Btf; isModule: boolean } {
   const read = (path: string, base?: Btf): Btf => {
-    const types = readBtf(new Uint8Array(readFileSync(path)), base);
+    const types = readBtf(readFileSync(path), base, searchBytes);
     if (typeof types === 'string') throw unsupported(types);
     return types;
   };
