@@ -10,18 +10,20 @@
  * become peers; one client can hold `maxPeersPerClient` entries, so it cannot push out those of others.
  */
 
-/** Whom a peer is blocked for. */
+import { PeerStore } from './peer-store.js';
+
+/** What is known of a peer at the moment of asking. */
 export interface Peer {
   readonly address: string;
   readonly port: number;
   /** The client that revealed it; '' for peers read from a store without that detail. */
   readonly client: string;
   /** Blocked for everybody: the peer answered, a second client named it, or a store said so. */
-  isConfirmed: boolean;
+  readonly isConfirmed: boolean;
   /** Last time it was revealed. */
-  seenAtMs: number;
+  readonly seenAtMs: number;
   /** When the owner last told the data plane about it. */
-  announcedAtMs: number;
+  readonly announcedAtMs: number;
 }
 
 export type Revelation =
@@ -51,7 +53,7 @@ export const PEER_BOOK_DEFAULTS = { maxPeers: 200_000, maxPeersPerClient: 2_000,
 
 export class PeerBook {
   /** Oldest first: revealing an entry again moves it to the end. */
-  readonly #peers = new Map<string, Peer>();
+  readonly #store = new PeerStore();
   readonly #countOfClient = new Map<string, number>();
   readonly #options: PeerBookOptions;
 
@@ -60,7 +62,7 @@ export class PeerBook {
   }
 
   get size(): number {
-    return this.#peers.size;
+    return this.#store.size;
   }
 
   /** Entries that count against one client's share. */
@@ -70,94 +72,126 @@ export class PeerBook {
 
   /** The entry, or null. */
   find(address: string, port: number): Peer | null {
-    return this.#peers.get(keyOf(address, port)) ?? null;
+    const slot = this.#store.find(address, port);
+    return slot < 0 ? null : this.#peer(slot);
   }
 
-  peers(): IterableIterator<Peer> {
-    return this.#peers.values();
+  /** Whether there is an entry. */
+  has(address: string, port: number): boolean {
+    return this.#store.find(address, port) >= 0;
   }
 
   /** The client named the endpoint as a peer. `find` gives the entry unless the answer is `protected` or `client-full`. */
   reveal(client: string, address: string, port: number, nowMs: number): Revelation {
-    const key = keyOf(address, port);
-    const known = this.#peers.get(key);
-    if (known) {
-      this.#touch(key, known, nowMs);
-      if (known.isConfirmed || known.client === client) return 'known';
-      known.isConfirmed = true;
+    const store = this.#store;
+    const slot = store.find(address, port);
+    if (slot >= 0) {
+      this.#touch(slot, nowMs);
+      if (store.isConfirmed[slot] === 1 || this.#clientOf(slot) === client) return 'known';
+      store.isConfirmed[slot] = 1;
       return 'confirmed';
     }
     if (port === 0 || this.#options.isProtected(address)) return 'protected';
-    const count = this.countOf(client);
-    if (count >= this.#options.maxPeersPerClient) return 'client-full';
-    this.#add(key, { address, port, client, isConfirmed: false, seenAtMs: nowMs, announcedAtMs: nowMs });
-    return 'new';
+    if (this.countOf(client) >= this.#options.maxPeersPerClient) return 'client-full';
+    return this.#add(client, address, port, false, nowMs) ? 'new' : 'protected';
   }
 
   /** The endpoint itself proved to be a peer. False when no client revealed it, or it is confirmed already. */
   confirm(address: string, port: number, nowMs: number): boolean {
-    const key = keyOf(address, port);
-    const known = this.#peers.get(key);
-    if (!known) return false;
-    this.#touch(key, known, nowMs);
-    if (known.isConfirmed) return false;
-    known.isConfirmed = true;
+    const slot = this.#store.find(address, port);
+    if (slot < 0) return false;
+    this.#touch(slot, nowMs);
+    if (this.#store.isConfirmed[slot] === 1) return false;
+    this.#store.isConfirmed[slot] = 1;
     return true;
   }
 
-  /** An entry of a store: client '' means confirmed. False when it is protected, known already or beyond a bound. */
+  /** The owner has told the data plane about an entry. */
+  announced(address: string, port: number, nowMs: number): void {
+    const slot = this.#store.find(address, port);
+    if (slot >= 0) this.#store.announcedAtMs[slot] = nowMs;
+  }
+
+  /** When `announced` was last called for an entry; -Infinity without one. */
+  announcedAtMs(address: string, port: number): number {
+    return this.#store.announcedAtMs[this.#store.find(address, port)] ?? Number.NEGATIVE_INFINITY;
+  }
+
+  /** An entry of a store file: client '' means confirmed. False when it is protected, known already or beyond a bound. */
   restore(client: string, address: string, port: number, seenAtMs: number): boolean {
-    const key = keyOf(address, port);
-    const known = this.#peers.get(key);
-    if (known) {
-      if (client === '' || known.client !== client) known.isConfirmed = true;
+    const store = this.#store;
+    const slot = store.find(address, port);
+    if (slot >= 0) {
+      if (client === '' || this.#clientOf(slot) !== client) store.isConfirmed[slot] = 1;
       return false;
     }
-    if (port === 0 || this.#options.isProtected(address) || this.#peers.size >= this.#options.maxPeers) return false;
+    if (port === 0 || this.#options.isProtected(address) || store.size >= this.#options.maxPeers) return false;
     if (client !== '' && this.countOf(client) >= this.#options.maxPeersPerClient) return false;
-    this.#add(key, { address, port, client, isConfirmed: client === '', seenAtMs, announcedAtMs: seenAtMs });
-    return true;
+    return this.#add(client, address, port, client === '', seenAtMs);
   }
 
   /** Whether the client must not connect there. Protected networks are never blocked. */
   isBlockedFor(client: string, address: string, port: number, nowMs: number): boolean {
-    const known = this.#peers.get(keyOf(address, port));
-    if (!known || nowMs - known.seenAtMs >= this.#options.ageMs) return false;
-    return known.isConfirmed || known.client === client;
+    const store = this.#store;
+    const slot = store.find(address, port);
+    if (slot < 0 || nowMs - (store.seenAtMs[slot] ?? 0) >= this.#options.ageMs) return false;
+    return store.isConfirmed[slot] === 1 || this.#clientOf(slot) === client;
   }
 
   /** Forgets entries that are too old. */
   age(nowMs: number): void {
-    for (const [key, peer] of this.#peers) {
-      if (nowMs - peer.seenAtMs < this.#options.ageMs) return;
-      this.#forget(key, peer);
+    const store = this.#store;
+    for (let slot = store.oldest; slot >= 0; slot = store.oldest) {
+      if (nowMs - (store.seenAtMs[slot] ?? 0) < this.#options.ageMs) return;
+      this.#forget(slot);
     }
   }
 
-  #add(key: string, peer: Peer): void {
-    if (this.#peers.size >= this.#options.maxPeers) {
-      const [oldest] = this.#peers;
-      if (oldest) this.#forget(oldest[0], oldest[1]);
+  #clientOf(slot: number): string {
+    return this.#store.clientName(this.#store.client[slot] ?? 0);
+  }
+
+  #peer(slot: number): Peer {
+    const store = this.#store;
+    return {
+      address: store.address(slot),
+      port: store.port(slot),
+      client: this.#clientOf(slot),
+      isConfirmed: store.isConfirmed[slot] === 1,
+      seenAtMs: store.seenAtMs[slot] ?? 0,
+      announcedAtMs: store.announcedAtMs[slot] ?? 0,
+    };
+  }
+
+  #add(client: string, address: string, port: number, isConfirmed: boolean, nowMs: number): boolean {
+    const store = this.#store;
+    if (store.size >= this.#options.maxPeers && store.oldest >= 0) this.#forget(store.oldest);
+    const slot = store.add(address, port);
+    if (slot < 0) return false;
+    store.client[slot] = store.clientNumber(client);
+    store.isConfirmed[slot] = isConfirmed ? 1 : 0;
+    store.seenAtMs[slot] = nowMs;
+    store.announcedAtMs[slot] = nowMs;
+    this.#countOfClient.set(client, this.countOf(client) + 1);
+    return true;
+  }
+
+  #touch(slot: number, nowMs: number): void {
+    this.#store.seenAtMs[slot] = nowMs;
+    this.#store.renew(slot);
+  }
+
+  #forget(slot: number): void {
+    const store = this.#store;
+    const peer = this.#peer(slot);
+    const number = store.client[slot] ?? 0;
+    store.remove(slot);
+    const count = this.countOf(peer.client) - 1;
+    if (count > 0) this.#countOfClient.set(peer.client, count);
+    else {
+      this.#countOfClient.delete(peer.client);
+      store.forgetClient(number);
     }
-    this.#peers.set(key, peer);
-    if (peer.client !== '') this.#countOfClient.set(peer.client, this.countOf(peer.client) + 1);
-  }
-
-  #touch(key: string, peer: Peer, nowMs: number): void {
-    peer.seenAtMs = nowMs;
-    this.#peers.delete(key);
-    this.#peers.set(key, peer);
-  }
-
-  #forget(key: string, peer: Peer): void {
-    this.#peers.delete(key);
-    const count = this.countOf(peer.client);
-    if (count > 1) this.#countOfClient.set(peer.client, count - 1);
-    else this.#countOfClient.delete(peer.client);
     this.#options.onForget?.(peer);
   }
-}
-
-function keyOf(address: string, port: number): string {
-  return `${address} ${port}`;
 }

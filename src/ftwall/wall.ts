@@ -96,7 +96,7 @@ export class Wall {
       return;
     }
     // A known peer is not protected: asked only once for each.
-    if (!this.peers.find(address, port) && this.#isProtected(address)) {
+    if (!this.peers.has(address, port) && this.#isProtected(address)) {
       this.#verdict('accept', 'ping-to-protected', 'U', client, address, port);
       return;
     }
@@ -119,7 +119,7 @@ export class Wall {
     out.push({ kind: 'verdict', verdict: 'accept', reason: 'pong' });
     const peer = this.peers.find(address, port);
     if (peer?.client !== client || this.#nowMs - peer.seenAtMs > PONG_WAIT_MS) return;
-    if (this.peers.confirm(address, port, this.#nowMs)) this.#confirmed(peer);
+    if (this.peers.confirm(address, port, this.#nowMs)) this.#confirmed(address, port);
   }
 
   /** Event R: UDP of an inside host to the wall itself. A pong that answers a probe refreshes the lock and is dropped. */
@@ -179,8 +179,7 @@ export class Wall {
     this.#verdict('drop', isTransfer ? 'transfer' : 'session-opening', 't', client, address, port);
     this.#reveal(client, address, port);
     // A request may be made up to get a site blocked for others; an answer in the protocol is the peer's own.
-    const peer = this.peers.find(address, port);
-    if (!isFromClient && peer && this.peers.confirm(address, port, this.#nowMs)) this.#confirmed(peer);
+    if (!isFromClient && this.peers.confirm(address, port, this.#nowMs)) this.#confirmed(address, port);
     if (head?.supernode) this.#revealEndpoint(client, head.supernode);
     this.#present(client);
     return 'done';
@@ -256,25 +255,31 @@ export class Wall {
 
   #reveal(client: string, address: string, port: number): void {
     const found = this.peers.reveal(client, address, port, this.#nowMs);
-    const peer = this.peers.find(address, port);
     if (found === 'client-full') this.#log('p', client, address, port, 'client has revealed as many peers as are kept');
-    if (!peer || found === 'protected' || found === 'client-full') return;
-    if (found === 'confirmed') this.#confirmed(peer);
-    else if (found === 'new') {
-      this.#announce(peer);
-      this.#out.push({ kind: 'store', address, port, client });
-      this.#log('p', client, address, port, 'peer identified');
-    } else if (this.#nowMs - peer.announcedAtMs >= this.#peerAgeMs / 2) this.#announce(peer);
+    if (found === 'protected' || found === 'client-full') return;
+    if (found === 'confirmed') {
+      this.#confirmed(address, port);
+      return;
+    }
+    if (found === 'known' && this.#nowMs - this.peers.announcedAtMs(address, port) < this.#peerAgeMs / 2) return;
+    const peer = this.peers.find(address, port);
+    if (!peer) return;
+    this.#announce(peer);
+    if (found === 'known') return;
+    this.#out.push({ kind: 'store', address, port, client });
+    this.#log('p', client, address, port, 'peer identified');
   }
 
-  #confirmed(peer: Peer): void {
+  #confirmed(address: string, port: number): void {
+    const peer = this.peers.find(address, port);
+    if (!peer) return;
     this.#announce(peer);
     this.#out.push({ kind: 'store', address: peer.address, port: peer.port, client: '' });
     this.#log('p', peer.client, peer.address, peer.port, 'peer confirmed');
   }
 
   #announce(peer: Peer): void {
-    peer.announcedAtMs = this.#nowMs;
+    this.peers.announced(peer.address, peer.port, this.#nowMs);
     this.#out.push({ kind: 'block', client: scopeOf(peer), address: peer.address, port: peer.port, timeoutMs: this.#peerAgeMs });
   }
 
