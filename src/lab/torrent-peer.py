@@ -28,7 +28,7 @@ session = lt.session({
     **({"dht_restrict_routing_ips": False, "dht_restrict_search_ips": False, "dht_enforce_node_id": False,
         "dht_ignore_dark_internet": False, "dht_announce_interval": 10} if "table" in o else {}),
     "close_redundant_connections": False,
-    "enable_lsd": bool(o.get("lsd")), "enable_upnp": False, "enable_natpmp": False,
+    "enable_lsd": bool(o.get("lsd")), "local_service_announce_interval": 10, "enable_upnp": False, "enable_natpmp": False,
     "enable_outgoing_utp": utp, "enable_incoming_utp": utp,
     "enable_outgoing_tcp": tcp, "enable_incoming_tcp": tcp,
     "out_enc_policy": policy, "in_enc_policy": incoming,
