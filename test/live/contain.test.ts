@@ -7,6 +7,7 @@ import { describe, test, type TestContext } from 'node:test';
 import assert from 'node:assert/strict';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdtempSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import type { PeerList } from '../../src/control/protocol.js';
 import { type TorrentProgram, startTorrentProgram } from '../../src/lab/torrent-programs.js';
@@ -65,7 +66,8 @@ function patient(program: TorrentProgram): (gate: Gateway) => Leecher {
       host: gate.net.client,
       role: 'leech',
       folder: gate.path('leech'),
-      configFolder: gate.path(program),
+      // Anew for each start: a killed rTorrent leaves its lock behind.
+      configFolder: mkdtempSync(gate.path(program)),
       torrent: gate.path('data.torrent'),
       magnet: '',
       port: 16_883,
