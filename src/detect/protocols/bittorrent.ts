@@ -3,7 +3,7 @@
  * HTTP and WebSocket; local discovery; downloads of `.torrent` files; names of public
  * servers. The parts stand in `bittorrent/`, one file for each feature.
  *
- * Not recognised: data channels of WebTorrent (DTLS), web seeds (plain HTTP, BEP 19),
+ * Not recognised: data channels of WebTorrent (DTLS) whose tracker was not seen in clear, web seeds (plain HTTP, BEP 19),
  * trackers over TLS without a known name, and encrypted streams
  * picked up in the middle, except by their endpoints.
  */
@@ -19,7 +19,7 @@ import { torrentFile } from './bittorrent/torrent-file.js';
 import { udpTracker } from './bittorrent/udp-tracker.js';
 import { utp } from './bittorrent/utp.js';
 import { vuzeDht, vuzeDhtAnswer, vuzeInstance } from './bittorrent/vuze.js';
-import { webTorrent } from './bittorrent/web-torrent.js';
+import { webTorrent, webTorrentPeer } from './bittorrent/web-torrent.js';
 
 export const bittorrent = defineProtocol({
   id: 'bittorrent',
@@ -49,6 +49,7 @@ export const bittorrent = defineProtocol({
     vuzeDhtAnswer,
     vuzeInstance,
     webTorrent,
+    webTorrentPeer,
     knownNameDns,
     knownNameTls,
     knownNameHttp,

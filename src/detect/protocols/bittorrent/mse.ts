@@ -14,7 +14,7 @@
  * Specification: "Message Stream Encryption", Vuze wiki (2006), "Handshake stream";
  * section 1 of the padding rules.
  */
-import { hasAt, indexOf, u16, u16le, u32, u8 } from '../../../base/bytes.js';
+import { hasAt, indexOf, u16, u16le, u24, u32, u32le, u8 } from '../../../base/bytes.js';
 import {
   type Feature,
   type Finding,
@@ -83,7 +83,13 @@ function hasKnownOpening(bytes: Uint8Array, start: number, end: number): boolean
   if (prefix === count || prefix === count - 2) return true; // RLPx (EIP-8), DNS, VPN framing
   if (u16le(bytes, start) === count || u16le(bytes, start) === count - 2) return true;
   const word = u32(bytes, start);
-  return word === count || word === count - 4 || (first === 0x03 && u8(bytes, start + 1) === 0); // TPKT
+  if (word === count || word === count - 4 || (first === 0x03 && u8(bytes, start + 1) === 0)) return true; // TPKT
+  const littleWord = u32le(bytes, start);
+  if (littleWord === count || littleWord === count - 4) return true;
+  // One byte of type or version, then a length: Diameter (RFC 6733 section 3), many private protocols.
+  const length24 = u24(bytes, start + 1);
+  if (length24 === count || length24 === count - 4) return true;
+  return u32le(bytes, start + 1) === count - 5 || u32(bytes, start + 1) === count - 5;
 }
 
 /** Twelve bytes of text (fewer when no more are there, at least 4): a key opens so once in 100,000 times. */

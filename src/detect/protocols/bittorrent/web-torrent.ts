@@ -1,22 +1,26 @@
 /**
  * WebTorrent trackers in clear WebSocket (RFC 6455): JSON messages with `action`
  * and `info_hash` in text frames, masked by the client, plain from the server.
- * Compressed frames and trackers over TLS stay unnamed; the data channels between
- * browsers are DTLS.
+ * Compressed frames and trackers over TLS stay unnamed. The data channels between
+ * peers are WebRTC like any call: named when a clear tracker told their endpoints.
  *
  *     +-+-+-+-+-------+-+-------------+------------------+------------+---------+
  *     |F|R|R|R| opcode|M| length (7)  | length (16 or 64)| mask (32)  | payload |
  *     +-+-+-+-+-------+-+-------------+------------------+------------+---------+
  */
-import { ascii, u16, u32, u8 } from '../../../base/bytes.js';
+import { parseAddress } from '../../../base/address.js';
+import { ascii, latin1, u16, u32, u8 } from '../../../base/bytes.js';
 import {
   type Feature,
   type Finding,
   type Inspection,
+  type Match,
   MAX_PREFIX_BYTES,
   MORE,
   NO,
+  type PeerSink,
   TCP,
+  UDP,
   match,
 } from '../../detector.js';
 import type { HttpMessage } from '../../facets/http.js';
@@ -53,14 +57,14 @@ function hasText(bytes: Uint8Array, at: number, end: number, maskAt: number, tex
   return false;
 }
 
-function inspect(input: Inspection): Finding {
-  const http = input.http();
-  if (!http) return NO;
-  if (!http.isComplete) return MORE;
-  if (!isUpgrade(http)) return NO;
+/** Takes the payload [at, end) of one text frame, masked with the 4 bytes at `maskAt` (-1: plain). True: enough seen. */
+type FrameVisitor = (at: number, end: number, maskAt: number) => boolean;
+
+/** Walks the frames behind the head of a WebSocket, as far as they are there. True when the visitor had enough. */
+function visitTextFrames(http: HttpMessage, maxFrames: number, visit: FrameVisitor): boolean {
   const { bytes, end } = http;
   let at = http.bodyAt;
-  for (let frame = 0; frame < MAX_FRAMES && at + 2 <= end; frame++) {
+  for (let frame = 0; frame < maxFrames && at + 2 <= end; frame++) {
     const opcode = u8(bytes, at) & 0x0f;
     const isMasked = (u8(bytes, at + 1) & MASKED) !== 0;
     let lengthBytes = u8(bytes, at + 1) & 0x7f;
@@ -75,14 +79,52 @@ function inspect(input: Inspection): Finding {
     const maskAt = isMasked ? next : -1;
     if (isMasked) next += 4;
     if (next > end) break;
-    const payloadEnd = Math.min(end, next + lengthBytes);
-    if (opcode === OPCODE_TEXT || opcode === OPCODE_CONTINUATION) {
-      const hasAction = ACTIONS.some((action) => hasText(bytes, next, payloadEnd, maskAt, action));
-      if (hasAction && hasText(bytes, next, payloadEnd, maskAt, KEY_INFO_HASH)) return ANNOUNCE;
-    }
+    const isText = opcode === OPCODE_TEXT || opcode === OPCODE_CONTINUATION;
+    if (isText && visit(next, Math.min(end, next + lengthBytes), maskAt)) return true;
     at = next + lengthBytes;
   }
+  return false;
+}
+
+function inspect(input: Inspection): Finding {
+  const http = input.http();
+  if (!http) return NO;
+  if (!http.isComplete) return MORE;
+  if (!isUpgrade(http)) return NO;
+  const { bytes, end } = http;
+  const isAnnounced = visitTextFrames(http, MAX_FRAMES, (at, payloadEnd, maskAt) => {
+    const hasAction = ACTIONS.some((action) => hasText(bytes, at, payloadEnd, maskAt, action));
+    return hasAction && hasText(bytes, at, payloadEnd, maskAt, KEY_INFO_HASH);
+  });
+  if (isAnnounced) return ANNOUNCE;
   return end - input.start < MAX_PREFIX_BYTES ? MORE : NO;
+}
+
+/** RFC 8839 section 5.1: foundation, component, transport, priority, address, port, type. */
+const CANDIDATE = /candidate:\S{1,32} \d+ udp \d+ ([0-9a-f.:]{2,39}) (\d{1,5}) typ /gi;
+/** Frames read for candidates: the tracker passes on one offer or answer in each. */
+const MAX_HARVESTED_FRAMES = 24;
+
+/** Offers and answers that the tracker passes on name the sockets of other peers. Own ones are not noted: they change with each offer. */
+function harvest(input: Inspection, sink: PeerSink): boolean {
+  const http = input.http();
+  if (http?.isComplete && input.direction === 1) {
+    visitTextFrames(http, MAX_HARVESTED_FRAMES, (at, end, maskAt) => {
+      if (maskAt < 0) tellCandidates(latin1(http.bytes, at, end), sink);
+      return false;
+    });
+  }
+  return input.end - input.start < MAX_PREFIX_BYTES;
+}
+
+function tellCandidates(text: string, sink: PeerSink): void {
+  for (const [, addressText = '', portText] of text.matchAll(CANDIDATE)) {
+    const address = parseAddress(addressText);
+    const port = Number(portText);
+    if (address === null || port === 0 || port > 0xffff) continue;
+    if (address.length === 4) sink.toldIpv4(address, 0, port);
+    else sink.toldIpv6(address, 0, port);
+  }
 }
 
 export const webTorrent: Feature = {
@@ -90,5 +132,31 @@ export const webTorrent: Feature = {
   transport: TCP,
   trigger: { kind: 'facet', facet: 'http' },
   inspect,
+  harvest,
+  remember: 'none',
+};
+
+/*
+ * STUN and DTLS are those of any browser call: only the endpoint, told by a tracker to this client, makes
+ * it a peer connection. The engine raises the match for that reason.
+ */
+const CHANNEL: Match = {
+  confidence: 'suspected',
+  why: 'WebRTC connection (STUN or DTLS) to an endpoint that a tracker named',
+  needsEndpoint: true,
+};
+
+/** RFC 8489 section 5: the magic cookie behind type and length. RFC 9147 section 4.1: record type, version 1.0 or 1.2. */
+const CHANNEL_OPENINGS = [
+  { at: 4, bytes: Uint8Array.of(0x21, 0x12, 0xa4, 0x42) },
+  ...[0x14, 0x16, 0x17].flatMap((type) => [0xff, 0xfd].map((version) => ({ at: 0, bytes: Uint8Array.of(type, 0xfe, version) }))),
+];
+
+export const webTorrentPeer: Feature = {
+  feature: 'webtorrent-peer',
+  transport: UDP,
+  trigger: { kind: 'anchors', anchors: CHANNEL_OPENINGS },
+  // Endpoints that spoke BitTorrent with others are no such peers: clients ask STUN servers from their own sockets.
+  inspect: (input) => (input.known() === 'told' ? CHANNEL : NO),
   remember: 'none',
 };

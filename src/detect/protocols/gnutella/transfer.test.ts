@@ -20,6 +20,8 @@ const cases: readonly [string, readonly Turn[], string][] = [
   ['request by a short SHA-1', request('/uri-res/N2R?urn:sha1:ABC'), 'likely'],
   ['request by index from a servent', request('/get/74/my song.mp3', `User-Agent: LimeWire/2.4\r\n${HOST}`), 'certain'],
   ['request by index with Gnutella fields', request('/get/74/a.mp3', `X-Gnutella-Servent-ID: 1\r\n${HOST}`), 'certain'],
+  ['push proxy of old servents', request('/gnet/push-proxy?guid=0123456789ABCDEF0123456789ABCDEF', 'X-Node: 192.0.2.9:6346\r\n', 'HEAD'), 'certain'],
+  ['another path with a short id', request('/gnet/push-proxy?guid=0123', '', 'HEAD'), 'no'],
   ['push proxy', request('/gnutella/push-proxy?ServerId=ABCDEFGHIJKLMNOPQRSTUVWXYZ&file=1', 'X-Node: 192.0.2.9:6346\r\n', 'HEAD'), 'certain'],
   ['tree hashes', request('/gnutella/thex/v1?urn:tree:tiger/:3WMUS6WM2ZC7&depth=9'), 'certain'],
   ['browse host', request('/', 'Accept: text/html, application/x-gnutella-packets\r\n'), 'certain'],

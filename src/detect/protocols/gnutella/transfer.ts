@@ -30,6 +30,8 @@ const URN_SHA1 = ascii('urn:sha1:');
 const URN_BITPRINT = ascii('urn:bitprint:');
 const GET = ascii('/get/');
 const GNUTELLA = ascii('/gnutella/');
+/** "Push Proxy" proposal: the older path, with the servent id in 32 hexadecimal digits. */
+const GNET = ascii('/gnet/push-proxy?guid=');
 const BASE32_SHA1_CHARACTERS = 32;
 
 /** Names of servents at the start of User-Agent and Server fields. Words that others use too (Phex, Foxy, FrostWire) are left out. */
@@ -87,6 +89,7 @@ function inspectTarget(http: HttpMessage): Finding {
     if (/^\/gnutella\/push-?proxy\?(server|file|serventid|guid)/i.test(target)) return PUSH_PROXY;
     if (/^\/gnutella\/thex\/v1\?urn:/i.test(target)) return BY_URN;
   }
+  if (hasAt(bytes, targetAt, targetEnd, GNET) && /^[0-9a-f]{32}/i.test(http.target().slice(GNET.length))) return PUSH_PROXY;
   if (hasAt(bytes, targetAt, targetEnd, GET) && isIndexPath(bytes, targetAt + GET.length, targetEnd)) {
     const agent = http.field('user-agent');
     if (http.hasFieldPrefix('x-gnutella-')) return FIELDS;
