@@ -1,4 +1,5 @@
 /** Reads a queue as the daemon does, and lets everything pass undecided: each packet is decoded, looked up, judged. What overflows is lost, so that what arrives was judged. For bench/gateway.ts. */
+import { writeSync } from 'node:fs';
 import { PROTOCOLS } from '../src/detect/registry.js';
 import { InsideInterfaces } from '../src/daemon/interfaces.js';
 import { PacketPath } from '../src/daemon/packet-path.js';
@@ -10,11 +11,13 @@ import { NO_MARK } from '../src/netlink/nfqueue.js';
 const queue = new PacketQueue({ queues: [Number(process.argv[2])], failOpen: false });
 const gate = new Gate({ protocols: PROTOCOLS, policy: { rules: [], defaultAction: { kind: 'log' }, trouble: 'accept' } });
 const path = new PacketPath(gate, markField(0x00ff0000), new InsideInterfaces(['inside']), []);
-queue.start((packets, count) => {
+queue.serve((packets, count) => {
   path.receive(packets, count);
   for (let i = 0; i < count; i++) {
     const packet = packets[i];
     if (packet) packet.verdictMark = NO_MARK;
   }
 });
-process.stdout.write('ready\n');
+writeSync(1, 'ready\n');
+// The bench ends it.
+for (;;) queue.turn(1000);

@@ -12,6 +12,7 @@ import type { WallPlan } from '../enforce/plan.js';
 import { ROOT_HANDLE, shapedInterfaces } from '../enforce/shaping.js';
 import { type RunTool, runTool } from '../enforce/tools.js';
 import { readQueueStatistics } from '../kernel/queue-statistics.js';
+import { isNearlyFull, readConntrackFill } from './conntrack-room.js';
 import { matchingInterfaces } from './interfaces.js';
 import { planOf } from './wall-plan.js';
 
@@ -85,6 +86,8 @@ function checkNetwork(plan: WallPlan, add: Add): void {
     const isOn = sysctl('net.ipv6.conf.all.forwarding') === '1';
     add('IPv6 forwarding', isOn ? 'good' : 'advice', isOn ? 'on' : 'off', 'sysctl -w net.ipv6.conf.all.forwarding=1, or gateway.ipv6 = false');
   }
+  const fill = readConntrackFill();
+  add('connection table', isNearlyFull(fill) ? 'advice' : 'good', `${fill.count} of ${fill.max}`, `sysctl -w net.netfilter.nf_conntrack_max=${fill.max * 2}: the kernel drops new connections when it is full`);
   const acct = sysctl('net.netfilter.nf_conntrack_acct') === '1';
   add('connection counters', acct ? 'good' : 'advice', acct ? 'on' : 'off: p2pwall top and flow events know no bytes', 'sysctl -w net.netfilter.nf_conntrack_acct=1');
 }

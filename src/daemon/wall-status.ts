@@ -3,7 +3,6 @@ import type { Config } from '../config/load.js';
 import type { Status } from '../control/protocol.js';
 import type { WallPlan } from '../enforce/plan.js';
 import type { InspectionCounters } from './inspection-news.js';
-import type { KernelBlocks } from './kernel-blocks.js';
 import { steadyMs } from './packet-path.js';
 import type { QueueOverruns } from './queue-overruns.js';
 
@@ -15,12 +14,14 @@ export interface StatusSources {
   readonly startedMs: number;
   readonly counters: InspectionCounters;
   readonly overruns: QueueOverruns;
-  readonly blocks: KernelBlocks | null;
+  /** Peers of contained clients, and addresses blocked by hand. */
+  readonly contained: number;
+  readonly blocked: number;
   readonly events: Status['events'];
   readonly restored: number;
 }
 
-export function wallStatus({ config, configPath, version, plan, startedMs, counters, overruns, blocks, events, restored }: StatusSources): Status {
+export function wallStatus({ config, configPath, version, plan, startedMs, counters, overruns, contained, blocked, events, restored }: StatusSources): Status {
   const { policy, file } = config;
   const tally = (name: 'outcome' | 'protocol'): Record<string, number> => {
     const totals: Record<string, number> = {};
@@ -44,8 +45,8 @@ export function wallStatus({ config, configPath, version, plan, startedMs, count
     flows: counters.flows,
     flows_decided: tally('outcome'),
     protocols: tally('protocol'),
-    contained_peers: blocks?.containedCount ?? 0,
-    blocked_addresses: blocks?.blocked().length ?? 0,
+    contained_peers: contained,
+    blocked_addresses: blocked,
     queue,
     troubles: { ...counters.troubles, 'queue-overrun': queue.overflowed + queue.undelivered },
     events,

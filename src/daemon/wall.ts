@@ -9,24 +9,21 @@
 import { randomBytes } from 'node:crypto';
 import type { Config } from '../config/load.js';
 import type { LiveFlow, PeerList, Status, TopRow } from '../control/protocol.js';
-import { addressText, parseAddress } from '../base/address.js';
+import { addressText } from '../base/address.js';
 import type { WallPlan } from '../enforce/plan.js';
-import { VALUE_DROP, VALUE_UNDECIDED } from '../enforce/marks.js';
 import { shapedInterfaces } from '../enforce/shaping.js';
 import { WallRules } from '../enforce/wall-rules.js';
 import { sharedPeerMemory } from '../flow/peer-memory.js';
 import { ConntrackTable, type ConntrackEvents, watchConntrack } from '../kernel/conntrack.js';
-import { IpsetMembers } from '../kernel/ipset-members.js';
 import { PacketQueue } from '../kernel/nfqueue.js';
 import type { ConntrackEntry } from '../netlink/conntrack.js';
 import { ClientClasses } from './client-classes.js';
-import { ConnectionCuts } from './connection-cuts.js';
-import { ConnectionMarks } from './connection-marks.js';
+import { type ConntrackFill, ConntrackRoom } from './conntrack-room.js';
 import { EventLog } from './event-log.js';
 import { type InspectionCounters, type News, type RopeSettings, countersOf, noCounters } from './inspection-news.js';
 import { Inspectors } from './inspectors.js';
 import { matchingInterfaces } from './interfaces.js';
-import { KernelBlocks } from './kernel-blocks.js';
+import { KernelSide } from './kernel-side.js';
 import { LiveFlows } from './live-flows.js';
 import { steadyMs } from './packet-path.js';
 import { QueueOverruns } from './queue-overruns.js';
@@ -67,15 +64,12 @@ export class Wall {
   #rope: RopeSettings;
   #queues: PacketQueue[] = [];
   #inspectors: Inspectors | null = null;
-  #conntrack: ConntrackTable | null = null;
-  #marks: ConnectionMarks | null = null;
-  #cuts: ConnectionCuts | null = null;
-  #members: IpsetMembers | null = null;
-  #blocks: KernelBlocks | null = null;
+  #kernel: KernelSide | null = null;
   #ends: ConntrackEvents | null = null;
   #classes: ClientClasses;
   #watch: RuleWatch;
   readonly #overruns: QueueOverruns;
+  readonly #room = new ConntrackRoom((fill) => this.#tableIsFull(fill));
   /** The listing under way. */
   #top: Promise<TopRow[]> | null = null;
 
@@ -115,18 +109,14 @@ export class Wall {
   async start(): Promise<void> {
     const { gateway } = this.#config.file;
     try {
-      this.#conntrack = new ConntrackTable();
-      this.#marks = new ConnectionMarks(this.#conntrack, this.#plan.field);
-      this.#cuts = new ConnectionCuts(this.#conntrack, this.#log);
-      this.#members = new IpsetMembers({ onRefused: (set, name) => this.#log.warn({ component: 'sets', set }, `the kernel refuses members: ${name}`) });
-      this.#blocks = new KernelBlocks(this.#members);
+      this.#kernel = new KernelSide(this.#plan.field, this.#log);
       for (let i = 0; i < gateway.queues; i++) this.#queues.push(new PacketQueue({ queues: [gateway.first_queue + i], failOpen: gateway.mode === 'open' }));
       this.#inspectors = this.#newInspectors();
       await this.#inspectors.start();
       this.#rules.install(this.#plan);
       this.#overruns.rulesInstalled();
       // Verdicts of an earlier wall are no longer ours; connections older than this wall are asked about.
-      this.#marks.forget();
+      this.#kernel.forgetMarks();
       this.#ends = watchConntrack((_change, entry) => this.#connectionEnded(entry), () => undefined, { changes: ['destroy'] });
     } catch (error) {
       await this.#tearDown();
@@ -177,10 +167,10 @@ export class Wall {
         this.#classFor(news.rule, news.client);
         break;
       case 'mark':
-        this.#marks?.set(news.key, news.value);
+        this.#kernel?.mark(news.key, news.value);
         break;
       case 'cut':
-        this.#cuts?.flow(news.key);
+        this.#kernel?.cut(news.key);
         break;
       case 'contain':
         this.#contain(news);
@@ -200,7 +190,7 @@ export class Wall {
   }
 
   #contain({ containment }: Extract<News, { kind: 'contain' }>): void {
-    if (this.#blocks?.contain(containment, steadyMs()) !== true) return;
+    if (this.#kernel?.contain(containment) !== true) return;
     const { client, peer, port, holdMs, rule } = containment;
     const text = (bytes: Uint8Array): string => addressText(bytes, 0, bytes.length);
     this.#eventLog.emit('peer', {
@@ -231,14 +221,19 @@ export class Wall {
 
   #keepHouse(): void {
     this.#inspectors?.endSilent();
-    this.#blocks?.expire(steadyMs());
-    this.#marks?.setUnfound();
+    this.#kernel?.keepHouse();
     this.#watch.look();
+    this.#room.look();
     const lost = this.#overruns.look();
     if (lost === 0) return;
     const action = this.#config.file.gateway.mode === 'open' ? 'allow' : 'drop';
     this.#log.warn({ component: 'queue', packets: lost }, `the queue was full: packets ${action === 'allow' ? 'passed uninspected' : 'were dropped'}; give gateway.queues more cores`);
     this.#eventLog.emit('stats', { overrun: { packets: lost }, verdict: { action, rule: null, why: 'queue-overrun' } });
+  }
+
+  #tableIsFull({ count, max }: ConntrackFill): void {
+    this.#log.warn({ component: 'conntrack', count, max, hint: `sysctl -w net.netfilter.nf_conntrack_max=${max * 2}` }, "the kernel's connection table is full: it drops new connections");
+    this.#eventLog.emit('stats', { conntrack: { count, max } });
   }
 
   /** Somebody removed rules of ours. */
@@ -256,7 +251,7 @@ export class Wall {
     this.#rules.install(this.#plan);
     this.#overruns.rulesInstalled();
     this.#classes = this.#newClasses();
-    this.#blocks?.refill(steadyMs());
+    this.#kernel?.refillSets();
   }
 
   /** Another policy for the same wall. Returns what it cannot change without a restart, empty when all was taken over. */
@@ -274,7 +269,7 @@ export class Wall {
     const rope = newRopeSettings(this.#rope, config.file.rope, config.ropeProtocols ?? []);
     this.#rope = rope ?? this.#rope;
     await this.#inspectors?.setPolicy(kept.policy, plan.classes, this.#rope);
-    this.#marks?.forget();
+    this.#kernel?.forgetMarks();
     this.#inspectors?.judgeAll();
     return rope ? fixed : [...fixed, 'rope'];
   }
@@ -283,27 +278,17 @@ export class Wall {
     this.#eventLog.reopen();
   }
 
-  /** Blocks an address for a time, connections that are open included. Returns how many of those. */
+  /** As `KernelSide.block`; reported. */
   block(text: string, seconds: number): number {
-    const address = parseAddress(text);
-    if (!address) throw new Error(`'${text}' is no address`);
-    this.#blocks?.block(address, seconds * 1000, steadyMs());
-    this.#members?.flush();
-    const count = this.#marks?.setFor(address, VALUE_DROP) ?? 0;
-    this.#cuts?.address(address);
-    this.#log.info({ address: text, seconds, connections: count }, 'blocked by request');
+    const connections = this.#kernel?.block(text, seconds) ?? 0;
+    this.#log.info({ address: text, seconds, connections }, 'blocked by request');
     this.#eventLog.emit('block', { address: text, seconds, verdict: { action: 'drop', outcome: 'drop', rule: null, why: 'blocked' } });
-    return count;
+    return connections;
   }
 
   /** False when the address was not blocked. */
   unblock(text: string): boolean {
-    const address = parseAddress(text);
-    if (!address) throw new Error(`'${text}' is no address`);
-    const wasBlocked = this.#blocks?.unblock(address) ?? false;
-    this.#members?.flush();
-    this.#marks?.setFor(address, VALUE_UNDECIDED);
-    return wasBlocked;
+    return this.#kernel?.unblock(text) ?? false;
   }
 
   status(): Status {
@@ -315,7 +300,8 @@ export class Wall {
       startedMs: this.#startedMs,
       counters: this.counters(),
       overruns: this.#overruns,
-      blocks: this.#blocks,
+      contained: this.#kernel?.containedCount ?? 0,
+      blocked: this.#kernel?.blockedCount ?? 0,
       events: { written: this.#eventLog.written, lost: this.#eventLog.lost },
       restored: this.#watch.restored,
     });
@@ -331,12 +317,7 @@ export class Wall {
   }
 
   peers(limit: number): PeerList {
-    const nowMs = steadyMs();
-    const seconds = (untilMs: number): number => Math.max(0, Math.round((untilMs - nowMs) / 1000));
-    return {
-      contained: (this.#blocks?.contained(limit) ?? []).map(({ untilMs, ...it }) => ({ ...it, seconds: seconds(untilMs) })),
-      blocked: (this.#blocks?.blocked() ?? []).map(({ address, untilMs }) => ({ address, seconds: seconds(untilMs) })),
-    };
+    return this.#kernel?.peers(limit) ?? { contained: [], blocked: [] };
   }
 
   top(): Promise<TopRow[]> {
@@ -359,14 +340,12 @@ export class Wall {
   async #tearDown(isLeftStanding = false): Promise<void> {
     if (!isLeftStanding) {
       this.#rules.remove();
-      this.#marks?.forget();
+      this.#kernel?.forgetMarks();
     }
     await this.#inspectors?.stop();
     for (const queue of this.#queues) queue.close();
-    this.#cuts?.close();
     this.#ends?.close();
-    this.#members?.close();
-    this.#conntrack?.close();
+    this.#kernel?.close();
   }
 
   /** Takes the wall down and leaves nothing behind, unless its rules shall stay. */

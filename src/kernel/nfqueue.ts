@@ -233,12 +233,16 @@ export class PacketQueue {
     const { packets, verdicts, runs } = this;
     verdicts.reset();
     runs.clear();
+    let latest: QueuedPacket | undefined;
     for (let i = 0; i < count; i++) {
       const packet = packets[i] as QueuedPacket;
-      const run = runs.get(packet.queue);
+      // Mostly there is one queue: the map is for the others.
+      const run = latest?.queue === packet.queue ? latest : runs.get(packet.queue);
       if (run && (run.verdict !== packet.verdict || run.verdictMark !== packet.verdictMark)) this.giveRun(run);
-      runs.set(packet.queue, packet);
+      if (latest && latest.queue !== packet.queue) runs.set(latest.queue, latest);
+      latest = packet;
     }
+    if (latest) runs.set(latest.queue, latest);
     for (const run of runs.values()) this.giveRun(run);
     const errno = this.socket.send(verdicts);
     if (errno === 0) return;

@@ -162,14 +162,16 @@ export class AttributeIndex {
 
   /** Indexes [start, end); the last attribute of a type wins. Returns false if malformed. */
   read(bytes: Uint8Array, start: number, end: number): boolean {
-    this.valueAt.fill(0);
+    const { valueAt } = this;
+    // A call of `fill` costs more than so few stores.
+    for (let type = 0; type < valueAt.length; type++) valueAt[type] = 0;
     let at = start;
     while (end - at >= NLA_HEADER_BYTES) {
       const lengthBytes = u16le(bytes, at);
       if (lengthBytes < NLA_HEADER_BYTES || lengthBytes > end - at) return false;
       const type = u16le(bytes, at + 2) & NLA_TYPE_MASK;
-      if (type < this.valueAt.length) {
-        this.valueAt[type] = at + NLA_HEADER_BYTES;
+      if (type < valueAt.length) {
+        valueAt[type] = at + NLA_HEADER_BYTES;
         this.lengthBytes[type] = lengthBytes - NLA_HEADER_BYTES;
       }
       at += aligned(lengthBytes);

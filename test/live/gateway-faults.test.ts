@@ -137,6 +137,28 @@ describe('what the wall survives', { concurrency: 4 }, () => {
     assertUnharmed(await report());
   });
 
+  test('the connection table of the kernel is full: said, and everyday traffic goes on', live, async (t) => {
+    const gate = gateway(t);
+    const max = Number(gate.router.must('cat', ['/proc/sys/net/netfilter/nf_conntrack_max']));
+    const hosts = Array.from({ length: Math.ceil(max / 60_000) + 1 }, (_, i) => `10.77.2.${100 + i}`);
+    if (hosts.length > 6) {
+      t.skip(`the table of this machine has room for ${max} connections: filling it takes too long`);
+      return;
+    }
+    gate.net.server.ip(...hosts.map((host) => `addr add ${host}/24 dev eth0`));
+    gate.router.sysctl('net.netfilter.nf_conntrack_udp_timeout=300');
+    // Smaller than the kernel's table, and full as well.
+    await gate.up(WATCH, 'max_flows = 20000');
+    const report = await gate.ordinaryTraffic();
+    await Promise.all(hosts.map((host) => once(gate.net.client.startWorker(new URL('./support/udp-flood.js', import.meta.url), { host, ports: 60_000 }), 'message')));
+    await eventually('full', 10, () => (Number(gate.router.must('cat', ['/proc/sys/net/netfilter/nf_conntrack_count'])) > 0.97 * max ? true : null));
+    await eventually('said', 10, () => (/connection table is full: it drops new connections/.test(gate.daemonWords) ? true : null));
+    await pause(3000);
+    assertUnharmed(await report());
+    assert.match(gate.command('check', '--config', gate.path('p2pwall.toml')).stdout, /connection table: .*\n.*nf_conntrack_max/);
+    assert.equal(await gate.end(), 0);
+  });
+
   test('a moved event file, and a disk without room: the traffic goes on', live, async (t) => {
     const gate = gateway(t);
     const stats = '[events]\nstats_seconds = 1\n';
