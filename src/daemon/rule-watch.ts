@@ -1,22 +1,34 @@
-/** Looks now and then whether the wall's rules still stand, and how many packets they queued, without holding up packets. */
+/** Looks whether the wall's rules still stand, and how many packets they queued, without holding up packets. */
 import { execFile } from 'node:child_process';
 import { missingFrom, queuedBy, withoutCounters } from '../enforce/iptables.js';
 
 const MAX_OUTPUT_BYTES = 64 << 20;
+/** One change of rules is many messages; those within so long cause one look. */
+const GATHER_MS = 20;
 
 export class RuleWatch {
   readonly #programs: readonly string[];
   readonly #onMissing: (missing: readonly string[]) => void;
   readonly #onCounted: (packets: number) => void;
   #isLooking = false;
-  /** How often something was missing. */
-  restored = 0;
+  #timer: NodeJS.Timeout | null = null;
 
   /** `programs`: iptables-save and its twin. `onCounted`: packets that met the queueing rules, when all rules stand. */
   constructor(programs: readonly string[], onMissing: (missing: readonly string[]) => void, onCounted: (packets: number) => void) {
     this.#programs = programs;
     this.#onMissing = onMissing;
     this.#onCounted = onCounted;
+  }
+
+  /** Rules were changed, perhaps ours: looks soon. */
+  changed(): void {
+    if (this.#timer !== null) return;
+    this.#timer = setTimeout(() => {
+      this.#timer = null;
+      // The look under way may have read the rules before the change.
+      if (this.#isLooking) this.changed();
+      else this.look();
+    }, GATHER_MS).unref();
   }
 
   /** Starts one look, unless one is under way. */
@@ -33,13 +45,15 @@ export class RuleWatch {
         packets += queuedBy(saved);
         if (--left > 0) return;
         this.#isLooking = false;
-        if (missing.length === 0) {
-          this.#onCounted(packets);
-          return;
-        }
-        this.restored++;
-        this.#onMissing(missing);
+        if (missing.length > 0) this.#onMissing(missing);
+        else this.#onCounted(packets);
       });
     }
+  }
+
+  /** No look begins from now on. */
+  close(): void {
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#isLooking = true;
   }
 }

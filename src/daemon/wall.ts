@@ -16,6 +16,7 @@ import { WallRules } from '../enforce/wall-rules.js';
 import { sharedPeerMemory } from '../flow/peer-memory.js';
 import { ConntrackTable, type ConntrackEvents, watchConntrack } from '../kernel/conntrack.js';
 import { PacketQueue } from '../kernel/nfqueue.js';
+import { watchRuleChanges } from '../kernel/rule-changes.js';
 import type { ConntrackEntry } from '../netlink/conntrack.js';
 import { ClientClasses } from './client-classes.js';
 import { type ConntrackFill, ConntrackRoom } from './conntrack-room.js';
@@ -70,6 +71,10 @@ export class Wall {
   #watch: RuleWatch;
   readonly #overruns: QueueOverruns;
   readonly #room = new ConntrackRoom((fill) => this.#tableIsFull(fill));
+  /** Tells when somebody changes rules. */
+  #changes: { close(): void } | null = null;
+  /** How often rules of ours were missing. */
+  #restored = 0;
   /** The listing under way. */
   #top: Promise<TopRow[]> | null = null;
 
@@ -117,6 +122,7 @@ export class Wall {
       this.#overruns.rulesInstalled();
       // Verdicts of an earlier wall are no longer ours; connections older than this wall are asked about.
       this.#kernel.forgetMarks();
+      this.#changes = watchRuleChanges(() => this.#watch.changed());
       this.#ends = watchConntrack((_change, entry) => this.#connectionEnded(entry), () => undefined, { changes: ['destroy'] });
     } catch (error) {
       await this.#tearDown();
@@ -238,6 +244,7 @@ export class Wall {
 
   /** Somebody removed rules of ours. */
   #restore(missing: readonly string[]): void {
+    this.#restored++;
     this.#log.warn({ component: 'rules', missing }, 'rules of the wall were removed by somebody: putting them back');
     try {
       this.#install();
@@ -264,6 +271,7 @@ export class Wall {
     this.#plan = plan;
     if (!isSame) {
       this.#install();
+      this.#watch.close();
       this.#watch = this.#newWatch();
     }
     const rope = newRopeSettings(this.#rope, config.file.rope, config.ropeProtocols ?? []);
@@ -303,7 +311,7 @@ export class Wall {
       contained: this.#kernel?.containedCount ?? 0,
       blocked: this.#kernel?.blockedCount ?? 0,
       events: { written: this.#eventLog.written, lost: this.#eventLog.lost },
-      restored: this.#watch.restored,
+      restored: this.#restored,
     });
   }
 
@@ -338,6 +346,8 @@ export class Wall {
   }
 
   async #tearDown(isLeftStanding = false): Promise<void> {
+    this.#changes?.close();
+    this.#watch.close();
     if (!isLeftStanding) {
       this.#rules.remove();
       this.#kernel?.forgetMarks();

@@ -40,10 +40,17 @@ export function ipsetText(plan: WallPlan): string {
     for (const it of plan.classes) {
       if (it.kind === 'limit' && it.per === 'client') {
         lines.push(`create ${clientSet(it, ipVersion)} hash:ip family ${family} timeout 0 maxelem ${MAX_CLIENTS} skbinfo`);
+        // Of an earlier wall: the classes that its members name are made anew.
+        lines.push(`flush ${clientSet(it, ipVersion)}`);
       }
     }
   }
   return `${lines.join('\n')}\n`;
+}
+
+/** Names of the sets of a plan. */
+export function ipsetNames(plan: WallPlan): string[] {
+  return [...ipsetText(plan).matchAll(/^create (\S+)/gm)].map((found) => found[1] ?? '');
 }
 
 /** Names of all our sets among those that exist (`ipset list -n`). */

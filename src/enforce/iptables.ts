@@ -125,6 +125,24 @@ export const CHAINS: readonly { readonly table: 'mangle' | 'filter'; readonly ch
   { table: 'filter', chain: FORWARD },
 ];
 
+/** `text` without the jumps that `save` (the output of iptables-save) shows: to install rules where a wall stands. */
+export function withoutStandingJumps(text: string, save: string): string {
+  const standing = new Set<string>();
+  let table = '';
+  for (const line of save.split('\n')) {
+    if (line.startsWith('*')) table = line.slice(1).trim();
+    const jump = JUMPS.find((it) => it.table === table && line === `-A ${it.from} -j ${it.to}`);
+    if (jump) standing.add(`${table} -I ${jump.from} 1 -j ${jump.to}`);
+  }
+  return text
+    .split('\n')
+    .filter((line) => {
+      if (line.startsWith('*')) table = line.slice(1).trim();
+      return !standing.has(`${table} ${line}`);
+    })
+    .join('\n');
+}
+
 /** Text that removes what `save` (the output of iptables-save) shows of ours; '' when there is nothing. Jumps that stand several times go all. */
 export function iptablesRemovalText(save: string): string {
   const lines: string[] = [];

@@ -2,7 +2,7 @@ import { test } from 'node:test';
 import assert from 'node:assert/strict';
 import type { Rule } from '../policy/policy.js';
 import { ipsetText, ownSets } from './ipsets.js';
-import { iptablesRemovalText, iptablesText, missingFrom } from './iptables.js';
+import { iptablesRemovalText, iptablesText, missingFrom, withoutStandingJumps } from './iptables.js';
 import { markField, maskProblem, markText, markValue } from './marks.js';
 import { nftablesText } from './nftables.js';
 import { type PlanOptions, wallPlan } from './plan.js';
@@ -95,6 +95,14 @@ COMMIT
   );
   assert.equal(iptablesRemovalText('*filter\n:INPUT ACCEPT [0:0]\nCOMMIT\n'), '');
   assert.deepEqual(ownSets(['p2pwall-peers4', 'p2pwall-c12-6', 'mine', 'p2pwall-peersX', '']), ['p2pwall-peers4', 'p2pwall-c12-6']);
+});
+
+test('where a wall stands, its jumps are not installed a second time', () => {
+  const text = iptablesText(wallPlan(OPTIONS, []), 4);
+  const jumps = (save: string): string[] => withoutStandingJumps(text, save).split('\n').filter((line) => line.startsWith('-I '));
+  assert.equal(jumps('').length, 3);
+  assert.deepEqual(jumps('*mangle\n-A FORWARD -j P2PWALL-FORWARD\n-A FORWARD -j OTHERS\nCOMMIT\n'), ['-I POSTROUTING 1 -j P2PWALL-POST', '-I FORWARD 1 -j P2PWALL-FORWARD']);
+  assert.equal(withoutStandingJumps(text, '*nat\n-A POSTROUTING -o eth0 -j MASQUERADE\nCOMMIT\n'), text);
 });
 
 test('what somebody flushed is noticed', () => {

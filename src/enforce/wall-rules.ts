@@ -1,12 +1,12 @@
 /**
  * Installs the wall's rules, checks that they stand, and removes every trace of them.
  *
- * Installing is atomic for each table (`iptables-restore --noflush`) and idempotent: what
- * is left of an earlier wall goes first. Removing works from what the kernel shows, not
+ * Installing is atomic for each table (`iptables-restore --noflush`) and idempotent: chains of
+ * an earlier wall get their new rules in the same moment. Removing works from what the kernel shows, not
  * from configuration: `p2pwall down` needs none. Failures throw `ToolError`.
  */
-import { iptablesRemovalText, iptablesText, missingFrom } from './iptables.js';
-import { ipsetText, ownSets } from './ipsets.js';
+import { iptablesRemovalText, iptablesText, missingFrom, withoutStandingJumps } from './iptables.js';
+import { ipsetNames, ipsetText, ownSets } from './ipsets.js';
 import type { WallPlan } from './plan.js';
 import { ROOT_HANDLE, hasOwnQdisc, shapedInterfaces, shapingText } from './shaping.js';
 import { type RunTool, must, runTool } from './tools.js';
@@ -41,20 +41,29 @@ export class WallRules {
     must(this.#run, this.program(ipVersion, 'restore'), ['--noflush', '--wait', LOCK_SECONDS], text, LOCK_HINT);
   }
 
-  /** Removes an earlier wall, then installs this one: sets, classes, rules, in that order. On failure nothing stays behind. */
+  /**
+   * Puts this wall in the place of an earlier one, or of none: what blocks now blocks until the new rules do, since each table changes
+   * at once. On failure nothing stays behind.
+   */
   install(plan: WallPlan): void {
-    this.remove(plan.ipv6 ? [4, 6] : [4]);
     try {
       must(this.#run, 'ipset', ['restore', '-exist'], ipsetText(plan), 'the kernel may lack ip_set: p2pwall check tells');
+      this.#replaceRules(plan, 4);
+      if (plan.ipv6) this.#replaceRules(plan, 6);
+      else this.#removeRules(6);
+      this.#removeSets(ipsetNames(plan));
+      this.#removeQdiscs();
       for (const device of shapedInterfaces(plan)) {
         must(this.#run, 'tc', ['-batch', '-'], shapingText(plan, device), `is ${device} an interface of this machine, and is sch_htb in the kernel?`);
       }
-      this.#restore(4, iptablesText(plan, 4));
-      if (plan.ipv6) this.#restore(6, iptablesText(plan, 6));
     } catch (error) {
       this.remove();
       throw error;
     }
+  }
+
+  #replaceRules(plan: WallPlan, ipVersion: 4 | 6): void {
+    this.#restore(ipVersion, withoutStandingJumps(iptablesText(plan, ipVersion), this.#save(ipVersion)));
   }
 
   /** Runs a tool that must succeed: classes of single clients, say. */
@@ -69,26 +78,29 @@ export class WallRules {
   }
 
   /** Removes chains, jumps, sets and qdiscs of ours, whoever installed them. Returns what was there. */
-  remove(ipVersions: readonly (4 | 6)[] = [4, 6]): string[] {
-    const removed: string[] = [];
-    for (const ipVersion of ipVersions) {
-      // The interpreter of the other family may be missing on systems without IPv6.
-      const saved = this.#run(this.program(ipVersion, 'save'), []);
-      if (saved.status !== 0) continue;
-      const text = iptablesRemovalText(saved.stdout);
-      if (text === '') continue;
-      this.#restore(ipVersion, text);
-      removed.push(`rules for IPv${ipVersion}`);
-    }
-    for (const name of ownSets(this.#run('ipset', ['list', '-n']).stdout.split('\n'))) {
-      must(this.#run, 'ipset', ['destroy', name], undefined, 'a rule of somebody else may use this set');
-      removed.push(`set ${name}`);
-    }
-    for (const device of ownQdiscs(this.#run('tc', ['qdisc', 'show']).stdout)) {
-      must(this.#run, 'tc', ['qdisc', 'del', 'dev', device, 'root'], undefined, 'removing a qdisc needs root');
-      removed.push(`qdisc of ${device}`);
-    }
-    return removed;
+  remove(): string[] {
+    return [...this.#removeRules(4), ...this.#removeRules(6), ...this.#removeSets([]), ...this.#removeQdiscs()];
+  }
+
+  #removeRules(ipVersion: 4 | 6): string[] {
+    // The interpreter of the other family may be missing on systems without IPv6.
+    const saved = this.#run(this.program(ipVersion, 'save'), []);
+    const text = saved.status === 0 ? iptablesRemovalText(saved.stdout) : '';
+    if (text === '') return [];
+    this.#restore(ipVersion, text);
+    return [`rules for IPv${ipVersion}`];
+  }
+
+  #removeSets(kept: readonly string[]): string[] {
+    const surplus = ownSets(this.#run('ipset', ['list', '-n']).stdout.split('\n')).filter((name) => !kept.includes(name));
+    for (const name of surplus) must(this.#run, 'ipset', ['destroy', name], undefined, 'a rule of somebody else may use this set');
+    return surplus.map((name) => `set ${name}`);
+  }
+
+  #removeQdiscs(): string[] {
+    const devices = ownQdiscs(this.#run('tc', ['qdisc', 'show']).stdout);
+    for (const device of devices) must(this.#run, 'tc', ['qdisc', 'del', 'dev', device, 'root'], undefined, 'removing a qdisc needs root');
+    return devices.map((device) => `qdisc of ${device}`);
   }
 }
 

@@ -76,9 +76,10 @@ describe('what the wall survives', { concurrency: 4 }, () => {
     const gate = gateway(t);
     await gate.up(DROP);
     gate.command('block', '192.0.2.9', '--config', gate.path('p2pwall.toml'));
-    for (const table of ['mangle', 'filter']) for (const flag of ['-F', '-X']) gate.router.must('iptables', ['-w', '-t', table, flag]);
-    assert.doesNotMatch(gate.router.must('iptables-save'), /P2PWALL/);
+    for (const table of ['mangle', 'filter']) gate.router.must('iptables', ['-w', '-t', table, '-F']);
+    const flushedMs = performance.now();
     await eventually('put back', 15, () => (/-A FORWARD -j P2PWALL-FORWARD/.test(gate.router.must('iptables-save')) ? true : null));
+    t.diagnostic(`put back within ${(performance.now() - flushedMs).toFixed(0)} ms`);
     const status = await eventually('counted', 5, () => {
       const seen = gate.ask<Status>('status');
       return seen.restored > 0 ? seen : null;
@@ -86,6 +87,40 @@ describe('what the wall survives', { concurrency: 4 }, () => {
     assert.equal(status.blocked_addresses, 1);
     assert.match(gate.router.must('ipset', ['list', 'p2pwall-block4']), /192\.0\.2\.9 timeout/);
     await eventually('said', 5, () => (/removed by somebody/.test(gate.daemonWords) ? true : null));
+  });
+
+  test('mode closed: tables flushed again and again, a reader that stands still, a disk without room: nothing that is blocked gets through', live, async (t) => {
+    const gate = gateway(t);
+    gate.share(2 << 20, 'http');
+    const text = readFileSync(gate.configure(DROP, 'mode = "closed"'), 'utf8');
+    await gate.upWith(text.replace(gate.path('eve.json'), '/dev/full'));
+    await gate.ordinaryTraffic();
+    // A link as fast as most: what passes while no rule of ours stands is what it carries meanwhile.
+    gate.net.server.must('tc', ['qdisc', 'add', 'dev', 'eth0', 'root', 'tbf', 'rate', '8mbit', 'burst', '16kb', 'latency', '100ms']);
+    const seeder = gate.peer('seed', { transport: 'both', encryption: 'any' });
+    gate.peer('leech', { direct: true, transport: 'both', encryption: 'any' });
+    await pause(3000);
+    assert.equal(seeder.latest.uploaded, 0);
+    for (let i = 0; i < 5; i++) {
+      gate.router.must('iptables', ['-w', '-t', i % 2 === 0 ? 'mangle' : 'filter', '-F']);
+      await pause(1500);
+      assert.match(gate.router.must('iptables-save'), /-A P2PWALL-INSPECT .*NFQUEUE/, 'put back');
+    }
+    const slipped = seeder.latest.uploaded;
+    t.diagnostic(`while the tables were flushed, five times: ${slipped} bytes`);
+    assert.ok(slipped < 2 << 20, 'what slipped through did not go on');
+    assert.equal(isReached(gate), true);
+    const pid = Number(/"pid":(\d+)/.exec(gate.daemonWords)?.[1]);
+    process.kill(pid, 'SIGSTOP');
+    try {
+      await once(gate.net.client.startWorker(new URL('./support/udp-flood.js', import.meta.url), { host: SERVER[4], ports: 6000 }), 'message');
+      assert.equal(isReached(gate), false, 'what cannot be inspected stops');
+    } finally {
+      process.kill(pid, 'SIGCONT');
+    }
+    await eventually('all is well again', 20, () => (isReached(gate) ? true : null));
+    await eventually('drops are counted', 15, () => ((gate.ask<Status>('status').troubles['queue-overrun'] ?? 0) > 500 ? true : null));
+    assert.equal(seeder.latest.uploaded, slipped);
   });
 
   test('reloads under load lose no flow, also when classes come and go', live, async (t) => {
