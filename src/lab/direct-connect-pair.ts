@@ -84,7 +84,7 @@ export async function startDirectConnect(gate: Gateway, lengthBytes: number, isT
   server.ip(`addr add ${HUB}/24 dev eth0`);
   // uhub wants both files to exist.
   for (const name of ['plugins.conf', 'users.conf']) writeFileSync(gate.path(name), '');
-  writeFileSync(gate.path('uhub.conf'), `server_bind_addr=${HUB}\nserver_port=${HUB_PORT}\nfile_acl=${gate.path('users.conf')}\nfile_plugins=${gate.path('plugins.conf')}\nflood_ctl_interval=0\n`);
+  writeFileSync(gate.path('uhub.conf'), `server_bind_addr=${HUB}\nserver_port=${HUB_PORT}\nfile_acl=${gate.path('users.conf')}\nfile_plugins=${gate.path('plugins.conf')}\n`);
   server.spawn('uhub', ['-c', gate.path('uhub.conf')], { stdio: 'ignore' });
   startClient(gate, server, 'seed', SERVER[4], isTls);
   startClient(gate, client, 'leech', CLIENT[4], isTls);

@@ -30,6 +30,7 @@ export interface KazaaData {
   readonly connectTimeoutMs: number;
 }
 
+/** `contentBytes`: without the head of the answer, and only those of the value that the simulated supernode serves. */
 export type KazaaReport =
   | { readonly kind: 'ready' }
   | { readonly kind: 'style'; readonly style: 1 | 2 | 3 }
@@ -38,11 +39,13 @@ export type KazaaReport =
   | { readonly kind: 'attempt'; readonly to: string; readonly port: number }
   | { readonly kind: 'connected'; readonly to: string }
   | { readonly kind: 'joined'; readonly to: string }
-  | { readonly kind: 'downloaded'; readonly bytes: number };
+  | { readonly kind: 'downloaded'; readonly bytes: number; readonly contentBytes: number };
 
 const NETWORK = 'KaZaA';
 const HASH = '8e0cda92da564448da5ec5070f3231907abac2a6';
 const PARALLEL = 20;
+/** What the simulated supernode's file is made of. */
+const SERVED_VALUE = 0x5a;
 
 export default async function kazaa(data: unknown, port: MessagePort): Promise<void> {
   const client = new KazaaClient(data as KazaaData, (message) => port.postMessage(message));
@@ -186,10 +189,20 @@ class KazaaClient {
     if (!socket) return;
     const fields = { userName: 'tester', network: NETWORK, ownEndpoint: `${this.#config.ownAddress}:${this.#config.port}`, supernode: `${address}:${port}` };
     let received = 0;
+    let contentBytes = 0;
+    let head = '';
     socket.on('data', (bytes) => {
       received += bytes.length;
+      let at = 0;
+      if (!head.includes('\r\n\r\n')) {
+        const before = head.length;
+        head += bytes.toString('latin1');
+        const end = head.indexOf('\r\n\r\n');
+        at = end < 0 ? bytes.length : end + 4 - before;
+      }
+      for (; at < bytes.length; at++) if (bytes[at] === SERVED_VALUE) contentBytes++;
     });
-    socket.once('close', () => this.#report({ kind: 'downloaded', bytes: received }));
+    socket.once('close', () => this.#report({ kind: 'downloaded', bytes: received, contentBytes }));
     // Header and fields in two segments, as slow writers do.
     const request = buildTransferRequest(HASH, `${address}:${port}`, fields, 0, 65535);
     socket.write(request.subarray(0, 90));
