@@ -130,14 +130,18 @@ test('ordinary flows pass when inspection is over, and not before', () => {
   assert.deepEqual(lab.said, ['- pass not-p2p']);
 });
 
-test('log waits for the end of inspection, limit for the first answers, contain tells what to hold', () => {
+test('log waits for the end of inspection, limit for the first answers and some volume, contain tells what to hold', () => {
   const told = Uint8Array.of(...PEERS, 203, 0, 113, 5, 0x1a, 0xe1);
+  const much = new Uint8Array(1400);
+  much.set(told);
   const watch = new Lab(policy([rule({ kind: 'log' })]));
   const limit = new Lab(policy([rule({ kind: 'limit', bitsPerSecond: 1000, per: 'rule' })]));
   const contain = new Lab(policy([rule({ kind: 'contain', holdMs: 60_000 })]));
-  for (const lab of [watch, limit]) for (let i = 0; i < 5; i++) assert.equal(lab.udp(`${CLIENT} 7000`, `${PEER} 7000`, told), 'undecided');
-  assert.equal(watch.udp(`${CLIENT} 7000`, `${PEER} 7000`, told), 'undecided');
-  assert.equal(limit.udp(`${CLIENT} 7000`, `${PEER} 7000`, told), 'class rule');
+  for (const lab of [watch, limit]) for (let i = 0; i < 5; i++) assert.equal(lab.udp(`${CLIENT} 7000`, `${PEER} 7000`, much), 'undecided');
+  assert.equal(watch.udp(`${CLIENT} 7000`, `${PEER} 7000`, much), 'undecided');
+  assert.equal(limit.udp(`${CLIENT} 7000`, `${PEER} 7000`, much), 'class rule');
+  // A hub's or server's conversation: small, and every packet may name a peer.
+  for (let i = 0; i < 30; i++) assert.equal(limit.udp(`${CLIENT} 7001`, `${PEER} 7000`, told), 'undecided');
   // The peer names a third to the client.
   assert.equal(contain.udp(`${PEER} 7000`, `${CLIENT} 7000`, told), 'drop rule');
   assert.deepEqual(contain.said, [`${CLIENT} not to 203.0.113.5 6881 for 60000`, `${CLIENT} not to ${PEER} 7000 for 60000`, 'peers drop rule']);

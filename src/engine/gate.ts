@@ -70,8 +70,13 @@ export interface GateOptions {
 /** Packets that a rule was not applied to because something went wrong, by reason. */
 export type TroubleCounts = Record<'malformed' | 'truncated' | 'detector-threw' | 'state-evicted' | 'table-full', number>;
 
-/** Payload packets of a flow before a rule that shapes it takes it out of inspection: tracker answers and first peer lists come within these. */
+/**
+ * Payload packets and bytes of a flow before a rule that shapes it takes it out of inspection: tracker answers and first
+ * peer lists come within these packets. Flows that carry less than these bytes in them are conversations with hubs and
+ * servers, which name peers later too, and there is nothing to shape yet.
+ */
 const SHAPE_AFTER_PAYLOADS = 6;
+const SHAPE_AFTER_BYTES = 8192;
 /** A feature that threw this often is not asked any more. */
 const THROWS_ALLOWED = 3;
 
@@ -249,11 +254,16 @@ export class Gate {
         return 'reject';
       case 'limit':
       case 'prioritise':
-        return isDone || this.identifier.table.payloadPackets(flow) >= SHAPE_AFTER_PAYLOADS ? 'class' : null;
+        return isDone || this.#hasVolume(flow) ? 'class' : null;
       case 'allow':
       case 'log':
         return isDone ? 'pass' : null;
     }
+  }
+
+  #hasVolume(flow: number): boolean {
+    const { table } = this.identifier;
+    return table.payloadPackets(flow) >= SHAPE_AFTER_PAYLOADS && table.lengthBytes(flow, 0) + table.lengthBytes(flow, 1) >= SHAPE_AFTER_BYTES;
   }
 
   #settle(flow: number, finding: FlowFinding | null, verdict: FlowVerdict): FlowVerdict {

@@ -156,8 +156,8 @@ export class Gateway {
     };
     daemon.stderr?.on('data', listen);
     daemon.stdout?.on('data', listen);
-    // A minute: many labs may start at once on a small machine.
-    await eventually('the wall stands', 60, () => {
+    // Long: many labs may start at once on a small machine.
+    await eventually('the wall stands', 120, () => {
       if (daemon.exitCode !== null) throw new Error(`the daemon ended: ${this.daemonWords}`);
       return this.daemonWords.includes('the wall stands') ? true : null;
     });

@@ -23,6 +23,8 @@ const PROTOCOL = '/p2pwall-live-test/1.0.0';
 const node = await createLibp2p({
   addresses: { listen: o.role === 'seed' ? [o.listen] : [] },
   transports: [tcp()],
+  // Its pings wait behind the file when a rule limits the rate, and it would give the connection up.
+  connectionMonitor: { enabled: false },
   connectionEncrypters: [noise()],
   streamMuxers: [yamux()],
 });
@@ -39,7 +41,11 @@ if (o.role === 'seed') {
   for (let isDone = false; !isDone; ) {
     try {
       const stream = await node.dialProtocol(multiaddr(o.dial), PROTOCOL, { signal: AbortSignal.timeout(8000) });
-      for await (const bytes of stream) appendFileSync(o.file, bytes.subarray());
+      await new Promise((resolve, reject) => {
+        stream.addEventListener('message', ({ data }) => appendFileSync(o.file, data.subarray()));
+        stream.addEventListener('close', ({ error }) => (error ? reject(error) : resolve()));
+        stream.addEventListener('remoteCloseWrite', () => resolve());
+      });
       isDone = true;
     } catch (error) {
       console.error(error.message);
