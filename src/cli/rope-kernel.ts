@@ -2,10 +2,10 @@
  * Rope scripts in the kernel: `rope load`, `unload`, `list`, `rule`, `greg`.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import Table from 'cli-table3';
 import { Bpf } from '../kernel/bpf.js';
 import { RopeRejected } from '../kernel/rope-program.js';
 import { isRopeName, RopeStore, USUAL_PLACES, type RopePlaces, type RopeStatus } from '../kernel/rope-store.js';
+import { tableText } from '../report/table.js';
 import { latin1 } from '../base/bytes.js';
 import { compileForKernel } from '../rope/backends/ebpf.js';
 import { allOps } from '../rope/backends/ebpf/plan.js';
@@ -183,6 +183,7 @@ function statuses(store: RopeStore): Map<string, RopeStatus> {
   for (const name of store.names()) {
     const status = store.status(name);
     if (status) found.set(name, status);
+    else complain(PROGRAM, `${name} is pinned, but its record is lost`, 'load it again');
   }
   return found;
 }
@@ -206,22 +207,17 @@ function printList(now: ReadonlyMap<string, RopeStatus>, before: ReadonlyMap<str
     process.stderr.write('rope: no script is loaded\n');
     return EXIT_OK;
   }
-  const table = new Table({ head: ['name', 'script', 'hits', 'errors', 'hotdrops', 'runs', 'ns/run', 'last error'], style: { head: [], border: [], compact: true }, chars: BARE });
-  for (const { record, counters, runs, averageNs } of rows) {
+  const right = ['HITS', 'ERRORS', 'HOTDROPS', 'RUNS', 'NS/RUN'].map((title) => ({ title, align: 'right' as const }));
+  const cells = rows.map(({ record, counters, runs, averageNs }) => {
     const { hits, errors, hotdrops } = counters;
-    table.push([record.name, record.script, hits, errors, hotdrops, runs, averageNs ?? '-', lastText(record, counters)]);
-  }
-  process.stdout.write(`${table.toString()}\n`);
+    return [record.name, record.script, ...[hits, errors, hotdrops, runs].map(String), averageNs === null ? '-' : String(averageNs), lastText(record, counters)];
+  });
+  process.stdout.write(`${tableText([{ title: 'NAME' }, { title: 'SCRIPT' }, ...right, { title: 'LAST ERROR' }], cells, process.stdout.columns ?? null)}\n`);
   if (rows.every(({ averageNs }) => averageNs === null)) {
     process.stderr.write('rope: runs and their time are counted while statistics are on: rope list --measure 5, or sysctl kernel.bpf_stats_enabled=1\n');
   }
   return EXIT_OK;
 }
-
-const BARE = {
-  top: '', 'top-mid': '', 'top-left': '', 'top-right': '', bottom: '', 'bottom-mid': '', 'bottom-left': '', 'bottom-right': '',
-  left: '', 'left-mid': '', mid: '', 'mid-mid': '', right: '', 'right-mid': '', middle: ' ',
-};
 
 /** `EDivideByZero at 3:5`, or the message of hotdrop; empty when nothing happened. */
 function lastText(record: RopeStatus['record'], { last }: RopeStatus['counters']): string {
