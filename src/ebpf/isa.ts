@@ -112,6 +112,12 @@ export const MAX_BPF_STACK = 512;
 /** Frames a program may have at once (include/linux/bpf_verifier.h, MAX_CALL_FRAMES). */
 export const MAX_CALL_FRAMES = 8;
 
+/** Functions of a program, the main one included (BPF_MAX_SUBPROGS). */
+export const MAX_BPF_FUNCTIONS = 256;
+
+/** Furthest jump forwards: the offset field has 16 bits. */
+export const MAX_JUMP_SLOTS = 32_767;
+
 /** The classes, widths and modes cut out of a code. */
 export function classOf(code: number): number {
   return code & 0x07;

@@ -30,6 +30,9 @@ processed 9 insns (limit 1000000) max_states_per_insn 1 total_states 1 peak_stat
 test('a program that is too complex says so', () => {
   const log = '9: (05) goto pc-2\nBPF program is too large. Processed 1000001 insn\nprocessed 1000001 insns (limit 1000000)';
   assert.equal(readVerifierLog(log).message, 'BPF program is too large. Processed 1000001 insn');
+  // Linux 6.18 writes it behind the last instruction.
+  const behind = log.replace('goto pc-2\n', 'goto pc-2 ').replace('9: (05)', 'to caller at 1405:\n9: (05)');
+  assert.deepEqual(readVerifierLog(behind), { message: 'BPF program is too large. Processed 1000001 insn', slot: 9, processed: 1_000_001 });
 });
 
 test('an empty log gives an empty message', () => {

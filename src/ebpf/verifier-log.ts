@@ -24,7 +24,9 @@ const NOISE = [
 /** Summary of a log as returned in the log buffer, closing zeros and all. */
 export function readVerifierLog(log: string): VerifierReport {
   const lines = log.replace(/\0+$/, '').split('\n').map((line) => line.trim()).filter((line) => line !== '');
-  const objection = lines.findLast((line) => !NOISE.some((noise) => noise.test(line))) ?? '';
+  // Written behind an instruction, without a new line.
+  const inLine = /(BPF program is too large\. Processed \d+ insn|The sequence of \d+ jumps is too complex\.)$/m.exec(log)?.[1];
+  const objection = inLine ?? lines.findLast((line) => !NOISE.some((noise) => noise.test(line))) ?? '';
   let slot: number | undefined;
   for (const line of lines) {
     const match = /^(\d+): \([0-9a-f]{2}\)/.exec(line);

@@ -31,9 +31,17 @@ const INTERRUPTED_TRIES = 50;
 /** Largest log buffer that the kernel takes (UINT_MAX >> 2), bounded for our own sake. */
 const MAX_LOG_BYTES = 1 << 26;
 
+/** The last line of a log. */
+const STATISTICS = /^processed \d+ insns/m;
+
+function logText(log: Uint8Array): string {
+  const end = log.indexOf(0);
+  return latin1(log, 0, end < 0 ? log.length : end);
+}
+
 /** The verifier refused a program. */
 export class ProgramRejected extends SystemError {
-  /** Everything the verifier wrote. */
+  /** What the verifier wrote; of a very long log the end. */
   readonly log: string;
   readonly report: VerifierReport;
 
@@ -193,24 +201,24 @@ export class Bpf {
         source.bytes, license, log, records, descriptorBytes,
       );
     // The log costs time and memory: only a refused program is loaded a second time with it.
-    let result = attempt(new Uint8Array(0));
+    let first = attempt(new Uint8Array(0));
     // The verifier gives up when a signal waits (a profiler's, a child's end).
-    for (let tries = 0; result === -EAGAIN && tries < INTERRUPTED_TRIES; tries++) result = attempt(new Uint8Array(0));
-    if (result >= 0) return result;
-    if (result === -EPERM) {
+    for (let tries = 0; first === -EAGAIN && tries < INTERRUPTED_TRIES; tries++) first = attempt(new Uint8Array(0));
+    if (first >= 0) return first;
+    if (first === -EPERM) {
       throw new SystemError({
         syscall: 'bpf(BPF_PROG_LOAD)', errno: EPERM, doing: `load the program ${source.name}`, hint: BPF_HINT,
       });
     }
     let log = new Uint8Array(LOG_BYTES);
-    result = attempt(log);
-    while (result === -ENOSPC && log.length < MAX_LOG_BYTES) {
+    let result = attempt(log);
+    // When the log does not fit, the buffer holds its end, which is what matters; before Linux 6.4 its beginning.
+    while (result === -ENOSPC && log.length < MAX_LOG_BYTES && !STATISTICS.test(logText(log))) {
       log = new Uint8Array(4 * log.length);
       result = attempt(log);
     }
     if (result >= 0) return result;
-    const end = log.indexOf(0);
-    throw new ProgramRejected(source.name, -result, latin1(log, 0, end < 0 ? log.length : end));
+    throw new ProgramRejected(source.name, -first, logText(log));
   }
 
   /** Runs a program on `packet` (with an Ethernet header in front), in the network namespace of the caller. */

@@ -273,6 +273,33 @@ test('a script beyond the kernel works through the queue', { skip }, async () =>
   }
 });
 
+test('what the verifier refuses is shown at the line it stems from, and leaves nothing behind', { skip }, () => {
+  const cli = new RopeCli();
+  const folder = mkdtempSync(join(tmpdir(), 'p2pw-ebpf-v-'));
+  try {
+    // Four loops inside each other compile, and are more work than the verifier is ready to do (1,000,000 instructions).
+    const level = (inner: string): string => `$data_len {\n${inner}\n  { 1 lift $b put $b "x" eq } { $c inc } while\n} repeat`;
+    const source = `# too much\n${level(level(level(level('  $a inc'))))}\n`;
+    writeFileSync(join(folder, 'much.rope'), source);
+    cli.must('load', join(root, 'rope', 'ascii-only.rope'), '--name', 'much');
+    const { status, stderr } = cli.run('load', join(folder, 'much.rope'), '--name', 'much', '--verbose');
+    assert.equal(status, 1, stderr);
+    const [head = '', line = '', underline = '', hint = ''] = stderr.split('\n');
+    const place = /much\.rope:(\d+):(\d+): error\[not-for-kernel\]: the kernel refused the program: BPF program is too large/.exec(head);
+    assert.ok(place, head);
+    const text = source.split('\n')[Number(place[1]) - 1] ?? '';
+    assert.ok(Number(place[1]) >= 2 && line.endsWith(text), `${head}\n${line}`);
+    assert.equal(underline.indexOf('^') - line.indexOf(text), text.length - text.trimStart().length, `${line}\n${underline}`);
+    assert.match(hint, /= help: .*split the script, or use rope load --via queue/);
+    assert.match(stderr, /^processed \d+ insns/m, 'with --verbose the verifier\'s own words follow');
+    // The script that had the name keeps it.
+    assert.match(cli.must('list'), /much .*ascii-only\.rope/);
+  } finally {
+    cli.close();
+    rmSync(folder, { recursive: true, force: true });
+  }
+});
+
 test('what cannot be loaded leaves nothing behind and says why', { skip }, () => {
   const cli = new RopeCli();
   const folder = mkdtempSync(join(tmpdir(), 'p2pw-ebpf-x-'));
@@ -285,6 +312,7 @@ test('what cannot be loaded leaves nothing behind and says why', { skip }, () =>
       ['conntrack', '"a" expect_str\n$ct_mark 1 eq assert\n', ['--name', 'x'], 2, /conntrack\.rope:2:1[\s\S]*\$ct_mark comes from connection tracking/],
       ['name', 'yes', ['--name', 'a/b'], 2, /'a\/b' cannot be a name/],
       ['fault', '1 "a" add', ['--name', 'x'], 2, /error/],
+      ['long', Array.from({ length: 400 }, (_, i) => `{ "a${i}" expect_to } eval NO eq { $a inc } if`).join('\n'), ['--name', 'x'], 2, /long\.rope:25\d:\d+[\s\S]*needs 400 loops and searches/],
       ['args', 'put( $a ) $a assert', ['--name', 'x'], 2, /argument/],
     ];
     for (const [name, text, words, status, message] of table) {

@@ -12,8 +12,9 @@
  */
 import { and, mov, rsh, sub, toBigEndian } from '../../ebpf/alu.js';
 import { SKB_MARK } from '../../ebpf/helpers.js';
+import { assemble } from '../../ebpf/assemble.js';
 import { isLabel, type Item } from '../../ebpf/instruction.js';
-import { BPF_B, BPF_DW, BPF_H, BPF_W, MAX_BPF_STACK, MAX_CALL_FRAMES, r1, r2, r6, r9 } from '../../ebpf/isa.js';
+import { BPF_B, BPF_DW, BPF_H, BPF_W, MAX_BPF_FUNCTIONS, MAX_BPF_STACK, MAX_CALL_FRAMES, MAX_JUMP_SLOTS, r1, r2, r6, r9 } from '../../ebpf/isa.js';
 import { ja, jne } from '../../ebpf/jump.js';
 import { load, store, storeImm } from '../../ebpf/load-store.js';
 import { calledFunctions, removeUnreachable } from '../../ebpf/reachable.js';
@@ -23,7 +24,7 @@ import { IPPROTO_TCP, IPPROTO_UDP } from '../../wire/constants.js';
 import { HOTDROP, OKAY, type IntField, type Ir, type Op } from '../ir.js';
 import { HEADER_FIELDS } from '../packet.js';
 import { Constants } from './ebpf/bytes.js';
-import { Code } from './ebpf/code.js';
+import { Code, type FunctionCode } from './ebpf/code.js';
 import { emitTest } from './ebpf/compare.js';
 import { emitCharge, emitIf, emitLoopOp, emitRepeat, emitScope } from './ebpf/control.js';
 import { emitEnds, hotdropProgram, type Form } from './ebpf/ends.js';
@@ -90,6 +91,9 @@ function compileWith(ir: Ir, form: Form, isTight: boolean): KernelResult | 'stac
   if (program.obstacles.length > 0) return { ok: false, obstacles: program.obstacles };
   const items = removeUnreachable(code.functions.flatMap((part) => part.items));
   const called = calledFunctions(items);
+  const functions = code.functions.filter(({ name }, index) => index === 0 || called.has(name));
+  checkSize(program, items, functions);
+  if (program.obstacles.length > 0) return { ok: false, obstacles: program.obstacles };
   const maps = new Map<string, MapShape>();
   for (const item of items) {
     if (!isLabel(item) && item.map !== undefined) maps.set(item.map, shapeOf(item.map, constants, plan.scratchBytes));
@@ -99,7 +103,7 @@ function compileWith(ir: Ir, form: Form, isTight: boolean): KernelResult | 'stac
     ok: true,
     program: {
       items,
-      functions: code.functions.map(({ name }) => name).filter((name, index) => index === 0 || called.has(name)),
+      functions: functions.map(({ name }) => name),
       maps,
       constants: constants.bytes,
       hotdrop: mayHotdrop ? hotdropProgram() : null,
@@ -180,11 +184,40 @@ function checkLimits(program: Program): void {
   const { code } = program;
   const { totalBytes, depth } = code.frame;
   if (totalBytes > MAX_BPF_STACK) {
-    program.obstacle(0, `the script keeps ${totalBytes} bytes of values at once, and the kernel's stack holds ${MAX_BPF_STACK}`);
+    program.obstacle(largestBuffer(program), `the script keeps ${totalBytes} bytes of values at once, and the kernel's stack holds ${MAX_BPF_STACK}`);
   }
   if (depth > MAX_CALL_FRAMES) {
-    program.obstacle(0, `loops are nested ${depth - 1} deep, and the kernel allows ${MAX_CALL_FRAMES - 1}`);
+    program.obstacle(deepestLoop(code), `loops are nested ${depth - 1} deep, and the kernel allows ${MAX_CALL_FRAMES - 1}`);
   }
+}
+
+/** Step of the loop inside the most others. */
+function deepestLoop({ functions }: Code): number {
+  let step = 0;
+  let most = 0;
+  for (const loop of functions) {
+    let depth = 0;
+    for (let outer = loop.parent; outer !== null; outer = outer.parent) depth++;
+    if (depth > most) [most, step] = [depth, loop.step];
+  }
+  return step;
+}
+
+/** What grows with the length of the script. */
+function checkSize(program: Program, items: readonly Item[], functions: readonly FunctionCode[]): void {
+  const { ir } = program;
+  const tooMany = functions[MAX_BPF_FUNCTIONS];
+  if (tooMany) program.obstacle(tooMany.step, `the script needs ${functions.length - 1} loops and searches from its beginning to its end, and the kernel allows ${MAX_BPF_FUNCTIONS - 1}`);
+  // A 64-bit constant fills two slots: shorter programs have no jump that is too long.
+  if (2 * items.length <= MAX_JUMP_SLOTS) return;
+  const lines = items.map((item) => (isLabel(item) ? undefined : item.line));
+  const maps = new Map(items.flatMap((item) => (!isLabel(item) && item.map !== undefined ? [[item.map, 1]] : [])));
+  const result = assemble(items, maps);
+  if (result.ok) return;
+  const instructions = lines.filter((_, index) => !isLabel(items[index] as Item));
+  const line = instructions[result.problems[0]?.instruction ?? 0];
+  const at = Math.max(0, ir.spans.findIndex((span) => span.line === line));
+  program.obstacle(at, `the script compiles to ${instructions.length} instructions, and a jump of the kernel's reaches ${MAX_JUMP_SLOTS}`);
 }
 
 function compileOps(program: Program, ops: readonly Op[]): void {
@@ -192,6 +225,7 @@ function compileOps(program: Program, ops: readonly Op[]): void {
   for (const op of ops) {
     const line = ir.spans[op.at]?.line;
     if (line !== undefined) code.line = line;
+    code.step = op.at;
     compileOp(program, op);
     program.start.after(op, op.op === 'expectStr' ? literalBytes(program, op.parts) : 0);
   }

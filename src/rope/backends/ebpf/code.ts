@@ -39,6 +39,8 @@ export interface FunctionCode {
   readonly parent: FunctionCode | null;
   /** Exits of functions further out that this one takes. */
   readonly leaves: Set<Exit>;
+  /** Step of the source that asked for it. */
+  readonly step: number;
 }
 
 /** The first bytes of the data in the frame at `at`; beyond the packet's end zeros. */
@@ -57,14 +59,15 @@ export class Code {
   readonly frame = new Frame();
   /** The first bytes of the data, when they were loaded: see `headers.ts`. */
   head: Head | null = null;
-  /** Source line of what is being emitted. */
+  /** Source line and step of what is being emitted. */
   line: number | undefined;
+  step = 0;
   /** Operations for the map of constants, in the order of their first use. */
   #current: FunctionCode;
   #counter = 0;
 
   constructor() {
-    this.#current = { name: 'rope', items: [], parent: null, leaves: new Set() };
+    this.#current = { name: 'rope', items: [], parent: null, leaves: new Set(), step: 0 };
     this.functions.push(this.#current);
   }
 
@@ -115,7 +118,7 @@ export class Code {
    */
   loop(hint: string, body: () => void): void {
     const outer = this.#current;
-    const inner: FunctionCode = { name: this.newLabel(hint), items: [], parent: outer, leaves: new Set() };
+    const inner: FunctionCode = { name: this.newLabel(hint), items: [], parent: outer, leaves: new Set(), step: this.step };
     const frame = this.frame;
     this.emit(storeImm(BPF_W, r9, frame.exitAt, 0));
     this.emit(loadFunction(r2, inner.name), mov.reg(r3, r9), mov.imm(r4, 0), call(BPF_FUNC_loop));
