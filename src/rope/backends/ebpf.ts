@@ -12,9 +12,8 @@
  */
 import { and, mov, rsh, sub, toBigEndian } from '../../ebpf/alu.js';
 import { SKB_MARK } from '../../ebpf/helpers.js';
-import { assemble } from '../../ebpf/assemble.js';
 import { isLabel, type Item } from '../../ebpf/instruction.js';
-import { BPF_B, BPF_DW, BPF_H, BPF_W, MAX_BPF_FUNCTIONS, MAX_BPF_STACK, MAX_CALL_FRAMES, MAX_JUMP_SLOTS, r1, r2, r6, r9 } from '../../ebpf/isa.js';
+import { BPF_B, BPF_DW, BPF_H, BPF_W, MAX_BPF_STACK, r1, r2, r6, r9 } from '../../ebpf/isa.js';
 import { ja, jne } from '../../ebpf/jump.js';
 import { load, store, storeImm } from '../../ebpf/load-store.js';
 import { calledFunctions, removeUnreachable } from '../../ebpf/reachable.js';
@@ -23,8 +22,9 @@ import { assertNever } from '../../base/assert.js';
 import { IPPROTO_TCP, IPPROTO_UDP } from '../../wire/constants.js';
 import { HOTDROP, OKAY, type IntField, type Ir, type Op } from '../ir.js';
 import { HEADER_FIELDS } from '../packet.js';
+import { checkFrame, checkSize, largestBuffer } from './ebpf/bounds.js';
 import { Constants } from './ebpf/bytes.js';
-import { Code, type FunctionCode } from './ebpf/code.js';
+import { Code } from './ebpf/code.js';
 import { emitTest } from './ebpf/compare.js';
 import { emitCharge, emitIf, emitLoopOp, emitRepeat, emitScope } from './ebpf/control.js';
 import { emitEnds, hotdropProgram, type Form } from './ebpf/ends.js';
@@ -87,7 +87,7 @@ function compileWith(ir: Ir, form: Form, isTight: boolean): KernelResult | 'stac
   code.line = undefined;
   emitEnds(program, form);
   if (!isTight && code.frame.totalBytes > MAX_BPF_STACK) return 'stack';
-  checkLimits(program);
+  checkFrame(program);
   if (program.obstacles.length > 0) return { ok: false, obstacles: program.obstacles };
   const items = removeUnreachable(code.functions.flatMap((part) => part.items));
   const called = calledFunctions(items);
@@ -135,21 +135,6 @@ function shapeOf(name: string, constants: Constants, scratchBytes: number): MapS
   }
 }
 
-/** Step of the operation that makes the longest string. */
-function largestBuffer({ ir, plan }: Program): number {
-  let at = 0;
-  let most = -1;
-  for (const op of allOps(ir.ops)) {
-    const capacityBytes = 'dst' in op && typeof op.dst === 'number' ? (plan.strs[op.dst]?.capacityBytes ?? 0) : 0;
-    const makes = op.op === 'concat' || op.op === 'mapCase' || op.op === 'format' || op.op === 'bitwise';
-    if (makes && capacityBytes > most) {
-      at = op.at;
-      most = capacityBytes;
-    }
-  }
-  return at;
-}
-
 /** `$offset`, and the registers that a program may read before it writes them. */
 function emitInitialSlots(program: Program): void {
   const { code, ir, plan, headers } = program;
@@ -178,46 +163,6 @@ function emitInitialSlots(program: Program): void {
     const { at } = plan.spare.buffer;
     for (let i = 0; i < plan.spare.roomBytes; i += 8) code.emit(storeImm(BPF_DW, r9, at + i, 0));
   }
-}
-
-function checkLimits(program: Program): void {
-  const { code } = program;
-  const { totalBytes, depth } = code.frame;
-  if (totalBytes > MAX_BPF_STACK) {
-    program.obstacle(largestBuffer(program), `the script keeps ${totalBytes} bytes of values at once, and the kernel's stack holds ${MAX_BPF_STACK}`);
-  }
-  if (depth > MAX_CALL_FRAMES) {
-    program.obstacle(deepestLoop(code), `loops are nested ${depth - 1} deep, and the kernel allows ${MAX_CALL_FRAMES - 1}`);
-  }
-}
-
-/** Step of the loop inside the most others. */
-function deepestLoop({ functions }: Code): number {
-  let step = 0;
-  let most = 0;
-  for (const loop of functions) {
-    let depth = 0;
-    for (let outer = loop.parent; outer !== null; outer = outer.parent) depth++;
-    if (depth > most) [most, step] = [depth, loop.step];
-  }
-  return step;
-}
-
-/** What grows with the length of the script. */
-function checkSize(program: Program, items: readonly Item[], functions: readonly FunctionCode[]): void {
-  const { ir } = program;
-  const tooMany = functions[MAX_BPF_FUNCTIONS];
-  if (tooMany) program.obstacle(tooMany.step, `the script needs ${functions.length - 1} loops and searches from its beginning to its end, and the kernel allows ${MAX_BPF_FUNCTIONS - 1}`);
-  // A 64-bit constant fills two slots: shorter programs have no jump that is too long.
-  if (2 * items.length <= MAX_JUMP_SLOTS) return;
-  const lines = items.map((item) => (isLabel(item) ? undefined : item.line));
-  const maps = new Map(items.flatMap((item) => (!isLabel(item) && item.map !== undefined ? [[item.map, 1]] : [])));
-  const result = assemble(items, maps);
-  if (result.ok) return;
-  const instructions = lines.filter((_, index) => !isLabel(items[index] as Item));
-  const line = instructions[result.problems[0]?.instruction ?? 0];
-  const at = Math.max(0, ir.spans.findIndex((span) => span.line === line));
-  program.obstacle(at, `the script compiles to ${instructions.length} instructions, and a jump of the kernel's reaches ${MAX_JUMP_SLOTS}`);
 }
 
 function compileOps(program: Program, ops: readonly Op[]): void {
