@@ -138,13 +138,17 @@ export interface Anchor {
 /**
  * When the scheduler calls a feature:
  * - `anchors`: any one of the literals stands at its place (indexed by first byte: nearly free).
- * - `facet`: the packet parsed as that ordinary protocol (parsing is shared by all features).
+ * - `facet`: the packet parsed as that ordinary protocol (parsing is shared by all features). `words`: every match
+ *   needs one of these literals (four letters or more, lower case) in the head of the HTTP message, or anywhere in
+ *   the DNS message, in any letter case; without one the feature is not called: the answer is `NO`, or `MORE`
+ *   while the head is not complete. Most features have such words, and most ordinary packets have none of them.
  * - `always`: every undecided flow; `because` says why no anchor is possible. Must be cheap:
  *   these features run on all ordinary traffic too.
  */
 export type Trigger =
   | { readonly kind: 'anchors'; readonly anchors: readonly Anchor[] }
-  | { readonly kind: 'facet'; readonly facet: 'http' | 'dns' | 'tls' | 'quic' }
+  | { readonly kind: 'facet'; readonly facet: 'http' | 'dns'; readonly words?: readonly string[] }
+  | { readonly kind: 'facet'; readonly facet: 'tls' | 'quic' }
   | { readonly kind: 'always'; readonly because: string };
 
 /** Where harvested endpoints go. `told*`: one endpoint that the sender of this packet named to its receiver. */

@@ -17,6 +17,7 @@ import type { HttpMessage } from './facets/http.js';
 import type { QuicInitial } from './facets/quic.js';
 import type { TlsHello } from './facets/tls.js';
 import { TurnSlab, Turns } from '../flow/turns.js';
+import type { WordScan } from './word-scan.js';
 
 const NOTHING = new Uint8Array(0);
 
@@ -50,6 +51,9 @@ export class LiveInspection implements Inspection {
   #dns: DnsMessage | null | undefined = undefined;
   #tls: TlsHello | null | undefined = undefined;
   #quic: QuicInitial | null | undefined = undefined;
+  /** The words found in this packet's facet. Valid iff `#hasWords`. */
+  #words = 0;
+  #hasWords = false;
 
   constructor(known: (protocolIndex: number) => Known) {
     this.#known = known;
@@ -61,6 +65,7 @@ export class LiveInspection implements Inspection {
     this.#dns = undefined;
     this.#tls = undefined;
     this.#quic = undefined;
+    this.#hasWords = false;
   }
 
   known(): Known {
@@ -95,6 +100,21 @@ export class LiveInspection implements Inspection {
       case 'quic':
         return this.quic() !== null;
     }
+  }
+
+  /** Bits of the words in a facet that has parsed. No packet parses as two facets with words: looked for once. */
+  wordsIn(facet: 'http' | 'dns' | 'tls' | 'quic', words: WordScan): number {
+    if (this.#hasWords) return this.#words;
+    const http = facet === 'http' ? this.http() : null;
+    const end = http?.isComplete === true ? http.bodyAt : this.end;
+    this.#words = words.find(this.bytes, this.start, end);
+    this.#hasWords = true;
+    return this.#words;
+  }
+
+  /** True when no further bytes can bring words into a facet that has parsed. */
+  isFacetComplete(facet: 'http' | 'dns' | 'tls' | 'quic'): boolean {
+    return facet !== 'http' || this.http()?.isComplete === true;
   }
 
   /** A facet of this packet was asked for and parsed: the traffic is an ordinary protocol, whatever it carries. */

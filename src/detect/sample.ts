@@ -18,6 +18,7 @@ import {
 } from './detector.js';
 import { ANCHOR_ABSENT, ANCHOR_PENDING, anchorState } from './trigger-index.js';
 import { dnsFacet, httpFacet, quicFacet, tlsFacet } from './facets/index.js';
+import { WordScan } from './word-scan.js';
 
 /** One message of a sample dialogue. */
 export interface Turn {
@@ -81,13 +82,24 @@ export function triggerState(feature: Feature, input: Inspection): 'absent' | 'p
     case 'always':
       return 'found';
     case 'facet':
-      return input[trigger.facet]() === null ? 'absent' : 'found';
+      if (input[trigger.facet]() === null) return 'absent';
+      return (trigger.facet === 'http' || trigger.facet === 'dns') && trigger.words !== undefined
+        ? wordState(trigger.facet, trigger.words, input)
+        : 'found';
     case 'anchors': {
       const state = anchorState(trigger.anchors, input.bytes, input.start, input.end);
       if (state === ANCHOR_PENDING) return input.transport === TCP ? 'pending' : 'absent';
       return state === ANCHOR_ABSENT ? 'absent' : 'found';
     }
   }
+}
+
+function wordState(facet: 'http' | 'dns', words: readonly string[], input: Inspection): 'absent' | 'pending' | 'found' {
+  const scan = new WordScan();
+  scan.add(words, 1);
+  const isHead = facet === 'http' && input.http()?.isComplete === true;
+  if (scan.find(input.bytes, input.start, isHead ? (input.http()?.bodyAt ?? input.end) : input.end) !== 0) return 'found';
+  return facet === 'http' && !isHead ? 'pending' : 'absent';
 }
 
 /** The Inspection a feature would get for the last turn of a dialogue. Bytes stand at an odd offset in a larger buffer, to catch readers that ignore `start` and `end`. */

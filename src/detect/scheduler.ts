@@ -66,8 +66,10 @@ export class Scheduler {
         this.asked = candidate;
         // One failed parse answers for all features that read the facet (bench/identify.ts).
         if (facet === absentFacet) continue;
-        if (input.hasParsed(facet)) finding = this.#ask(candidate, input, hasDisabled);
-        else if (isStream && end - start < FACET_PATIENCE_BYTES) finding = MORE;
+        if (input.hasParsed(facet)) {
+          if (hasWords(candidate, input)) finding = this.#ask(candidate, input, hasDisabled);
+          else finding = input.isFacetComplete(facet) ? NO : MORE;
+        } else if (isStream && end - start < FACET_PATIENCE_BYTES) finding = MORE;
         else {
           absentFacet = facet;
           finding = NO;
@@ -112,6 +114,12 @@ export class Scheduler {
 /** Of two matches of one confidence, whether `one` rests on more of the flow. */
 function outweighs(one: Match, other: Match): boolean {
   return one.outweighs === true && other.outweighs !== true;
+}
+
+/** True when one of the words that the candidate needs stands in its facet, or it needs none. The facet has parsed. */
+function hasWords({ wordBit, words, facet }: Candidate, input: LiveInspection): boolean {
+  if (wordBit === 0 || words === null || facet === null) return true;
+  return (input.wordsIn(facet, words) & wordBit) !== 0;
 }
 
 /** True when the packet passes the candidate's trigger: whether `harvest` should see it. */

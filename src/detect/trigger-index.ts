@@ -7,6 +7,7 @@
  * of undecided flows (bench/identify.ts).
  */
 import { type Anchor, type Feature, type Finding, type Inspection, type Protocol, TCP, type Transport } from './detector.js';
+import { WordScan } from './word-scan.js';
 
 type FacetName = 'http' | 'dns' | 'tls' | 'quic';
 
@@ -25,6 +26,10 @@ export interface Candidate {
   readonly probe: Uint8Array | null;
   /** This facet must parse; null: none needed. */
   readonly facet: FacetName | null;
+  /** One of the facet's words that `words` finds as this bit must stand in it; 0: none needed. */
+  readonly wordBit: number;
+  /** Looks for the words of all features that read the same facet. */
+  readonly words: WordScan | null;
 }
 
 /** Candidates, at most 64, so that two words of bits can name some of them. */
@@ -43,13 +48,16 @@ export interface TransportIndex {
 }
 
 const MAX_LIST = 64;
+/** Features with words for one facet: they are told apart by the bits of a word. */
+const MAX_WORDED = 31;
 
 /** Compiles the features of one transport. Throws when more features concern a first byte than a list can hold. */
 export function buildTransportIndex(protocols: readonly Protocol[], transport: Transport): TransportIndex {
+  const scans: Scans = { http: newScan(), dns: newScan() };
   const all = protocols.flatMap((protocol, protocolIndex) =>
     protocol.features
       .filter((feature) => feature.transport === transport)
-      .map((feature) => toCandidate(feature, protocol, protocolIndex)),
+      .map((feature) => toCandidate(feature, protocol, protocolIndex, scans)),
   );
   const leading = all.filter(({ anchors }) => anchors.some(({ at }) => at === 0));
   const facets = all.filter(({ facet }) => facet !== null);
@@ -85,8 +93,31 @@ function lowBits(count: number): number {
   return count >= 32 ? -1 : (1 << count) - 1;
 }
 
-function toCandidate(feature: Feature, protocol: Protocol, protocolIndex: number): Candidate {
+/** The words of one facet, and how many features gave some. */
+interface Scan {
+  readonly words: WordScan;
+  features: number;
+}
+type Scans = Readonly<Record<'http' | 'dns', Scan>>;
+
+function newScan(): Scan {
+  return { words: new WordScan(), features: 0 };
+}
+
+/** Enters a feature's words; without words, or when there are more features than bits, it is always asked. */
+function wordBitOf(feature: Feature, scans: Scans): number {
   const { trigger } = feature;
+  if (trigger.kind !== 'facet' || (trigger.facet !== 'http' && trigger.facet !== 'dns') || trigger.words === undefined) return 0;
+  const scan = scans[trigger.facet];
+  if (scan.features === MAX_WORDED) return 0;
+  const bit = 1 << scan.features++;
+  scan.words.add(trigger.words, bit);
+  return bit;
+}
+
+function toCandidate(feature: Feature, protocol: Protocol, protocolIndex: number, scans: Scans): Candidate {
+  const { trigger } = feature;
+  const wordBit = wordBitOf(feature, scans);
   return withAnchors(
     {
       feature,
@@ -97,17 +128,19 @@ function toCandidate(feature: Feature, protocol: Protocol, protocolIndex: number
       probeAt: 0,
       probe: null,
       facet: trigger.kind === 'facet' ? trigger.facet : null,
+      wordBit,
+      words: trigger.kind === 'facet' && (trigger.facet === 'http' || trigger.facet === 'dns') ? scans[trigger.facet].words : null,
     },
     trigger.kind === 'anchors' ? trigger.anchors : [],
   );
 }
 
 function withAnchors(candidate: Candidate, anchors: readonly Anchor[]): Candidate {
-  const { feature, inspect, protocol, protocolIndex, facet } = candidate;
+  const { feature, inspect, protocol, protocolIndex, facet, wordBit, words } = candidate;
   const probeAt = anchors[0]?.at ?? 0;
   const isProbed = probeAt > 0 && anchors.every(({ at, bytes }) => at === probeAt && bytes.length > 0);
   const probe = isProbed ? probeOf(anchors) : null;
-  return { feature, inspect, protocol, protocolIndex, anchors, probeAt, probe, facet };
+  return { feature, inspect, protocol, protocolIndex, anchors, probeAt, probe, facet, wordBit, words };
 }
 
 /** For each byte whether one of the literals begins with it. */

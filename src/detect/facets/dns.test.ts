@@ -7,7 +7,8 @@ import { dnsMessage, dnsName, dnsRecord } from './samples.js';
 
 const parse = (bytes: Uint8Array) => {
   const padded = concat(Uint8Array.of(1, 2, 3), bytes, Uint8Array.of(9, 9, 9));
-  return dnsFacet(padded, 3, 3 + bytes.length, false);
+  const message = dnsFacet(padded, 3, 3 + bytes.length, false);
+  return message && { isResponse: message.isResponse, questions: message.questions, answers: message.answers };
 };
 
 // www.example.com A, answered by a CNAME with compressed names.

@@ -88,47 +88,81 @@ function isPlausibleHeader(bytes: Uint8Array, at: number, lengthBytes: number): 
   return questions * MIN_QUESTION_BYTES + records * MIN_RECORD_BYTES <= lengthBytes - HEADER_BYTES;
 }
 
+/** A message that is well formed. Its names are spelt when asked for: few messages come so far (bench/identify.ts). */
+class Message implements DnsMessage {
+  readonly isResponse: boolean;
+  readonly #bytes: Uint8Array;
+  readonly #start: number;
+  readonly #end: number;
+  #names: Names | null = null;
+
+  constructor(bytes: Uint8Array, start: number, end: number) {
+    this.isResponse = (u8(bytes, start + 2) & 0x80) !== 0;
+    this.#bytes = bytes;
+    this.#start = start;
+    this.#end = end;
+  }
+  get questions(): readonly string[] {
+    return this.#spell().questions;
+  }
+  get answers(): readonly string[] {
+    return this.#spell().answers;
+  }
+  #spell(): Names {
+    if (this.#names === null) {
+      this.#names = { questions: [], answers: [] };
+      walk(this.#bytes, this.#start, this.#end, this.#names);
+    }
+    return this.#names;
+  }
+}
+
+interface Names {
+  readonly questions: string[];
+  readonly answers: string[];
+}
+
 function parseMessage(bytes: Uint8Array, start: number, end: number, isChecked = false): DnsMessage | null {
   if (!isChecked && !isPlausibleHeader(bytes, start, end - start)) return null;
+  if (!walk(bytes, start, end, null)) return null;
+  const message = new Message(bytes, start, end);
+  // A message that names nothing at all is none; a question does.
+  return u16(bytes, start + 4) > 0 || message.answers.length > 0 ? message : null;
+}
+
+/** Steps through the message and spells its names into `names`, if given. False: it is malformed. */
+function walk(bytes: Uint8Array, start: number, end: number, names: Names | null): boolean {
   const questionCount = u16(bytes, start + 4);
   const recordCount = u16(bytes, start + 6) + u16(bytes, start + 8) + u16(bytes, start + 10);
-  const questions: string[] = [];
-  const answers: string[] = [];
-  const message: DnsMessage = { isResponse: (u8(bytes, start + 2) & 0x80) !== 0, questions, answers };
   let at = start + HEADER_BYTES;
   for (let i = 0; i < questionCount; i++) {
     const next = skipName(bytes, start, at, end);
-    if (next < 0 || next + 4 > end) return null;
-    if (!isClass(u16(bytes, next + 2))) return null;
-    if (i < MAX_QUESTIONS) questions.push(readName(bytes, start, at));
+    if (next < 0 || next + 4 > end) return false;
+    if (!isClass(u16(bytes, next + 2))) return false;
+    if (names !== null && i < MAX_QUESTIONS) names.questions.push(readName(bytes, start, at));
     at = next + 4;
   }
   for (let i = 0; i < recordCount && i < MAX_RECORDS; i++) {
     const next = skipName(bytes, start, at, end);
-    if (next === MALFORMED) return null;
-    if (next === CUT || next + 10 > end) return endAt(message);
+    if (next === MALFORMED) return false;
+    if (next === CUT || next + 10 > end) return true;
     const type = u16(bytes, next);
-    if (type !== TYPE_OPT && !isClass(u16(bytes, next + 2))) return null;
-    addName(answers, readName(bytes, start, at));
+    if (type !== TYPE_OPT && !isClass(u16(bytes, next + 2))) return false;
+    if (names !== null) addName(names.answers, readName(bytes, start, at));
     const dataAt = next + 10;
     const dataEnd = dataAt + u16(bytes, next + 8);
-    if (dataEnd > end) return endAt(message);
+    if (dataEnd > end) return true;
     let targetAt = -1;
     if (type === TYPE_PTR || type === TYPE_CNAME || type === TYPE_NS) targetAt = dataAt;
     else if (type === TYPE_SRV) targetAt = dataAt + 6;
     if (targetAt >= 0 && targetAt < dataEnd) {
       // Dynamic updates (RFC 2136) may carry empty data, hence the test above.
-      if (skipName(bytes, start, targetAt, dataEnd) < 0) return null;
-      addName(answers, readName(bytes, start, targetAt));
+      if (skipName(bytes, start, targetAt, dataEnd) < 0) return false;
+      if (names !== null) addName(names.answers, readName(bytes, start, targetAt));
     }
     at = dataEnd;
   }
-  return endAt(message);
-}
-
-/** A message that named nothing at all is none. */
-function endAt(message: DnsMessage): DnsMessage | null {
-  return message.questions.length + message.answers.length > 0 ? message : null;
+  return true;
 }
 
 /** IN, CH, HS, NONE and ANY (IANA); the top bit asks for a unicast reply or flushes caches (RFC 6762 sections 5.4, 10.2). */

@@ -68,7 +68,8 @@ class Message implements HttpMessage {
   readonly #values: (string | undefined)[] = [];
   #method: string | null = null;
   #target: string | null = null;
-  #bodyAt = 0;
+  /** 0: the head is not complete. -1: not looked for yet. */
+  #bodyAt = -1;
 
   constructor(
     bytes: Uint8Array,
@@ -98,12 +99,11 @@ class Message implements HttpMessage {
   }
 
   get isComplete(): boolean {
-    this.#index();
-    return this.#bodyAt > 0;
+    return this.bodyAt > 0;
   }
 
   get bodyAt(): number {
-    this.#index();
+    if (this.#bodyAt < 0) this.#bodyAt = this.isLineComplete ? endOfHead(this.bytes, this.#fieldsAt, this.end) : 0;
     return this.#bodyAt;
   }
 
@@ -169,10 +169,7 @@ class Message implements HttpMessage {
       }
       if (lineEnd >= end) break;
       const textEnd = lineEnd > at && u8(bytes, lineEnd - 1) === CR ? lineEnd - 1 : lineEnd;
-      if (textEnd === at) {
-        this.#bodyAt = lineEnd + 1;
-        break;
-      }
+      if (textEnd === at) break;
       if (colonAt > at && fields.length < MAX_FIELDS * 3) {
         fields.push(at, colonAt, textEnd);
         this.#initials |= letterBit(u8(bytes, at));
@@ -181,6 +178,17 @@ class Message implements HttpMessage {
     }
     return fields;
   }
+}
+
+/** Position behind the empty line that ends the fields which begin at `fieldsAt`, or 0. */
+function endOfHead(bytes: Uint8Array, fieldsAt: number, end: number): number {
+  let lineAt = fieldsAt;
+  for (let at = fieldsAt; at < end; at++) {
+    if (u8(bytes, at) !== LF) continue;
+    if (at === lineAt || (at === lineAt + 1 && u8(bytes, lineAt) === CR)) return at + 1;
+    lineAt = at + 1;
+  }
+  return 0;
 }
 
 /** The same bit for a letter in both cases: the low five bits tell letters apart. */

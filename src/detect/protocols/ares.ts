@@ -161,7 +161,7 @@ export const ares = defineProtocol({
       trigger: { kind: 'anchors', anchors: [{ at: 0, bytes: ascii('ARESPGT') }] },
       inspect: (input) => (input.fromStart ? PAGE : NO),
     },
-    { feature: 'transfer-fields', transport: TCP, trigger: { kind: 'facet', facet: 'http' }, inspect: inspectAnswerFields },
+    { feature: 'transfer-fields', transport: TCP, trigger: { kind: 'facet', facet: 'http', words: ['x-b6st', 'x-b6mi', 'ares '] }, inspect: inspectAnswerFields },
     {
       feature: 'dht',
       transport: UDP,

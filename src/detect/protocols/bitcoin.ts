@@ -10,7 +10,6 @@
  * Specification: https://developer.bitcoin.org/reference/p2p_networking.html
  */
 import { ascii, fromHex, u32 } from '../../base/bytes.js';
-import { DomainSet } from '../../base/domain.js';
 import { type Anchor, defineProtocol, type Feature, type Finding, type Inspection, match, MORE, NO, TCP } from '../detector.js';
 import { dnsQuestions } from '../facets/dns-questions.js';
 import { COMMAND_AT, HEADER_BYTES, harvestAddresses, isHeader, payloadBytes } from './bitcoin/messages.js';
@@ -73,7 +72,7 @@ const messages: Feature = {
 };
 
 /** Seeds compiled into the programs; they serve nothing else. */
-const SEEDS = new DomainSet([
+const SEEDS = [
   'seed.bitcoin.sipa.be',
   'dnsseed.bluematt.me',
   'dnsseed.bitcoin.dashjr.org',
@@ -95,7 +94,7 @@ const SEEDS = new DomainSet([
   'dnsseed.litecoinpool.org',
   'seed.multidoge.org',
   'seed2.multidoge.org',
-]);
+];
 
 const dns = dnsQuestions(SEEDS, NAMED);
 

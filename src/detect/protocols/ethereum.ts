@@ -10,7 +10,6 @@
  * Specification: https://github.com/ethereum/devp2p (discv4, discv5, rlpx), EIP-8, EIP-1459
  */
 import { u16, u8 } from '../../base/bytes.js';
-import { DomainSet } from '../../base/domain.js';
 import { defineProtocol, type Feature, type Finding, type Inspection, match, MORE, NO, TCP, type TurnLog, UDP } from '../detector.js';
 import { dnsQuestions } from '../facets/dns-questions.js';
 import { harvestDiscovery, hasDiscoveryForm, isDiscoveryPacket } from './ethereum/discovery.js';
@@ -99,7 +98,7 @@ const rlpx: Feature = {
 };
 
 /** EIP-1459: trees of node records published by the Ethereum Foundation. */
-const DOMAINS = new DomainSet(['ethdisco.net']);
+const DOMAINS = ['ethdisco.net'];
 
 const dns = dnsQuestions(DOMAINS, NAMED);
 

@@ -19,8 +19,7 @@ import {
   TCP,
   UDP,
 } from '../detector.js';
-import { ascii, fromHex, hasAt, latin1, putU32, u32 } from '../../base/bytes.js';
-import type { HttpMessage } from '../facets/http.js';
+import { fromHex, latin1, putU32, u32 } from '../../base/bytes.js';
 import { NAME_FIELD_LENGTHS } from '../../fasttrack/networks.js';
 import { CLIENT_HELLO_BYTES, SERVER_HELLO_BYTES } from '../../fasttrack/session.js';
 import { type Endpoint, MAX_HEAD_BYTES, scanGive, scanTransferHead } from '../../fasttrack/transfer.js';
@@ -36,8 +35,8 @@ const PONG_2_OTHER = match('likely', 'FastTrack pong of an ordinary node, unusua
 const OPENING = match('certain', 'FastTrack session opening: known seed with a well-formed masked encryption type');
 const OPENING_SHAPE = match('suspected', 'random 12 bytes to a possible FastTrack node');
 const DIALOGUE_SHAPE = match('suspected', 'lengths of the dialogue fit a FastTrack session opening');
-/** All paths of C.7 begin so. */
-const DOTTED_PATH = ascii('/.');
+/** A path, field or agent of C.7, or the status line of a challenge: one is in every message that matches. */
+const TRANSFER_WORDS = ['/.hash=', '/.files', '/.download/', '/.supernode', '/.status', '/.network', 'x-kazaa', 'kazaaclient', 'gift-fasttrack', '403 forbidden '];
 const HASH_REQUEST = match('certain', 'request for a Kazaa /.hash= path');
 const KAZAA_FIELDS = match('certain', 'X-Kazaa header fields');
 const KAZAA_AGENT = match('likely', 'Kazaa or giFT-FastTrack as user agent');
@@ -129,16 +128,7 @@ function looksRandom(bytes: Uint8Array, at: number): boolean {
 }
 
 /** Literal header names and 40 hexadecimal digits behind `/.hash=`: nothing else has them. A user agent alone may be Kazaa reading the web. */
-/** A head that can be none of ours: no path, field or agent begins like theirs. Spares ordinary web traffic the full scan (bench/identify.ts). */
-function isOrdinaryHead(http: HttpMessage): boolean {
-  if (!http.isComplete || http.status === 403 || http.hasFieldPrefix('x-kazaa') || http.hasFieldPrefix('useragent')) return false;
-  if (http.isRequest && hasAt(http.bytes, http.targetAt, http.targetEnd, DOTTED_PATH)) return false;
-  return !/^(kazaa|gift)/i.test(http.field('user-agent') ?? '');
-}
-
 function inspectTransfer(input: Inspection): Finding {
-  const http = input.http();
-  if (http !== null && isOrdinaryHead(http)) return NO;
   const head = scanTransferHead(input.bytes, input.start, input.end);
   if (!head) return NO;
   if (head.hasKazaaField) return KAZAA_FIELDS;
@@ -218,7 +208,7 @@ export const fasttrack = defineProtocol({
     {
       feature: 'transfer',
       transport: TCP,
-      trigger: { kind: 'facet', facet: 'http' },
+      trigger: { kind: 'facet', facet: 'http', words: TRANSFER_WORDS },
       inspect: inspectTransfer,
       harvest: harvestTransfer,
     },

@@ -10,7 +10,6 @@
  * Specification: public source of dht-rpc, hyperdht, libudx (holepunchto on GitHub).
  */
 import { u16le, u8 } from '../../base/bytes.js';
-import { DomainSet } from '../../base/domain.js';
 import { defineProtocol, type Feature, type Finding, type Inspection, match, MORE, NO, UDP } from '../detector.js';
 import { dnsQuestions } from '../facets/dns-questions.js';
 import { eachToldAddress, isDhtMessage, REPLY, REQUEST, TO_AT } from './hyperswarm/dht-rpc.js';
@@ -113,7 +112,7 @@ const holepunch: Feature = {
 };
 
 /** Bootstrap nodes are node1 to node3.hyperdht.org. */
-const DOMAINS = new DomainSet(['hyperdht.org']);
+const DOMAINS = ['hyperdht.org'];
 
 const dns = dnsQuestions(DOMAINS, NAMED);
 

@@ -45,7 +45,7 @@ const multistream: Feature = {
 const websocket: Feature = {
   feature: 'websocket',
   transport: TCP,
-  trigger: { kind: 'facet', facet: 'http' },
+  trigger: { kind: 'facet', facet: 'http', words: ['websocket'] },
   inspect(input: Inspection): Finding {
     const http = input.http();
     if (http === null || (http.isLineComplete && (http.isRequest ? http.method !== 'GET' : http.status !== 101))) return NO;
@@ -127,7 +127,7 @@ const DNSADDR_LABEL = '_dnsaddr.';
 const dns: Feature = {
   feature: 'dns',
   transport: UDP,
-  trigger: { kind: 'facet', facet: 'dns' },
+  trigger: { kind: 'facet', facet: 'dns', words: ['_p2p', '_ipfs-discovery', '_dnsaddr', 'libp2p'] },
   remember: 'none',
   inspect(input: Inspection): Finding {
     const message = input.dns();

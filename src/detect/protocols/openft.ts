@@ -95,6 +95,6 @@ export const openft = defineProtocol({
       inspect: inspectHandshake,
       harvest: harvestNodes,
     },
-    { feature: 'transfer', transport: TCP, trigger: { kind: 'facet', facet: 'http' }, inspect: inspectTransfer },
+    { feature: 'transfer', transport: TCP, trigger: { kind: 'facet', facet: 'http', words: ['x-openft'] }, inspect: inspectTransfer },
   ],
 });

@@ -10,7 +10,6 @@
  * Scanlon, Farina, Kechadi: Network Investigation Methodology for BitTorrent Sync (2015).
  */
 import { ascii, hasAt, indexOf, u16, u32, u8 } from '../../base/bytes.js';
-import { DomainSet } from '../../base/domain.js';
 import { defineProtocol, type Feature, type Finding, type Inspection, match, MORE, NO, type PeerSink, TCP, UDP } from '../detector.js';
 import { dnsQuestions } from '../facets/dns-questions.js';
 
@@ -121,7 +120,7 @@ const tracker: Feature = {
 };
 
 /** t., r. and config.usyncapp.com: trackers, relays, and the list of both. */
-const DOMAINS = new DomainSet(['usyncapp.com']);
+const DOMAINS = ['usyncapp.com'];
 
 const dns = dnsQuestions(DOMAINS, NAMED);
 

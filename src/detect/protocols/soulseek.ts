@@ -230,6 +230,6 @@ export const soulseek = defineProtocol({
     },
     { feature: 'pierce-firewall', transport: TCP, trigger: { kind: 'anchors', anchors: [{ at: 0, bytes: fromHex('0500000000') }] }, inspect: inspectPierce },
     { feature: 'distributed', transport: TCP, trigger: { kind: 'anchors', anchors: [{ at: 4, bytes: fromHex('0331000000') }] }, inspect: inspectDistributed },
-    { feature: 'dns', transport: UDP, trigger: { kind: 'facet', facet: 'dns' }, inspect: inspectName, remember: 'none' },
+    { feature: 'dns', transport: UDP, trigger: { kind: 'facet', facet: 'dns', words: ['slsknet'] }, inspect: inspectName, remember: 'none' },
   ],
 });

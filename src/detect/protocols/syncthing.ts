@@ -13,6 +13,7 @@
 import { fromHex, hasAt, latin1, u16, u32, u8 } from '../../base/bytes.js';
 import { DomainSet, isInDomain } from '../../base/domain.js';
 import { parseIpv4 } from '../../base/address.js';
+import { labelsOf } from '../facets/dns-questions.js';
 import { defineProtocol, type Feature, type Finding, type Inspection, match, MORE, NO, type PeerSink, TCP, UDP } from '../detector.js';
 
 const BEACON = match('certain', 'Syncthing local discovery beacon with device id');
@@ -149,7 +150,7 @@ const relay: Feature = {
 const dns: Feature = {
   feature: 'dns',
   transport: UDP,
-  trigger: { kind: 'facet', facet: 'dns' },
+  trigger: { kind: 'facet', facet: 'dns', words: labelsOf([DOMAIN]) },
   remember: 'none',
   inspect(input: Inspection): Finding {
     const message = input.dns();

@@ -90,9 +90,9 @@ export const thunder = defineProtocol({
   category: 'file-sharing',
   specs: ['https://en.wikipedia.org/wiki/Xunlei'],
   features: [
-    { feature: 'hub', transport: TCP, trigger: { kind: 'facet', facet: 'http' }, inspect: inspectPost, remember: 'none' },
+    { feature: 'hub', transport: TCP, trigger: { kind: 'facet', facet: 'http', words: ['application/octet-stream'] }, inspect: inspectPost, remember: 'none' },
     { feature: 'stream', transport: TCP, trigger: { kind: 'anchors', anchors: anchorsFrom(MIN_STREAM_VERSION) }, inspect: inspectStream },
     { feature: 'datagram', transport: UDP, trigger: { kind: 'anchors', anchors: anchorsFrom(MIN_VERSION) }, inspect: inspectDatagram },
-    { feature: 'dns', transport: UDP, trigger: { kind: 'facet', facet: 'dns' }, inspect: inspectName, remember: 'none' },
+    { feature: 'dns', transport: UDP, trigger: { kind: 'facet', facet: 'dns', words: ['sandai'] }, inspect: inspectName, remember: 'none' },
   ],
 });

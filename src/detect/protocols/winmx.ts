@@ -12,6 +12,7 @@
 import { defineProtocol, type Finding, type Inspection, match, MORE, NO, TCP, UDP } from '../detector.js';
 import { ascii, latin1, u16, u32 } from '../../base/bytes.js';
 import { DomainSet } from '../../base/domain.js';
+import { labelsOf } from '../facets/dns-questions.js';
 
 const CACHE_NAME = match('likely', 'DNS question for a WinMX peer cache');
 const CACHE_LIST = match('certain', 'WinMX cache answer: greeting byte, key block and node list with its constants');
@@ -93,8 +94,8 @@ export const winmx = defineProtocol({
   category: 'file-sharing',
   specs: ['https://en.wikipedia.org/wiki/WinMX'],
   features: [
-    { feature: 'dns', transport: UDP, trigger: { kind: 'facet', facet: 'dns' }, inspect: inspectName, remember: 'none' },
-    { feature: 'dns', transport: TCP, trigger: { kind: 'facet', facet: 'dns' }, inspect: inspectName, remember: 'none' },
+    { feature: 'dns', transport: UDP, trigger: { kind: 'facet', facet: 'dns', words: labelsOf(CACHE_NAMES) }, inspect: inspectName, remember: 'none' },
+    { feature: 'dns', transport: TCP, trigger: { kind: 'facet', facet: 'dns', words: labelsOf(CACHE_NAMES) }, inspect: inspectName, remember: 'none' },
     { feature: 'start', transport: TCP, trigger: { kind: 'anchors', anchors: [{ at: 0, bytes: Uint8Array.of(GREETING) }] }, inspect: inspectStart },
     {
       feature: 'transfer',

@@ -4,12 +4,15 @@
  * more: people look names up for other reasons too. Nothing is remembered.
  */
 import { type Feature, type Finding, type Inspection, MORE, NO, TCP, UDP, match } from '../../detector.js';
+import { labelsOf } from '../../facets/dns-questions.js';
 import { BOOTSTRAP_NAMES, LOCAL_SERVICE, TRACKER_NAMES } from './service-names.js';
 
 /* Heuristic. False positives: monitoring of these servers, and people who browse them. */
 const BOOTSTRAP = match('likely', 'name of a BitTorrent DHT bootstrap node');
 const TRACKER = match('likely', 'name of a public BitTorrent tracker');
 const LOCAL = match('likely', 'BitTorrent service on the local network (multicast DNS)');
+
+const NAMES: readonly string[] = [...BOOTSTRAP_NAMES, ...TRACKER_NAMES, LOCAL_SERVICE];
 
 function findName(name: string): Finding {
   if (BOOTSTRAP_NAMES.has(name)) return BOOTSTRAP;
@@ -46,7 +49,7 @@ function inspectHttp(input: Inspection): Finding {
 export const knownNameDns: Feature = {
   feature: 'known-name-dns',
   transport: UDP,
-  trigger: { kind: 'facet', facet: 'dns' },
+  trigger: { kind: 'facet', facet: 'dns', words: labelsOf(NAMES) },
   inspect: inspectDns,
   remember: 'none',
 };
@@ -62,7 +65,7 @@ export const knownNameTls: Feature = {
 export const knownNameHttp: Feature = {
   feature: 'known-name-http',
   transport: TCP,
-  trigger: { kind: 'facet', facet: 'http' },
+  trigger: { kind: 'facet', facet: 'http', words: NAMES },
   inspect: inspectHttp,
   remember: 'none',
 };

@@ -130,7 +130,7 @@ function tellCandidates(text: string, sink: PeerSink): void {
 export const webTorrent: Feature = {
   feature: 'webtorrent-tracker',
   transport: TCP,
-  trigger: { kind: 'facet', facet: 'http' },
+  trigger: { kind: 'facet', facet: 'http', words: ['websocket'] },
   inspect,
   harvest,
   remember: 'none',

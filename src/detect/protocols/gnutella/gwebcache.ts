@@ -83,7 +83,7 @@ function inspectQuery(query: string): Finding {
 export const gwebcache: Feature = {
   feature: 'gwebcache',
   transport: TCP,
-  trigger: { kind: 'facet', facet: 'http' },
+  trigger: { kind: 'facet', facet: 'http', words: ['net=gnutella', 'client=', 'hostfile=', 'urlfile=', 'bfile=', 'statfile='] },
   inspect: inspectRequest,
   remember: 'none',
   harvest(input, sink) {

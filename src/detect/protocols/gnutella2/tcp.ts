@@ -96,7 +96,7 @@ function inspectCache(input: Inspection): Finding {
 export const gwebcache: Feature = {
   feature: 'gwebcache',
   transport: TCP,
-  trigger: { kind: 'facet', facet: 'http' },
+  trigger: { kind: 'facet', facet: 'http', words: ['net=gnutella2'] },
   inspect: inspectCache,
   remember: 'none',
   harvest(input, sink) {
