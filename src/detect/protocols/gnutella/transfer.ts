@@ -37,7 +37,7 @@ const BASE32_SHA1_CHARACTERS = 32;
 /** Names of servents at the start of User-Agent and Server fields. Words that others use too (Phex, Foxy, FrostWire) are left out. */
 const SERVENT_NAME = /^(limewire|bearshare|gtk-gnutella|wireshare|gnucleus|shareaza|gnutella)\b/i;
 /** One of these is in every message that matches: a path or field, or a servent's name (gtk-gnutella's and the paths of pushes are in 'gnutella'). */
-const FIELD_WORDS = ['/uri-res/n2', 'x-queue', 'x-content-urn', 'x-falt', 'x-nalt', 'x-alt'];
+const FIELD_WORDS = ['/uri-res/n2', '/gnet/push-proxy', 'x-queue', 'x-content-urn', 'x-falt', 'x-nalt', 'x-alt'];
 const SERVENT_WORDS = ['gnutella', 'limewire', 'bearshare', 'wireshare', 'gnucleus', 'shareaza'];
 const CONTENT_URN = /^urn:(sha1|bitprint):[a-z2-7]{32}/i;
 
