@@ -1,21 +1,51 @@
 // Loads a program: its bundle when that is as fresh as the compiled files (it starts faster), else the compiled files.
-import { statSync } from 'node:fs';
-import { setFlagsFromString } from 'node:v8';
+// CommonJS, unlike everything else here: Node's loader of ES modules alone takes as long as all that this file does.
+'use strict';
+const { readFileSync, statSync, writeFileSync } = require('node:fs');
+const { createRequire } = require('node:module');
+const { dirname, join } = require('node:path');
+const { setFlagsFromString } = require('node:v8');
+const { Script } = require('node:vm');
+
+const root = dirname(__dirname);
 
 /** Modification time in milliseconds; 0 when there is no such file. */
 function modifiedMs(path) {
-  return statSync(new URL(path, import.meta.url), { throwIfNoEntry: false })?.mtimeMs ?? 0;
+  return statSync(join(root, path), { throwIfNoEntry: false })?.mtimeMs ?? 0;
 }
 
 /**
  * V8 tuned for a few hundred functions that are hot for a second or two, on one core: with its defaults
  * optimising takes a third of the time of `p2pwall identify` (bench/identify.ts). Inline less into each
- * function, and wait for twice as many executed bytecodes before optimising one.
+ * function, and wait for twice as many executed bytecodes before optimising one. Daemons run long enough
+ * for the defaults, which make faster code in the end.
  */
-const V8_FLAGS = ['--max-inlined-bytecode-size-cumulative=300', '--interrupt-budget=135168'];
+const SHORT_RUN_FLAGS = ['--max-inlined-bytecode-size-cumulative=300', '--interrupt-budget=135168'];
 
-export async function launch(program) {
-  for (const flag of V8_FLAGS) setFlagsFromString(flag);
+/**
+ * `p2pwall identify` as one script with the bytecode that V8 made of it before: starts in half the time of the
+ * modules (bench/identify.ts counts the whole process). script/bundle writes both; V8 itself refuses code of
+ * another version, other flags or another length of source, and then compiles as usual.
+ */
+const WHOLE = 'dist/bundle/identify.cjs';
+const CODE = `${WHOLE}.code`;
+
+async function runWhole() {
+  const path = join(root, WHOLE);
+  const isCodeFresh = modifiedMs(CODE) >= modifiedMs(WHOLE);
+  // esbuild writes ASCII only: decoding is copying.
+  const source = `(function (module, require) {${readFileSync(path, 'latin1')}\n})`;
+  const script = new Script(source, {
+    filename: path,
+    ...(isCodeFresh ? { cachedData: readFileSync(join(root, CODE)) } : {}),
+  });
+  const module = { exports: {} };
+  script.runInThisContext()(module, createRequire(path));
+  await module.exports.done;
+  if (process.env.P2PWALL_WRITE_CODE === '1') writeFileSync(join(root, CODE), script.createCachedData());
+}
+
+exports.launch = async function launch(program) {
   // The reader of a pipe may go away (head, less): the end of the work, not an error.
   for (const stream of [process.stdout, process.stderr]) {
     stream.on('error', (error) => {
@@ -23,11 +53,15 @@ export async function launch(program) {
       throw error;
     });
   }
-  const bundle = `../dist/bundle/${program}.js`;
-  const compiled = `../dist/src/cli/${program}.js`;
-  const bundledMs = modifiedMs(bundle);
-  if (bundledMs > 0 && bundledMs >= modifiedMs('../dist/.tsbuildinfo')) return import(bundle);
-  if (modifiedMs(compiled) > 0) return import(compiled);
+  const bundle = `dist/bundle/${program}.js`;
+  const compiled = `dist/src/cli/${program}.js`;
+  const isFresh = modifiedMs(bundle) > 0 && modifiedMs(bundle) >= modifiedMs('dist/.tsbuildinfo');
+  if (program === 'p2pwall' && ['identify', 'explain'].includes(process.argv[2])) {
+    for (const flag of SHORT_RUN_FLAGS) setFlagsFromString(flag);
+    if (isFresh && process.argv[2] === 'identify' && modifiedMs(WHOLE) > 0) return runWhole();
+  }
+  if (isFresh) return import(`../${bundle}`);
+  if (modifiedMs(compiled) > 0) return import(`../${compiled}`);
   console.error(`${program}: not compiled yet; run script/setup in the checkout first`);
   process.exitCode = 69;
-}
+};

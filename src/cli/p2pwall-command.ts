@@ -2,6 +2,7 @@
 import { Argument, Command } from 'commander';
 import { type CutOptions, addCutOptions } from './cut-options.js';
 import { SHELLS, type Shell, completionScript } from './completion.js';
+import { addIdentifyCommand } from './identify-command.js';
 import { exitWith, wholeNumber } from './run-command.js';
 import { version } from './version.js';
 import { addWallCommands } from './wall-commands.js';
@@ -25,18 +26,7 @@ Examples:
 
 Exit status: 0 done, 1 an input could not be read, 2 usage, 69 unavailable, 77 no privilege.`,
     );
-  program
-    .command('identify')
-    .description('name the peer-to-peer flows of captures (pcap, pcapng, gzip; - reads standard input)')
-    .argument('<CAPTURE...>', 'capture files')
-    .option('--json', 'one JSON object for each flow, then a summary (EVE names)')
-    .option('--all', 'with --json: also flows without a finding')
-    .option('--flows <N>', 'list at most N flows for each capture', wholeNumber(0), 1000)
-    .option('--max-flows <N>', 'flows followed at once', wholeNumber(1), 1_000_000)
-    .action(async (captures: string[], options) => {
-      const { identify } = await import('./identify.js');
-      exitWith(await identify(captures, options));
-    });
+  addIdentifyCommand(program);
   program
     .command('explain')
     .description('show how findings came about: packets, bytes, rules, and what was ruled out')
