@@ -1,6 +1,6 @@
 /** `p2pwall run`: the gateway daemon in the foreground. */
 import { runWall } from '../daemon/run-wall.js';
-import { EXIT_NO_PRIVILEGE, EXIT_OK, EXIT_UNAVAILABLE, EXIT_USAGE } from './exit-codes.js';
+import { EXIT_NO_PRIVILEGE, EXIT_OK, EXIT_USAGE } from './exit-codes.js';
 import { isConfig, readConfig } from './read-config.js';
 import { version } from './version.js';
 import { failureOf, sayFailure } from './wall-failure.js';
@@ -13,10 +13,6 @@ export async function run(options: { readonly config: string }): Promise<number>
   }
   if (process.geteuid?.() !== 0) {
     return sayFailure({ message: 'the wall needs root, or the capabilities CAP_NET_ADMIN and CAP_NET_RAW as user 0', hint: 'run as root, or through the systemd unit', status: EXIT_NO_PRIVILEGE });
-  }
-  if (config.file.gateway.backend === 'nftables') {
-    const message = 'the nftables form of the wall is printed (p2pwall rules --nft), but not kept by the daemon in this version';
-    return sayFailure({ message, hint: 'use gateway.backend = "auto": iptables-nft writes to nftables as well', status: EXIT_UNAVAILABLE });
   }
   try {
     await runWall({ config, configPath: options.config, version: version(), readConfig: () => readConfig(options.config) });

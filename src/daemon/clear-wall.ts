@@ -1,16 +1,18 @@
 /**
  * Removes every trace of a wall from the kernel without its daemon or configuration:
- * rules of both iptables variants, sets, qdiscs, and our field in the marks of connections.
+ * rules of both iptables variants and of nftables, sets, qdiscs, and our field in the marks of connections.
  */
 import { markField, maskProblem } from '../enforce/marks.js';
+import { NftRules } from '../enforce/nft-rules.js';
+import { NFT_TABLE } from '../enforce/nftables.js';
 import { runTool } from '../enforce/tools.js';
 import { WallRules } from '../enforce/wall-rules.js';
 import { ConntrackTable } from '../kernel/conntrack.js';
 import { ConnectionMarks } from './connection-marks.js';
 
-/** The mask that a standing wall uses, as iptables-save shows it; null when there is none. */
+/** The mask that a standing wall uses, as iptables-save or nft shows it; null when there is none. */
 export function maskOf(saved: string): number | null {
-  const found = /^-A P2PWALL-\S+ .*--nfmask (0x[0-9a-f]+)/m.exec(saved)?.[1];
+  const found = (/^-A P2PWALL-\S+ .*--nfmask (0x[0-9a-f]+)/m.exec(saved) ?? /^\s*meta mark & (0x[0-9a-f]+) == .* ct mark set /m.exec(saved))?.[1];
   const mask = found === undefined ? 0 : Number.parseInt(found, 16);
   return maskProblem(mask) === null ? mask : null;
 }
@@ -23,6 +25,8 @@ export function clearWall(): string[] {
     mask ??= maskOf(runTool(`${variant}-save`, []).stdout);
     removed.push(...new WallRules(variant).remove());
   }
+  mask ??= maskOf(runTool('nft', ['-t', 'list', 'table', ...NFT_TABLE.split(' ')]).stdout);
+  removed.push(...new NftRules().remove());
   if (mask === null) return removed;
   const conntrack = new ConntrackTable();
   try {

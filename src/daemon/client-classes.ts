@@ -3,19 +3,18 @@
  * named in the rule's set when a client is limited for the first time.
  */
 import { addressText } from '../base/address.js';
-import { clientSet } from '../enforce/ipsets.js';
 import type { TrafficClass } from '../enforce/plan.js';
-import { FIRST_CLIENT_MINOR, LAST_CLIENT_MINOR, ROOT_HANDLE, clientClassText } from '../enforce/shaping.js';
-import type { WallRules } from '../enforce/wall-rules.js';
+import { FIRST_CLIENT_MINOR, LAST_CLIENT_MINOR, clientClassText } from '../enforce/shaping.js';
+import type { RuleSet } from '../enforce/rule-set.js';
 
 export class ClientClasses {
-  readonly #rules: WallRules;
+  readonly #rules: RuleSet;
   readonly #devices: readonly string[];
   readonly #classes: ReadonlyMap<string, TrafficClass>;
   readonly #known = new Set<string>();
   #nextMinor = FIRST_CLIENT_MINOR;
 
-  constructor(rules: WallRules, devices: readonly string[], classes: readonly TrafficClass[]) {
+  constructor(rules: RuleSet, devices: readonly string[], classes: readonly TrafficClass[]) {
     this.#rules = rules;
     this.#devices = devices;
     this.#classes = new Map(classes.filter((it) => it.kind === 'limit' && it.per === 'client').map((it) => [it.rule, it]));
@@ -33,7 +32,6 @@ export class ClientClasses {
     for (const device of this.#devices) {
       this.#rules.run('tc', ['-batch', '-'], clientClassText(device, minor, trafficClass.bitsPerSecond), `is ${device} still there?`);
     }
-    const set = clientSet(trafficClass, client.length === 4 ? 4 : 6);
-    this.#rules.run('ipset', ['restore', '-exist'], `add ${set} ${address} skbprio ${ROOT_HANDLE}:${minor.toString(16)}\n`, 'the set may be full');
+    this.#rules.nameClient(trafficClass, client, minor);
   }
 }

@@ -5,6 +5,7 @@
 import { parseAddress } from '../base/address.js';
 import type { PeerList } from '../control/protocol.js';
 import { type MarkField, VALUE_DROP, VALUE_UNDECIDED } from '../enforce/marks.js';
+import { NftMembers } from '../enforce/nft-members.js';
 import { ConntrackTable } from '../kernel/conntrack.js';
 import { IpsetMembers } from '../kernel/ipset-members.js';
 import type { EntryKey } from '../netlink/conntrack-request.js';
@@ -24,15 +25,16 @@ export class KernelSide {
   readonly #conntrack: ConntrackTable;
   readonly #marks: ConnectionMarks;
   readonly #cuts: ConnectionCuts;
-  readonly #members: IpsetMembers;
+  readonly #members: IpsetMembers | NftMembers;
   readonly #blocks: KernelBlocks;
 
   /** Throws SystemError. */
-  constructor(field: MarkField, log: CutLog) {
+  constructor(field: MarkField, isNftables: boolean, log: CutLog) {
     this.#conntrack = new ConntrackTable();
     this.#marks = new ConnectionMarks(this.#conntrack, field);
     this.#cuts = new ConnectionCuts(this.#conntrack, log);
-    this.#members = new IpsetMembers({ onRefused: (set, name) => log.warn({ component: 'sets', set }, `the kernel refuses members: ${name}`) });
+    const refused = (set: string, words: string): void => log.warn({ component: 'sets', set }, `the kernel refuses members: ${words}`);
+    this.#members = isNftables ? new NftMembers((words) => refused('nftables', words)) : new IpsetMembers({ onRefused: refused });
     this.#blocks = new KernelBlocks(this.#members);
   }
 

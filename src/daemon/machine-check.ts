@@ -3,11 +3,14 @@
  * users of the same queues, bits and hooks. Every finding has its remedy. Changes nothing: rules are tried in a
  * network namespace that ends with the trial.
  */
-import { existsSync, readFileSync } from 'node:fs';
+import { accessSync, constants, existsSync, readFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { dirname } from 'node:path';
 import type { Config } from '../config/load.js';
 import { ipsetText } from '../enforce/ipsets.js';
 import { iptablesText } from '../enforce/iptables.js';
 import { hex } from '../enforce/marks.js';
+import { nftablesText } from '../enforce/nftables.js';
 import type { WallPlan } from '../enforce/plan.js';
 import { ROOT_HANDLE, shapedInterfaces } from '../enforce/shaping.js';
 import { type RunTool, runTool } from '../enforce/tools.js';
@@ -27,10 +30,11 @@ export interface CheckResult {
 type Add = (name: string, state: CheckResult['state'], detail: string, remedy?: string) => void;
 
 const PACKAGES: Readonly<Record<string, string>> = { iptables: 'iptables', ip6tables: 'iptables', ipset: 'ipset', tc: 'iproute2' };
+const NFT_PACKAGES: Readonly<Record<string, string>> = { nft: 'nftables', tc: 'iproute2' };
 
-function checkTools(run: RunTool, add: Add): boolean {
+function checkTools(run: RunTool, isNftables: boolean, add: Add): boolean {
   let isComplete = true;
-  for (const [tool, name] of Object.entries(PACKAGES)) {
+  for (const [tool, name] of Object.entries(isNftables ? NFT_PACKAGES : PACKAGES)) {
     const result = run(tool, [tool === 'tc' ? '-V' : '--version']);
     const isThere = result.status !== 127;
     isComplete &&= isThere;
@@ -45,13 +49,14 @@ function inNewNetwork(run: RunTool, script: string, input: string): { readonly i
   return { isGood: result.status === 0, words: (result.stderr.trim() || result.stdout.trim()).split('\n')[0] ?? '' };
 }
 
-function checkKernel(run: RunTool, plan: WallPlan, add: Add): void {
-  const trial = inNewNetwork(run, 'true', '');
-  if (!trial.isGood) {
-    // A service with few capabilities may not make namespaces; the start itself will tell.
-    add('kernel features', 'advice', `not tried: ${trial.words}`, 'sudo p2pwall check tries them');
-    return;
-  }
+function checkNftables(run: RunTool, plan: WallPlan, add: Add): void {
+  const whole = inNewNetwork(run, 'nft -f -', nftablesText(plan, { withQueue: true }));
+  const rest = whole.isGood || inNewNetwork(run, 'nft -f -', nftablesText(plan, { withQueue: false })).isGood;
+  const remedy = rest ? 'the kernel lacks the queue statement: load or build nft_queue (CONFIG_NFT_QUEUE), or use gateway.backend = "auto"' : 'load or build nf_tables with nft_ct and nft_reject';
+  add('rules for nftables (queue, sets, marks, reject)', whole.isGood ? 'good' : 'missing', whole.isGood ? 'accepted by the kernel in a trial' : whole.words, remedy);
+}
+
+function checkIptables(run: RunTool, plan: WallPlan, add: Add): void {
   const sets = inNewNetwork(run, 'ipset restore -exist', ipsetText(plan));
   add('kernel sets (ip_set)', sets.isGood ? 'good' : 'missing', sets.isGood ? 'hash:ip,port,ip and hash:ip with time-outs' : sets.words, 'load or build the kernel modules ip_set_hash_ip and ip_set_hash_ipportip');
   for (const ipVersion of plan.ipv6 ? ([4, 6] as const) : ([4] as const)) {
@@ -66,6 +71,17 @@ function checkKernel(run: RunTool, plan: WallPlan, add: Add): void {
       ipVersion === 6 ? 'load the kernel modules, or set gateway.ipv6 = false' : 'load or build xt_NFQUEUE, xt_connmark, xt_set, nf_reject; or try backend = "iptables-legacy"',
     );
   }
+}
+
+function checkKernel(run: RunTool, plan: WallPlan, isNftables: boolean, add: Add): void {
+  const trial = inNewNetwork(run, 'true', '');
+  if (!trial.isGood) {
+    // A service with few capabilities may not make namespaces; the start itself will tell.
+    add('kernel features', 'advice', `not tried: ${trial.words}`, 'sudo p2pwall check tries them');
+    return;
+  }
+  if (isNftables) checkNftables(run, plan, add);
+  else checkIptables(run, plan, add);
   if (shapedInterfaces(plan).length === 0 && !plan.classes.some((it) => it.kind === 'limit')) return;
   const htb = inNewNetwork(run, `tc qdisc add dev lo root handle ${ROOT_HANDLE}: htb`, '');
   add('shaping (sch_htb)', htb.isGood ? 'good' : 'missing', htb.isGood ? 'accepted by the kernel in a trial' : htb.words, 'load or build sch_htb, or remove rules with action limit or prioritise');
@@ -118,15 +134,40 @@ function checkOthers(run: RunTool, plan: WallPlan, add: Add): void {
   add('flow offload', isOffloaded ? 'advice' : 'good', isOffloaded ? 'a flowtable takes connections past the wall' : 'none', 'offload only connections that are marked as decided');
 }
 
+/** What the configuration names on this machine: cores, folders. */
+function checkSettings({ file }: Config, add: Add): void {
+  const { queues } = file.gateway;
+  const cores = availableParallelism();
+  add('queues and cores', queues <= cores ? 'good' : 'advice', `${queues} and ${cores}`, `gateway.queues = ${cores}: a thread beyond the cores only costs`);
+  if (file.events.file === undefined) return;
+  // The daemon makes one folder level that is missing, and more.
+  let folder = dirname(file.events.file);
+  while (!existsSync(folder)) folder = dirname(folder);
+  const isWritable = canWrite(folder);
+  add('event file', isWritable ? 'good' : 'forbidden', isWritable ? file.events.file : `${folder} cannot be written`, 'correct events.file, or the permissions of its folder');
+}
+
+function canWrite(path: string): boolean {
+  try {
+    accessSync(path, constants.W_OK);
+    return true;
+  } catch {
+    // Why not does not matter: the remedy is the same.
+    return false;
+  }
+}
+
 /** All checks of the machine for a configuration. */
 export function checkMachine(config: Config, run: RunTool = runTool): CheckResult[] {
   const results: CheckResult[] = [];
   const add: Add = (name, state, detail, remedy = '') => results.push({ name, state, detail, remedy: state === 'good' ? '' : remedy });
   const plan = planOf(config);
-  const hasTools = checkTools(run, add);
+  const isNftables = config.file.gateway.backend === 'nftables';
+  const hasTools = checkTools(run, isNftables, add);
   const isRoot = process.geteuid?.() === 0;
   add('privilege', isRoot ? 'good' : 'forbidden', isRoot ? 'root' : 'not root: the kernel was not tried', 'run as root (sudo p2pwall check)');
-  if (isRoot && hasTools) checkKernel(run, plan, add);
+  if (isRoot && hasTools) checkKernel(run, plan, isNftables, add);
+  checkSettings(config, add);
   checkNetwork(plan, add);
   if (isRoot && hasTools) checkOthers(run, plan, add);
   return results;

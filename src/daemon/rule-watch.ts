@@ -1,21 +1,24 @@
 /** Looks whether the wall's rules still stand, and how many packets they queued, without holding up packets. */
 import { execFile } from 'node:child_process';
-import { missingFrom, queuedBy, withoutCounters } from '../enforce/iptables.js';
+import type { WallPlan } from '../enforce/plan.js';
+import type { RuleSet } from '../enforce/rule-set.js';
 
 const MAX_OUTPUT_BYTES = 64 << 20;
 /** One change of rules is many messages; those within so long cause one look. */
 const GATHER_MS = 20;
 
 export class RuleWatch {
-  readonly #programs: readonly string[];
+  readonly #rules: RuleSet;
+  readonly #plan: WallPlan;
   readonly #onMissing: (missing: readonly string[]) => void;
   readonly #onCounted: (packets: number) => void;
   #isLooking = false;
   #timer: NodeJS.Timeout | null = null;
 
-  /** `programs`: iptables-save and its twin. `onCounted`: packets that met the queueing rules, when all rules stand. */
-  constructor(programs: readonly string[], onMissing: (missing: readonly string[]) => void, onCounted: (packets: number) => void) {
-    this.#programs = programs;
+  /** `onCounted`: packets that met the queueing rules, when all rules stand. */
+  constructor(rules: RuleSet, plan: WallPlan, onMissing: (missing: readonly string[]) => void, onCounted: (packets: number) => void) {
+    this.#rules = rules;
+    this.#plan = plan;
     this.#onMissing = onMissing;
     this.#onCounted = onCounted;
   }
@@ -35,14 +38,15 @@ export class RuleWatch {
   look(): void {
     if (this.#isLooking) return;
     this.#isLooking = true;
-    let left = this.#programs.length;
+    const listings = this.#rules.listings(this.#plan);
+    let left = listings.length;
     const missing: string[] = [];
     let packets = 0;
-    for (const program of this.#programs) {
-      execFile(program, ['-c'], { maxBuffer: MAX_OUTPUT_BYTES }, (error, saved) => {
+    for (const [program, ...args] of listings) {
+      execFile(program, args, { maxBuffer: MAX_OUTPUT_BYTES }, (error, saved) => {
         // A program that fails tells nothing about the rules.
-        if (error === null) missing.push(...missingFrom(withoutCounters(saved)).map((what) => `${what} (${program})`));
-        packets += queuedBy(saved);
+        if (error === null) missing.push(...this.#rules.missingFrom(saved).map((what) => `${what} (${program})`));
+        packets += this.#rules.queuedBy(saved);
         if (--left > 0) return;
         this.#isLooking = false;
         if (missing.length > 0) this.#onMissing(missing);

@@ -1,7 +1,9 @@
 /** A configuration on this machine: what the wall installs, and what a running wall can take over of another one. */
 import type { Config } from '../config/load.js';
 import { type WallPlan, wallPlan } from '../enforce/plan.js';
-import type { IptablesVariant } from '../enforce/wall-rules.js';
+import { NftRules } from '../enforce/nft-rules.js';
+import type { RuleSet } from '../enforce/rule-set.js';
+import { WallRules } from '../enforce/wall-rules.js';
 import { outsideInterfaces } from './interfaces.js';
 
 /** Outside interfaces are looked up when not named. */
@@ -11,9 +13,11 @@ export function planOf(config: Config): WallPlan {
   return wallPlan({ inside, outside: found, markMask: mark_mask, firstQueue: first_queue, queues, mode, ipv6 }, config.policy.rules);
 }
 
-export function variantOf(config: Config): IptablesVariant {
+/** The form of rules that the configuration asks for. */
+export function rulesOf(config: Config): RuleSet {
   const { backend } = config.file.gateway;
-  return backend === 'iptables-nft' || backend === 'iptables-legacy' ? backend : 'iptables';
+  if (backend === 'nftables') return new NftRules();
+  return new WallRules(backend === 'auto' ? 'iptables' : backend);
 }
 
 /** Settings of the gateway that a running wall keeps. */

@@ -12,7 +12,7 @@ import type { LiveFlow, PeerList, Status, TopRow } from '../control/protocol.js'
 import { addressText } from '../base/address.js';
 import type { WallPlan } from '../enforce/plan.js';
 import { shapedInterfaces } from '../enforce/shaping.js';
-import { WallRules } from '../enforce/wall-rules.js';
+import type { RuleSet } from '../enforce/rule-set.js';
 import { sharedPeerMemory } from '../flow/peer-memory.js';
 import { ConntrackTable, type ConntrackEvents, watchConntrack } from '../kernel/conntrack.js';
 import { PacketQueue } from '../kernel/nfqueue.js';
@@ -31,7 +31,7 @@ import { QueueOverruns } from './queue-overruns.js';
 import { newRopeSettings } from './rope-places.js';
 import { RuleWatch } from './rule-watch.js';
 import { topRows } from './top.js';
-import { needRestart, planOf, restartKept, variantOf } from './wall-plan.js';
+import { needRestart, planOf, restartKept, rulesOf } from './wall-plan.js';
 import { wallStatus } from './wall-status.js';
 
 /** What the wall says to people; pino has this form. */
@@ -56,7 +56,7 @@ export class Wall {
   readonly #options: WallOptions;
   readonly #log: Log;
   readonly #eventLog: EventLog;
-  readonly #rules: WallRules;
+  readonly #rules: RuleSet;
   readonly #flows = new LiveFlows();
   readonly #startedMs = steadyMs();
   readonly #timers: NodeJS.Timeout[] = [];
@@ -88,7 +88,7 @@ export class Wall {
     this.#plan = planOf(config);
     const noRope: RopeSettings = { entries: [], configPath: options.configPath, places: [] };
     this.#rope = newRopeSettings(noRope, config.file.rope, config.ropeProtocols ?? []) ?? noRope;
-    this.#rules = new WallRules(variantOf(config));
+    this.#rules = rulesOf(config);
     this.#overruns = new QueueOverruns(gateway.first_queue, gateway.queues);
     this.#eventLog = new EventLog({
       file: events.file ?? null,
@@ -106,15 +106,14 @@ export class Wall {
   }
 
   #newWatch(): RuleWatch {
-    const { ipv6 } = this.#plan;
-    return new RuleWatch([this.#rules.program(4, 'save'), ...(ipv6 ? [this.#rules.program(6, 'save')] : [])], (missing) => this.#restore(missing), (packets) => this.#overruns.rulesCounted(packets));
+    return new RuleWatch(this.#rules, this.#plan, (missing) => this.#restore(missing), (packets) => this.#overruns.rulesCounted(packets));
   }
 
   /** Puts the wall up. On failure nothing stays behind. Throws SystemError, ToolError. */
   async start(): Promise<void> {
     const { gateway } = this.#config.file;
     try {
-      this.#kernel = new KernelSide(this.#plan.field, this.#log);
+      this.#kernel = new KernelSide(this.#plan.field, gateway.backend === 'nftables', this.#log);
       for (let i = 0; i < gateway.queues; i++) this.#queues.push(new PacketQueue({ queues: [gateway.first_queue + i], failOpen: gateway.mode === 'open' }));
       this.#inspectors = this.#newInspectors();
       await this.#inspectors.start();

@@ -15,11 +15,8 @@
  */
 import { blockSet, clientSet, peerSet } from './ipsets.js';
 import { VALUE_DROP, VALUE_PASS, VALUE_REJECT, VALUE_UNDECIDED, hex, markText } from './marks.js';
-import type { TrafficClass, WallPlan } from './plan.js';
+import { type TrafficClass, type WallPlan, flowLimit } from './plan.js';
 import { ROOT_HANDLE } from './shaping.js';
-
-/** One packet as the kernel coalesces them (64 KiB) must fit, or nothing ever does. (xt_hashlimit refuses less than a second of the rate.) */
-const LEAST_BURST_BYTES = 98_304;
 
 const FORWARD = 'P2PWALL-FORWARD';
 const INSPECT = 'P2PWALL-INSPECT';
@@ -74,10 +71,10 @@ function classRules(plan: WallPlan, trafficClass: TrafficClass, ipVersion: 4 | 6
       return [classify, `${marked} -j SET --map-set ${set} src --map-prio`, `${marked} -j SET --map-set ${set} dst --map-prio`];
     }
     case 'flow': {
-      const bytesPerSecond = Math.max(1, Math.round(trafficClass.bitsPerSecond / 8));
+      const { bytesPerSecond, burstBytes } = flowLimit(trafficClass);
       // Policing, not shaping: tc has no class for each of unboundedly many flows. Both directions have a bucket of their own.
       return [
-        `${marked} -m hashlimit --hashlimit-above ${bytesPerSecond}b/s --hashlimit-burst ${Math.max(LEAST_BURST_BYTES, bytesPerSecond)}b ` +
+        `${marked} -m hashlimit --hashlimit-above ${bytesPerSecond}b/s --hashlimit-burst ${burstBytes}b ` +
           `--hashlimit-mode srcip,srcport,dstip,dstport --hashlimit-name p2pwall-${trafficClass.value} --hashlimit-htable-expire 60000 -j DROP`,
       ];
     }

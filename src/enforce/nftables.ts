@@ -7,26 +7,58 @@
  * lack it and for checking what they can check.
  */
 import { VALUE_DROP, VALUE_PASS, VALUE_REJECT, VALUE_UNDECIDED, hex, markOf } from './marks.js';
-import { SET_TIMEOUT_SECONDS, type WallPlan } from './plan.js';
+import { SET_TIMEOUT_SECONDS, type TrafficClass, type WallPlan, flowLimit } from './plan.js';
 import { ROOT_HANDLE } from './shaping.js';
 
 export const NFT_TABLE = 'inet p2pwall';
+export const NFT_CHAINS = ['inspect', 'forward', 'verdict', 'postrouting'] as const;
+
+/** Clients and the tc class that limits each of them. */
+export function nftClientMap(trafficClass: TrafficClass, ipVersion: 4 | 6): string {
+  return `c${trafficClass.value}_${ipVersion}`;
+}
+
+/** Flows that a rule limits one by one, each with a bucket of its own. */
+function flowSet(trafficClass: TrafficClass, ipVersion: 4 | 6): string {
+  return `f${trafficClass.value}_${ipVersion}`;
+}
+
+function families(plan: WallPlan): readonly (4 | 6)[] {
+  return plan.ipv6 ? [4, 6] : [4];
+}
+
+/** As many as ipset's of the same purpose. */
+const MAX_MEMBERS = 65_536;
 
 function sets(plan: WallPlan): string[] {
-  const families = plan.ipv6 ? (['4', '6'] as const) : (['4'] as const);
-  return families.flatMap((family) => {
-    const address = family === '4' ? 'ipv4_addr' : 'ipv6_addr';
+  return families(plan).flatMap((family) => {
+    const address = family === 4 ? 'ipv4_addr' : 'ipv6_addr';
     return [
       `  set peers${family} { type ${address} . inet_proto . inet_service . ${address}; flags timeout; timeout ${SET_TIMEOUT_SECONDS}s; }`,
       `  set block${family} { type ${address}; flags timeout; timeout ${SET_TIMEOUT_SECONDS}s; }`,
+      ...plan.classes.flatMap((it) => {
+        if (it.kind !== 'limit' || it.per === 'rule') return [];
+        if (it.per === 'client') return [`  map ${nftClientMap(it, family)} { type ${address} : classid; size ${MAX_MEMBERS}; }`];
+        return [`  set ${flowSet(it, family)} { type ${address} . inet_service . ${address} . inet_service; size ${MAX_MEMBERS}; flags dynamic; timeout 60s; }`];
+      }),
     ];
   });
 }
 
+function classRules(plan: WallPlan, it: TrafficClass, marked: string): string[] {
+  const classify = `${marked} meta priority set ${ROOT_HANDLE}:${it.value.toString(16)}`;
+  if (it.kind === 'prioritise') return [`${marked} ip dscp set ${it.dscp}`, `${marked} ip6 dscp set ${it.dscp}`, classify];
+  if (it.per === 'rule') return [classify];
+  const each = families(plan).map((family) => ({ family, ip: family === 4 ? 'ip' : 'ip6' }));
+  // Clients without an entry yet share the rule's own class until the daemon has made one.
+  if (it.per === 'client') return [classify, ...each.flatMap(({ family, ip }) => ['saddr', 'daddr'].map((end) => `${marked} meta priority set ${ip} ${end} map @${nftClientMap(it, family)}`))];
+  const { bytesPerSecond, burstBytes } = flowLimit(it);
+  return each.map(({ family, ip }) => `${marked} update @${flowSet(it, family)} { ${ip} saddr . th sport . ${ip} daddr . th dport limit rate over ${bytesPerSecond} bytes/second burst ${burstBytes} bytes } drop`);
+}
+
 function setRules(plan: WallPlan, drop: string): string[] {
-  const families = plan.ipv6 ? (['4', '6'] as const) : (['4'] as const);
-  return families.flatMap((family) => {
-    const ip = family === '4' ? 'ip' : 'ip6';
+  return families(plan).flatMap((family) => {
+    const ip = family === 4 ? 'ip' : 'ip6';
     return [
       `    ${ip} saddr @block${family} ${drop}`,
       `    ${ip} daddr @block${family} ${drop}`,
@@ -50,13 +82,8 @@ export function nftablesText(plan: WallPlan, options: { readonly withQueue: bool
   const range = plan.queues === 1 ? `${plan.firstQueue}` : `${plan.firstQueue}-${plan.firstQueue + plan.queues - 1}`;
   // Not `fanout`: it chooses by CPU. Without it the pair of addresses chooses, the same for both directions.
   const flags = plan.mode === 'open' ? ' flags bypass' : '';
-  const queue = `    meta l4proto { tcp, udp } queue${flags} to ${range}`;
-  const classes = plan.classes.flatMap((it) => {
-    const marked = `    ${is(it.value)}`;
-    const classify = `${marked} meta priority set ${ROOT_HANDLE}:${it.value.toString(16)}`;
-    if (it.kind === 'prioritise') return [`${marked} ip dscp set ${it.dscp}`, `${marked} ip6 dscp set ${it.dscp}`, classify];
-    return [classify];
-  });
+  const queue = `    meta l4proto { tcp, udp } counter queue${flags} to ${range}`;
+  const classes = plan.classes.flatMap((it) => classRules(plan, it, `    ${is(it.value)}`));
   const lines = [
     `table ${NFT_TABLE}`,
     `delete table ${NFT_TABLE}`,
@@ -69,8 +96,8 @@ export function nftablesText(plan: WallPlan, options: { readonly withQueue: bool
     '  }',
     '  chain forward {',
     '    type filter hook forward priority mangle; policy accept;',
-    `    iifname ${names} jump inspect`,
-    `    oifname ${names} jump inspect`,
+    `    iifname ${names} goto inspect`,
+    `    oifname ${names} goto inspect`,
     '  }',
     '  chain verdict {',
     '    type filter hook forward priority mangle + 1; policy accept;',

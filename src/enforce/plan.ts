@@ -65,3 +65,12 @@ export function wallPlan(options: PlanOptions, rules: readonly Rule[]): WallPlan
   const { inside, outside, firstQueue, queues, mode, ipv6 } = options;
   return { inside, outside, field, firstQueue, queues, mode, ipv6, classes: trafficClasses(rules, field) };
 }
+
+/** One packet as the kernel coalesces them (64 KiB) must fit, or nothing ever does. (xt_hashlimit refuses less than a second of the rate.) */
+const LEAST_BURST_BYTES = 98_304;
+
+/** Rate and burst of each flow under a limit per flow. */
+export function flowLimit({ bitsPerSecond }: TrafficClass): { readonly bytesPerSecond: number; readonly burstBytes: number } {
+  const bytesPerSecond = Math.max(1, Math.round(bitsPerSecond / 8));
+  return { bytesPerSecond, burstBytes: Math.max(LEAST_BURST_BYTES, bytesPerSecond) };
+}

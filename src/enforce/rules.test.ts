@@ -4,6 +4,8 @@ import type { Rule } from '../policy/policy.js';
 import { ipsetText, ownSets } from './ipsets.js';
 import { iptablesRemovalText, iptablesText, missingFrom, withoutStandingJumps } from './iptables.js';
 import { markField, maskProblem, markText, markValue } from './marks.js';
+import { addText, deleteText } from './nft-members.js';
+import { NftRules } from './nft-rules.js';
 import { nftablesText } from './nftables.js';
 import { type PlanOptions, wallPlan } from './plan.js';
 import { shapedInterfaces, shapingText } from './shaping.js';
@@ -123,4 +125,48 @@ test('a failing tool leaves nothing behind and says what to do', () => {
     (error) => error instanceof ToolError && error.message.includes('xtables lock') && error.hint.includes('/run/xtables.lock'),
   );
   assert.ok(calls.lastIndexOf('ipset list -n') > calls.indexOf('ipset restore -exist'), 'removal follows the failed installation');
+});
+
+test('nftables: what a listing shows and what is missing in it', () => {
+  const rules = new NftRules();
+  const listing = `table ip mine {
+	chain forward {
+		type filter hook forward priority filter; policy accept;
+	}
+}
+table inet p2pwall {
+	set block4 {
+		type ipv4_addr
+	}
+	chain inspect {
+		meta l4proto { tcp, udp } counter packets 12 bytes 720 queue flags bypass to 4700
+	}
+	chain forward {
+		type filter hook forward priority mangle; policy accept;
+		iifname "eth1" goto inspect
+	}
+	chain verdict {
+		type filter hook forward priority -149; policy accept;
+	}
+}
+`;
+  assert.deepEqual(rules.missingFrom(listing), ['rules of chain verdict in inet p2pwall', 'rules of chain postrouting in inet p2pwall']);
+  assert.equal(rules.missingFrom('').length, 4);
+  assert.equal(rules.queuedBy(listing), 12);
+});
+
+test('nftables: members are renewed and removed whether they are there or not', () => {
+  const member = { set: 'p2pwall-peers4', address: Uint8Array.of(192, 0, 2, 1), port: 6881, protocol: 6, second: Uint8Array.of(10, 0, 0, 1) };
+  const element = '192.0.2.1 . tcp . 6881 . 10.0.0.1';
+  assert.equal(
+    addText(member, 1500),
+    `add element inet p2pwall peers4 { ${element} }\ndelete element inet p2pwall peers4 { ${element} }\nadd element inet p2pwall peers4 { ${element} timeout 2s }\n`,
+  );
+  assert.equal(deleteText(member), `add element inet p2pwall peers4 { ${element} }\ndelete element inet p2pwall peers4 { ${element} }\n`);
+});
+
+test('nftables: the queue is chosen by addresses, not by CPU, and only mode open goes on without a reader', () => {
+  const queued = (options: Partial<PlanOptions>): string => nftablesText(wallPlan({ ...OPTIONS, ...options }, []), { withQueue: true }).split('\n').find((line) => line.includes('queue')) ?? '';
+  assert.match(queued({ queues: 2 }), /counter queue flags bypass to 4700-4701$/);
+  assert.match(queued({ mode: 'closed' }), /counter queue to 4700$/);
 });

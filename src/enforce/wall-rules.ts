@@ -5,10 +5,12 @@
  * an earlier wall get their new rules in the same moment. Removing works from what the kernel shows, not
  * from configuration: `p2pwall down` needs none. Failures throw `ToolError`.
  */
-import { iptablesRemovalText, iptablesText, missingFrom, withoutStandingJumps } from './iptables.js';
-import { ipsetNames, ipsetText, ownSets } from './ipsets.js';
-import type { WallPlan } from './plan.js';
-import { ROOT_HANDLE, hasOwnQdisc, shapedInterfaces, shapingText } from './shaping.js';
+import { iptablesRemovalText, iptablesText, missingFrom, queuedBy, withoutCounters, withoutStandingJumps } from './iptables.js';
+import { addressText } from '../base/address.js';
+import { clientSet, ipsetNames, ipsetText, ownSets } from './ipsets.js';
+import type { TrafficClass, WallPlan } from './plan.js';
+import { type RuleSet, installShaping, removeShaping } from './rule-set.js';
+import { ROOT_HANDLE } from './shaping.js';
 import { type RunTool, must, runTool } from './tools.js';
 
 /** Which program of the iptables family: the plain name follows the system's alternative. */
@@ -18,7 +20,7 @@ export type IptablesVariant = 'iptables' | 'iptables-nft' | 'iptables-legacy';
 const LOCK_SECONDS = '10';
 const LOCK_HINT = 'another program may hold the iptables lock (/run/xtables.lock), or the kernel lacks a match: p2pwall check tells';
 
-export class WallRules {
+export class WallRules implements RuleSet {
   readonly #run: RunTool;
   readonly #variant: IptablesVariant;
 
@@ -52,10 +54,7 @@ export class WallRules {
       if (plan.ipv6) this.#replaceRules(plan, 6);
       else this.#removeRules(6);
       this.#removeSets(ipsetNames(plan));
-      this.#removeQdiscs();
-      for (const device of shapedInterfaces(plan)) {
-        must(this.#run, 'tc', ['-batch', '-'], shapingText(plan, device), `is ${device} an interface of this machine, and is sch_htb in the kernel?`);
-      }
+      installShaping(this.#run, plan);
     } catch (error) {
       this.remove();
       throw error;
@@ -66,20 +65,33 @@ export class WallRules {
     this.#restore(ipVersion, withoutStandingJumps(iptablesText(plan, ipVersion), this.#save(ipVersion)));
   }
 
+  listings(plan: WallPlan): readonly (readonly [string, ...string[]])[] {
+    const versions: readonly (4 | 6)[] = plan.ipv6 ? [4, 6] : [4];
+    return versions.map((ipVersion) => [this.program(ipVersion, 'save'), '-c']);
+  }
+
+  missingFrom(listing: string): string[] {
+    return missingFrom(withoutCounters(listing));
+  }
+
+  queuedBy(listing: string): number {
+    return queuedBy(listing);
+  }
+
+  nameClient(trafficClass: TrafficClass, client: Uint8Array, minor: number): void {
+    const set = clientSet(trafficClass, client.length === 4 ? 4 : 6);
+    const text = `add ${set} ${addressText(client, 0, client.length)} skbprio ${ROOT_HANDLE}:${minor.toString(16)}\n`;
+    this.run('ipset', ['restore', '-exist'], text, 'the set may be full');
+  }
+
   /** Runs a tool that must succeed: classes of single clients, say. */
   run(command: string, args: readonly string[], input: string, hint: string): void {
     must(this.#run, command, args, input, hint);
   }
 
-  /** Names of what is missing of the wall, by IP version; empty when all stands. */
-  missing(plan: WallPlan): string[] {
-    const versions: (4 | 6)[] = plan.ipv6 ? [4, 6] : [4];
-    return versions.flatMap((ipVersion) => missingFrom(this.#save(ipVersion)).map((what) => `${what} (IPv${ipVersion})`));
-  }
-
   /** Removes chains, jumps, sets and qdiscs of ours, whoever installed them. Returns what was there. */
   remove(): string[] {
-    return [...this.#removeRules(4), ...this.#removeRules(6), ...this.#removeSets([]), ...this.#removeQdiscs()];
+    return [...this.#removeRules(4), ...this.#removeRules(6), ...this.#removeSets([]), ...removeShaping(this.#run)];
   }
 
   #removeRules(ipVersion: 4 | 6): string[] {
@@ -96,18 +108,4 @@ export class WallRules {
     for (const name of surplus) must(this.#run, 'ipset', ['destroy', name], undefined, 'a rule of somebody else may use this set');
     return surplus.map((name) => `set ${name}`);
   }
-
-  #removeQdiscs(): string[] {
-    const devices = ownQdiscs(this.#run('tc', ['qdisc', 'show']).stdout);
-    for (const device of devices) must(this.#run, 'tc', ['qdisc', 'del', 'dev', device, 'root'], undefined, 'removing a qdisc needs root');
-    return devices.map((device) => `qdisc of ${device}`);
-  }
-}
-
-/** Devices whose root qdisc is ours, in the output of `tc qdisc show`. */
-function ownQdiscs(shown: string): string[] {
-  return shown.split('\n').flatMap((line) => {
-    const device = new RegExp(`^qdisc htb ${ROOT_HANDLE}: dev (\\S+) root`).exec(line)?.[1];
-    return device !== undefined && hasOwnQdisc(line) ? [device] : [];
-  });
 }

@@ -118,8 +118,8 @@ describe('what the wall survives', { concurrency: 4 }, () => {
     } finally {
       process.kill(pid, 'SIGCONT');
     }
-    await eventually('all is well again', 20, () => (isReached(gate) ? true : null));
-    await eventually('drops are counted', 15, () => ((gate.ask<Status>('status').troubles['queue-overrun'] ?? 0) > 500 ? true : null));
+    await eventually('all is well again', 60, () => (isReached(gate) ? true : null));
+    await eventually('drops are counted', 40, () => ((gate.ask<Status>('status').troubles['queue-overrun'] ?? 0) > 500 ? true : null));
     assert.equal(seeder.latest.uploaded, slipped);
   });
 
@@ -165,8 +165,8 @@ describe('what the wall survives', { concurrency: 4 }, () => {
     }
     assert.ok(waiting >= 4000, `the queue was full: ${waiting}`);
     await eventually('the wall answers again', 20, () => (gate.ask<Status>('status').queue.waiting < 100 ? true : null));
-    await eventually('what overflowed is counted', 15, () => ((gate.ask<Status>('status').troubles['queue-overrun'] ?? 0) > 500 ? true : null));
-    await eventually('and reported', 15, () => (/the queue was full: packets passed uninspected/.test(gate.daemonWords) ? true : null));
+    await eventually('what overflowed is counted', 40, () => ((gate.ask<Status>('status').troubles['queue-overrun'] ?? 0) > 500 ? true : null));
+    await eventually('and reported', 40, () => (/the queue was full: packets passed uninspected/.test(gate.daemonWords) ? true : null));
     await eventually('and written', 5, () => (gate.events('stats').some(({ verdict }) => (verdict as { why?: string } | undefined)?.why === 'queue-overrun') ? true : null));
     await pause(1000);
     assertUnharmed(await report());
@@ -254,29 +254,6 @@ describe('what the wall survives', { concurrency: 4 }, () => {
     await eventually('told', 10, () => (/READY=1 STATUS=2 rules[\s\S]*WATCHDOG=1[\s\S]*WATCHDOG=1/.test(told) ? true : null));
     assert.equal(await gate.end(), 0);
     assert.match(told, /STOPPING=1/);
-    assert.equal(traces(gate), '');
-  });
-
-  test('the nftables form: the kernel takes all of it that needs no queue, and it goes with one command', live, async (t) => {
-    const gate = gateway(t);
-    const path = gate.configure(`${DROP}[[rule]]\nname = "slow"\naction = "limit"\nrate = "1mbit"\n[[rule]]\nname = "last"\naction = "prioritise"\n`);
-    const printed = gate.command('rules', '--nft', '--json', '--config', path).stdout;
-    const text = (JSON.parse(printed) as { program: string; text: string }[])[0]?.text ?? '';
-    const withoutQueue = text.split('\n').filter((line) => !/\bqueue\b/.test(line)).join('\n');
-    assert.notEqual(withoutQueue, text);
-    gate.router.must('nft', ['-c', '-f', '-'], withoutQueue);
-    gate.router.must('nft', ['-f', '-'], withoutQueue);
-    assert.match(gate.router.must('nft', ['list', 'table', 'inet', 'p2pwall']), /set peers4/);
-    // A blocked address is dropped by what was loaded.
-    await gate.ordinaryTraffic();
-    assert.equal(isReached(gate), true);
-    gate.router.must('nft', ['add', 'element', 'inet', 'p2pwall', 'block4', '{', SERVER[4], '}']);
-    assert.equal(isReached(gate), false);
-    gate.router.must('nft', ['delete', 'table', 'inet', 'p2pwall']);
-    assert.equal(isReached(gate), true);
-    const { status, stderr } = gate.command('run', '--config', gate.configure(DROP, 'backend = "nftables"'));
-    assert.equal(status, 69);
-    assert.match(stderr, /use gateway\.backend = "auto"/);
     assert.equal(traces(gate), '');
   });
 });
