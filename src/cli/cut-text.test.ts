@@ -19,10 +19,10 @@ function result(name: RecordedName, second: Partial<LegResult>): ConnectionResul
 }
 
 test('a row shows both views of a translated connection, and only one of a plain one', () => {
-  assert.deepEqual(listRow(connection('masqueraded')), [
-    'tcp', '10.77.1.2:40443', '10.77.2.2:443', '10.77.2.1:40443 > 10.77.2.2:443', 'ESTABLISHED', '1m', '3s', '382 B', '34 bit/s', '',
+  assert.deepEqual(listRow(connection('masqueraded'), 1500), [
+    'tcp', '10.77.1.2:40443', '10.77.2.2:443', '10.77.2.1:40443 > 10.77.2.2:443', 'ESTABLISHED', '1m', '3s', '382 B', '1.5 kbit/s', '',
   ]);
-  assert.deepEqual(listRow(connection('plainMarked')).slice(3), ['', 'ESTABLISHED', '1m', '3s', '382 B', '34 bit/s', '0x10']);
+  assert.deepEqual(listRow(connection('plainMarked'), null).slice(3), ['', 'ESTABLISHED', '1m', '3s', '382 B', '', '0x10']);
   assert.equal(connectionText(connection('plainIpv6')), 'tcp [fd77:1::2]:40022 > [fd77:2::2]:22');
 });
 
@@ -40,5 +40,6 @@ test('JSON has stable names', () => {
   assert.deepEqual(json.legs[1], {
     to: { ip: '10.77.2.2', port: 7000 }, outcome: 'alive', verified: false, method: 'window', iface: 'eth1', tries: 7, ms: 1.25, reason: 'r',
   });
+  assert.equal(connectionJson(connection('masqueraded')).average_bps, 34);
   assert.deepEqual(connectionJson(connection('bothNat')).reply, { src: { ip: '10.77.2.2', port: 7000 }, dst: { ip: '10.77.2.9', port: 30029 } });
 });

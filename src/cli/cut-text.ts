@@ -36,8 +36,8 @@ function totalBytes({ sentBytes, receivedBytes }: Connection): number | null {
   return sentBytes === null || receivedBytes === null ? null : sentBytes + receivedBytes;
 }
 
-/** Average since the beginning; null when not known. */
-function bitsPerSecond(connection: Connection): number | null {
+/** Since the beginning; null when not known. */
+function averageBitsPerSecond(connection: Connection): number | null {
   const bytes = totalBytes(connection);
   return bytes === null || connection.ageMs === null ? null : Math.round((bytes * 8000) / Math.max(connection.ageMs, 1000));
 }
@@ -61,8 +61,8 @@ export const LIST_COLUMNS = [
   { title: 'mark' },
 ] as const;
 
-/** Cells of `LIST_COLUMNS`. */
-export function listRow(connection: Connection): string[] {
+/** Cells of `LIST_COLUMNS`. `rate`: bits per second now. */
+export function listRow(connection: Connection, rate: number | null): string[] {
   const { original, reply, protocol, state, mark, zone, sockets } = connection;
   const bytes = totalBytes(connection);
   const other = `${endpointText(destinationOf(reply))} > ${endpointText(sourceOf(reply))}`;
@@ -76,7 +76,7 @@ export function listRow(connection: Connection): string[] {
     spanText(connection.ageMs),
     spanText(connection.idleMs),
     bytes === null ? '' : bytesText(bytes),
-    rateText(bitsPerSecond(connection)),
+    rateText(rate),
     notes.filter((note) => note !== '').join(' '),
   ];
 }
@@ -134,7 +134,7 @@ export function connectionJson(connection: Connection): Record<string, unknown> 
     idle_ms: idleMs,
     bytes_toserver: sentBytes,
     bytes_toclient: receivedBytes,
-    rate_bps: bitsPerSecond(connection),
+    average_bps: averageBitsPerSecond(connection),
   };
 }
 

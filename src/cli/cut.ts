@@ -8,6 +8,7 @@ import type { Connection } from '../cutter/connection.js';
 import { type ConnectionResult, type CutReport, cutConnections } from '../kernel/cut/cut-connections.js';
 import { type Discovery, discover } from '../kernel/cut/discover.js';
 import { type Passage, passages } from '../kernel/cut/passages.js';
+import { measureRates } from '../kernel/cut/rates.js';
 import { libc } from '../kernel/libc.js';
 import { SystemError } from '../kernel/system-error.js';
 import { tableText } from '../report/table.js';
@@ -72,7 +73,7 @@ async function carryOut(plan: CutPlan, options: CutOptions, say: (text: string) 
   );
   if (connections.length === 0) return noneMatched(discovery, plan, options, say);
   if (isShown) {
-    show(connections, options, ways?.of ?? null);
+    show(connections, await measureRates(plan.selection, connections, searchedAtMs + discoverMs), options, ways?.of ?? null);
     return EXIT_OK;
   }
   if (!(await isConfirmed(connections, options))) {
@@ -120,19 +121,25 @@ function explanations({ tracked, isForwarding, hasAges, hasCounters }: Discovery
   return out;
 }
 
-function show(connections: readonly Connection[], options: CutOptions, passageOf: ReadonlyMap<Connection, Passage> | null): void {
+function show(
+  connections: readonly Connection[],
+  rates: ReadonlyMap<Connection, number>,
+  options: CutOptions,
+  passageOf: ReadonlyMap<Connection, Passage> | null,
+): void {
+  const row = (connection: Connection): string[] => listRow(connection, rates.get(connection) ?? null);
   if (options.json === true) {
-    const lines = connections.map((connection) => JSON.stringify({ type: 'connection', ...connectionJson(connection) }));
+    const lines = connections.map((connection) => JSON.stringify({ type: 'connection', ...connectionJson(connection), rate_bps: rates.get(connection) ?? null }));
     process.stdout.write(`${[...lines, JSON.stringify({ type: 'summary', matched: connections.length })].join('\n')}\n`);
     return;
   }
   if (passageOf === null || options.dryRun !== true) {
-    process.stdout.write(`${tableText(LIST_COLUMNS, connections.map(listRow), terminalWidth(process.stdout))}\n`);
+    process.stdout.write(`${tableText(LIST_COLUMNS, connections.map(row), terminalWidth(process.stdout))}\n`);
   } else {
     for (const connection of connections) {
       const passage = passageOf.get(connection) ?? [];
       const lines = passage.map(({ text }, i) => planLine(connection, i === 0 ? 0 : 1, text));
-      process.stdout.write(`${listRow(connection).filter((cell) => cell !== '').join('  ')}\n${lines.join('\n')}\n`);
+      process.stdout.write(`${row(connection).filter((cell) => cell !== '').join('  ')}\n${lines.join('\n')}\n`);
     }
   }
   process.stdout.write(`${connections.length} connection${connections.length === 1 ? '' : 's'} would be cut\n`);

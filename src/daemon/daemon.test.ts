@@ -77,6 +77,18 @@ test('contained peers and blocks: written once, refreshed late, written again wh
   assert.equal(blocks.unblock(Uint8Array.of(192, 0, 2, 1)), false);
 });
 
+test('what the kernel holds back: one client that is told of very many peers leaves room for others', () => {
+  const blocks = new KernelBlocks({ add: () => undefined, delete: () => undefined });
+  const tell = (client: number, peer: number, nowMs: number): boolean =>
+    blocks.contain({ client: Uint8Array.of(10, 0, 0, client), peer: Uint8Array.of(198, 18, peer >> 8, peer & 0xff), port: 6881, holdMs: 60_000, rule: 'hold' }, nowMs);
+  for (let peer = 0; peer < 10_000; peer++) tell(1, peer, 0);
+  assert.equal(blocks.containedCount, 8192);
+  assert.equal(tell(2, 1, 0), true, 'others are not affected');
+  blocks.expire(60_001);
+  assert.equal(blocks.containedCount, 0);
+  assert.equal(tell(1, 9_999, 60_002), true, 'and it has its room back');
+});
+
 test('events: lines of the types that were asked for, a new file after rotation, a full disk is said once and loses nothing that fits', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'p2pwall-events-'));
   try {

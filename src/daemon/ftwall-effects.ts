@@ -81,6 +81,10 @@ export class FtwallEffects {
       case 'unblock':
         this.#change(blockMember(action.client, action.address, action.port), null);
         return;
+      case 'dns-answer':
+        this.#log.debug('dD', `${action.client} asked for ${action.question}`);
+        this.#log.debug('aD', `${action.client} was told ${action.targets.join(', ') || 'nothing'} of ${action.question}`);
+        return;
       case 'lock':
         this.#log.debug('t', `time-lock of ${action.client} for ${Math.round(action.timeoutMs / 1000)} s`);
         this.#change(lockMember(action.client), action.timeoutMs);

@@ -29,12 +29,15 @@ export interface BlockedAddress {
 
 /** As many as the kernel's set holds, halved: each has a member for TCP and one for UDP. */
 const MAX_CONTAINED = 131_072;
+/** One client cannot push out what others are held from; what is beyond it, the engine still knows and refuses. */
+const MAX_CONTAINED_PER_CLIENT = 8192;
 /** A peer that is told again soon need not be written again. */
 const REFRESH_MS = 30_000;
 
 export class KernelBlocks {
   readonly #members: MemberSink;
   readonly #contained = new Map<string, { containment: Containment; peer: ContainedPeer }>();
+  readonly #countOfClient = new Map<string, number>();
   readonly #blocked = new Map<string, { bytes: Uint8Array; untilMs: number }>();
 
   constructor(members: MemberSink) {
@@ -53,7 +56,10 @@ export class KernelBlocks {
     const known = this.#contained.get(key);
     const untilMs = nowMs + containment.holdMs;
     if (known && untilMs - known.peer.untilMs < REFRESH_MS) return false;
+    const count = this.#countOfClient.get(client) ?? 0;
+    if (!known && count >= MAX_CONTAINED_PER_CLIENT) return false;
     if (!known && this.#contained.size >= MAX_CONTAINED) this.#forgetOldest();
+    if (!known) this.#countOfClient.set(client, count + 1);
     if (known) known.peer.untilMs = untilMs;
     else this.#contained.set(key, { containment, peer: { client, peer, port: containment.port, rule: containment.rule, untilMs } });
     this.#write(containment, containment.holdMs);
@@ -66,8 +72,15 @@ export class KernelBlocks {
   }
 
   #forgetOldest(): void {
-    const oldest = this.#contained.keys().next();
-    if (!oldest.done) this.#contained.delete(oldest.value);
+    const oldest = this.#contained.entries().next();
+    if (!oldest.done) this.#forget(oldest.value[0], oldest.value[1].peer.client);
+  }
+
+  #forget(key: string, client: string): void {
+    this.#contained.delete(key);
+    const count = (this.#countOfClient.get(client) ?? 1) - 1;
+    if (count > 0) this.#countOfClient.set(client, count);
+    else this.#countOfClient.delete(client);
   }
 
   block(address: Uint8Array, holdMs: number, nowMs: number): void {
@@ -95,7 +108,7 @@ export class KernelBlocks {
 
   /** Forgets what has run out. */
   expire(nowMs: number): void {
-    for (const [key, { peer }] of this.#contained) if (peer.untilMs <= nowMs) this.#contained.delete(key);
+    for (const [key, { peer }] of this.#contained) if (peer.untilMs <= nowMs) this.#forget(key, peer.client);
     for (const [address, { untilMs }] of this.#blocked) if (untilMs <= nowMs) this.#blocked.delete(address);
   }
 

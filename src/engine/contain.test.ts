@@ -213,6 +213,21 @@ for (const row of ROWS) {
   });
 }
 
+test('a port of the system that is told, by mistake or to do harm, stays open: the web goes on', () => {
+  const lab = new Lab([teller, {}]);
+  lab.hears({
+    name: 'Gnutella',
+    transport: 'tcp',
+    port: 6346,
+    turns: [
+      text('>', 'GNUTELLA CONNECT/0.6\r\nUser-Agent: Shareaza\r\nX-Ultrapeer: False\r\n\r\n'),
+      text('<', `GNUTELLA/0.6 503 Full\r\nUser-Agent: LimeWire\r\nX-Try-Ultrapeers: ${PEER}:443,${PEER}:${PORT}\r\n\r\n`),
+    ],
+  });
+  assert.ok(lab.held.includes(HELD) && !lab.held.some((held) => held.endsWith(` ${PEER} 443`)), lab.held.join(', '));
+  assert.equal(lab.connects(CLIENT, PEER, 443), 'undecided');
+});
+
 test('local discovery tells everybody on the link: the first packet of any of them is refused', () => {
   const lab = new Lab([{ protocols: new Set(['file-sharing']) }]);
   const search = ascii(`BT-SEARCH * HTTP/1.1\r\nHost: 239.192.152.143:6771\r\nPort: ${PORT}\r\nInfohash: ${'AB'.repeat(20)}\r\n\r\n\r\n`);

@@ -8,7 +8,7 @@ import { ANY_PROTOCOL, NO_PROTOCOL, type PeerMemory, clientHash } from '../flow/
 import type { Confidence } from '../events/confidence.js';
 
 /** Ports below this belong to services of the system (RFC 6335 section 6): naming one of them proves nothing about its traffic. */
-const FIRST_USER_PORT = 1024;
+export const FIRST_USER_PORT = 1024;
 
 export const TOLD_WHY = 'the endpoint was named to this client by a peer, tracker or node of the network';
 export const SPOKE_WHY = 'the endpoint spoke the protocol with this client before';

@@ -20,6 +20,7 @@ import type { PeerMemoryOptions } from '../flow/peer-memory.js';
 import { type ActionKind, type Policy, type Subject, type Verdict, decide } from '../policy/policy.js';
 import type { DecodeStatus, PacketView } from '../wire/packet-view.js';
 import type { FlowFinding } from './finding.js';
+import { FIRST_USER_PORT } from './endpoints.js';
 import { Identifier } from './identifier.js';
 
 /** What becomes of a flow. Interned: equal verdicts of one policy are one object. */
@@ -319,7 +320,8 @@ export class Gate {
     if (!protocol || this.#isFromInside) return;
     const client = this.address(flow, receiver);
     this.#listener.onPeerTold?.(flow, protocol, client, peer, port);
-    if (!this.#listener.onContain || client.length !== peer.length) return;
+    // Anybody of the network can name a web server as a peer: that must not close it for the client.
+    if (!this.#listener.onContain || client.length !== peer.length || port < FIRST_USER_PORT) return;
     const { id, category } = protocol;
     const mac = this.#macs[flow] ?? null;
     const { action, rule } = decide(this.#policy, { protocol: id, category, confidence: 'certain', client, outside: peer, mac, timeMs: this.#wallMs });

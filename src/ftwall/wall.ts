@@ -188,6 +188,7 @@ export class Wall {
   /** Version 2: a DNS answer on its way to an inside host. Blocks the addresses of names on the list, for that host. */
   dnsAnswer(nowMs: number, client: string, answer: DnsAnswer, out: Action[]): void {
     this.#begin(nowMs, out);
+    out.push({ kind: 'dns-answer', client, question: answer.question, targets: answer.records.map(({ target }) => target) });
     for (const block of this.names.learn(client, answer, this.#nowMs)) {
       out.push({ kind: 'block', client: block.client, address: block.address, port: 0, timeoutMs: block.untilMs - this.#nowMs });
       this.#log('p', client, block.address, 0, `${block.name} belongs to a blocked name`);

@@ -56,6 +56,22 @@ test('listing, planning and cutting agree; JSON carries every leg', { skip }, as
   assert.equal(Number(router.must('conntrack', ['-C'])), 1, 'the neighbour lives');
 });
 
+test('the rate in a list is that of now: of a transfer that runs, and of one that has ended', { skip }, async (t) => {
+  const lab = await busyLab(t, { ssh: { ...idle(V4, 22, 1), greeting: 'x'.repeat(500_000) } });
+  const { router } = lab.net;
+  const rates = (): { rate_bps: number; average_bps: number }[] =>
+    cutter(router, '--list', '--json', V4).stdout.trim().split('\n').map((line) => JSON.parse(line)).filter(({ type }) => type === 'connection');
+  await pause(300);
+  const [ended] = rates();
+  assert.equal(ended?.rate_bps, 0);
+  assert.ok((ended?.average_bps ?? 0) > 10_000);
+  await lab.crowd(lab.net.server, { talk: { host: '::', port: 24, traffic: 'slow' } });
+  await lab.crowd(lab.net.client, { talk: { host: V4, port: 24, traffic: 'slow', count: 1 } });
+  const running = rates().filter(({ rate_bps }) => rate_bps > 0);
+  assert.equal(running.length, 1);
+  assert.match(cutter(router, '--list', V4, '24').stdout, / [0-9.]+ kbit\/s/);
+});
+
 test('the positional form of the original, in either order and either view', { skip }, async (t) => {
   const lab = await busyLab(t, { ssh: idle(V4, 22, 4), web: idle(V4, 443, 4) });
   const { router } = lab.net;

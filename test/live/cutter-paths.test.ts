@@ -103,6 +103,24 @@ for (const method of METHODS) {
   });
 }
 
+test('in a VRF: the way to both ends is found in its table', { skip }, async (t) => {
+  const lab = new CutLab(t);
+  const { client, router, server } = lab.net;
+  const made = router.run('ip', ['link', 'add', 'blue', 'type', 'vrf', 'table', '10']);
+  if (made.status !== 0) {
+    t.skip(`this kernel has no VRF devices (CONFIG_NET_VRF): ${made.stderr.trim()}`);
+    return;
+  }
+  // Enslaving moves the connected routes of IPv4 into the table.
+  router.ip('link set blue up', 'link set inside master blue', 'link set outside master blue');
+  const serverCrowd = await lab.crowd(server, { plain: idle('0.0.0.0', 22) });
+  const clientCrowd = await lab.crowd(client, { plain: idle(V4, 22, 2) });
+  const answer = await lab.cut({ method: 'auto' });
+  assert.ok(answer.report.results.length === 2 && answer.report.results.every(({ isCut }) => isCut), legSummary(answer));
+  assertReset('client', await lab.reportsWhen(clientCrowd, isOver), { plain: 2 });
+  assertReset('server', await lab.reportsWhen(serverCrowd, isOver), { plain: 2 });
+});
+
 test('a host that left the link is told apart: no link-layer address', { skip }, async (t) => {
   const lab = new CutLab(t);
   const { client, router, server } = lab.net;

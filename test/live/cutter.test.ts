@@ -6,6 +6,9 @@ import { test } from 'node:test';
 import assert from 'node:assert/strict';
 import { labUnavailable } from '../../src/lab/namespaces.js';
 import { CutLab, assertReset, clockMs, legSummary, withPorts } from './support/cut-lab.js';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import type { LabHost } from '../../src/lab/namespaces.js';
 import type { CrowdPlan } from './support/tcp-crowd.js';
 
 const skip = labUnavailable() ?? false;
@@ -27,7 +30,37 @@ function natRules(lab: CutLab): void {
   nat('iptables', '-A PREROUTING -i inside -p tcp --dport 9000 -j DNAT --to-destination 10.77.2.2:7000');
 }
 
+const FLOOD = fileURLToPath(new URL('../../../test/live/support/flood.py', import.meta.url));
+
+/** Starts one end of a full-speed transfer; gives its words, line by line. */
+function flood(host: LabHost, ...args: string[]): AsyncIterator<string> {
+  const child = host.spawn('/usr/bin/python3', [FLOOD, ...args], { stdio: ['ignore', 'pipe', 'inherit'] });
+  assert.ok(child.stdout);
+  return createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+}
+
 for (const method of METHODS) {
+  test(`${method}: programs with plain sockets, at full speed in both directions, both see ECONNRESET within a second`, { skip }, async (t) => {
+    const lab = new CutLab(t);
+    natRules(lab);
+    for (const port of ['22', '443']) {
+      const ends = [flood(lab.net.server, 'listen', '0.0.0.0', port)];
+      assert.equal((await ends[0]?.next())?.value, 'ready');
+      ends.push(flood(lab.net.client, 'connect', V4, port));
+      assert.equal((await ends[1]?.next())?.value, 'ready');
+      for (const end of ends) assert.equal((await end.next()).value, 'flows');
+      const startedMs = clockMs();
+      const answer = await lab.cut({ method, selection: withPorts(Number(port)) });
+      assert.ok(answer.report.results.length === 1 && answer.report.results[0]?.isCut, legSummary(answer));
+      for (const end of ends) {
+        const { error, atMs } = JSON.parse((await end.next()).value ?? '{}') as { error: string; atMs: number };
+        assert.equal(error, 'ECONNRESET');
+        assert.ok(atMs - startedMs - answer.discoverMs - answer.report.prepareMs < 1000, `${atMs - startedMs} ms`);
+      }
+    }
+    assert.equal(lab.net.router.must('conntrack', ['-C']).trim(), '0');
+  });
+
   test(`${method}: idle connections, plain and through every form of NAT, both families; neighbours live on`, { skip }, async (t) => {
     const lab = new CutLab(t);
     const { client, router, server } = lab.net;
