@@ -5,7 +5,7 @@
 import { createInterface } from 'node:readline/promises';
 import type { Problem } from '../cutter/arguments.js';
 import type { Connection } from '../cutter/connection.js';
-import { type ConnectionResult, type CutReport, cutConnections } from '../kernel/cut/cut-connections.js';
+import { CutEngine, type ConnectionResult, type CutReport } from '../kernel/cut/cut-connections.js';
 import { type Discovery, discover } from '../kernel/cut/discover.js';
 import { type Passage, passages } from '../kernel/cut/passages.js';
 import { measureRates } from '../kernel/cut/rates.js';
@@ -26,9 +26,6 @@ const ASK_ABOVE = 20;
 
 /** Runs the command; `name` is how the user called it. Returns the exit status: 0 all cut, 1 none matched, 2 usage, 3 some failed, 69 unavailable, 77 no privilege. */
 export async function cut(name: string, words: readonly string[], options: CutOptions): Promise<number> {
-  // The last part of starting up: system calls by way of the FFI library.
-  libc();
-  const startupMs = performance.now();
   const say = (text: string): void => {
     process.stderr.write(`${name}: ${text}\n`);
   };
@@ -40,16 +37,25 @@ export async function cut(name: string, words: readonly string[], options: CutOp
     for (const { message, hint } of planned.problems) say(`${message} (${hint})`);
     return EXIT_USAGE;
   }
+  const engine = new CutEngine();
   try {
-    return await carryOut(planned.plan, options, say, startupMs);
+    // The last part of starting up: the FFI library, and the kernel program that knows sequence numbers.
+    libc();
+    if (!isListing(options)) engine.prepare(planned.plan.method);
+    return await carryOut(planned.plan, options, say, engine);
   } catch (error) {
     if (!(error instanceof SystemError)) throw error;
     say(`${error.message}${error.hint === '' ? '' : ` (${error.hint})`}`);
     return error.code === 'ERR_NOT_PERMITTED' ? EXIT_NO_PRIVILEGE : EXIT_UNAVAILABLE;
+  } finally {
+    engine.close();
   }
 }
 
-async function carryOut(plan: CutPlan, options: CutOptions, say: (text: string) => void, startupMs: number): Promise<number> {
+const isListing = (options: CutOptions): boolean => options.list === true || options.dryRun === true;
+
+async function carryOut(plan: CutPlan, options: CutOptions, say: (text: string) => void, engine: CutEngine): Promise<number> {
+  const startupMs = performance.now();
   const isP2p = options.p2p === undefined ? () => true : await p2pConnections(options.p2p, options.socket);
   if (typeof isP2p !== 'function') {
     say(`the wall cannot tell which connections are ${options.p2p ?? ''}: ${isP2p.message} (${isP2p.hint})`);
@@ -59,7 +65,7 @@ async function carryOut(plan: CutPlan, options: CutOptions, say: (text: string) 
   const discovery = discover(plan.selection);
   const discoverMs = performance.now() - searchedAtMs;
   if (discovery.keptOwnSession) say('your own SSH session matches; it is left alone');
-  const isShown = options.list === true || options.dryRun === true;
+  const isShown = isListing(options);
   const ways = plan.interfaces.length > 0 || options.dryRun === true ? passages(discovery.connections) : null;
   const unknown = ways === null ? [] : plan.interfaces.filter((wanted) => !ways.interfaceNames.includes(wanted));
   if (ways !== null && unknown.length > 0) {
@@ -81,7 +87,7 @@ async function carryOut(plan: CutPlan, options: CutOptions, say: (text: string) 
     return EXIT_FAILED;
   }
   const progress = new Progress('cutting', (count) => `${count} connections`);
-  const report = await cutConnections({ ...plan, connections, onProgress: (done, total) => progress.update(done, total) });
+  const report = await engine.cut({ ...plan, connections, onProgress: (done, total) => progress.update(done, total) });
   progress.clear();
   tell(report, options, say, { startupMs, discoverMs });
   return report.results.every(({ isCut }) => isCut) ? EXIT_OK : EXIT_SOME_FAILED;

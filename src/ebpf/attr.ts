@@ -223,6 +223,16 @@ export function idAttr(id: number): Uint8Array {
 /** Bytes of struct bpf_btf_info. */
 export const BTF_INFO_BYTES = 32;
 
+/** struct bpf_btf_info that asks for the type information itself; with no room only for its size (`btfInfoBytes`). */
+export function btfDataRequest(dataAt: bigint, roomBytes: number): Uint8Array {
+  return new AttrWriter(BTF_INFO_BYTES).u64(dataAt).u32(roomBytes).u32(0).u64(0n).u32(0).u32(0).bytes;
+}
+
+/** btf_size of an answered struct bpf_btf_info. */
+export function btfInfoBytes(info: Uint8Array): number {
+  return u32le(info, 8);
+}
+
 /** struct bpf_btf_info that asks for the name only. */
 export function btfInfoRequest(nameAt: bigint, nameBytes: number): Uint8Array {
   return new AttrWriter(BTF_INFO_BYTES).u64(0n).u32(0).u32(0).u64(nameAt).u32(nameBytes).u32(0).bytes;

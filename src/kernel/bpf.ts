@@ -12,7 +12,7 @@
 import {
   BPF_BTF_GET_FD_BY_ID, BPF_BTF_GET_NEXT_ID, BPF_BTF_LOAD, BPF_ENABLE_STATS, BPF_MAP_CREATE, BPF_MAP_DELETE_ELEM,
   BPF_MAP_GET_NEXT_KEY, BPF_MAP_LOOKUP_ELEM, BPF_MAP_UPDATE_ELEM, BPF_OBJ_GET, BPF_OBJ_GET_INFO_BY_FD, BPF_OBJ_PIN,
-  BPF_PROG_LOAD, BPF_PROG_TEST_RUN, BPF_STATS_RUN_TIME, PROG_INFO_BYTES, btfInfoRequest, btfLoadAttr, enableStatsAttr, idAttr,
+  BPF_PROG_LOAD, BPF_PROG_TEST_RUN, BPF_STATS_RUN_TIME, PROG_INFO_BYTES, btfDataRequest, btfInfoBytes, btfInfoRequest, btfLoadAttr, enableStatsAttr, idAttr,
   mapCreateAttr, mapElementAttr, objectInfoAttr, objectPathAttr, programLoadAttr, readProgramInfo, readTestRun,
   testRunAttr, type ProgramInfo,
 } from '../ebpf/attr.js';
@@ -278,7 +278,27 @@ export class Bpf {
     return this.#call(BPF_ENABLE_STATS, enableStatsAttr(BPF_STATS_RUN_TIME), 'BPF_ENABLE_STATS', 'measure programs');
   }
 
-  /** Descriptor of the type information of a kernel module, or null when no such module is loaded. */
+  /**
+   * The type information of the kernel (`vmlinux`) or a module as the kernel holds it, or null when it holds none yet. Several
+   * times as fast as the file in /sys/kernel/btf, which is read in pages.
+   */
+  readTypes(name: string): Uint8Array | null {
+    const fd = this.openModuleTypes(name);
+    if (fd === null) return null;
+    try {
+      const ask = (data: Uint8Array): number => {
+        const info = btfDataRequest(this.#address(data), data.length);
+        this.#call(BPF_OBJ_GET_INFO_BY_FD, objectInfoAttr(fd, this.#address(info), info.length), 'BPF_OBJ_GET_INFO_BY_FD', 'read type information', info, data);
+        return btfInfoBytes(info);
+      };
+      const data = new Uint8Array(ask(new Uint8Array(0)));
+      return ask(data) === data.length ? data : null;
+    } finally {
+      this.close(fd);
+    }
+  }
+
+  /** Descriptor of the type information of a kernel module (or `vmlinux`), or null when no such module is loaded. */
   openModuleTypes(module: string): number | null {
     let id = 0;
     for (;;) {

@@ -2,7 +2,8 @@
  * The sockets of this machine: list the connected ones, end one.
  * The program that owns it sees ECONNABORTED; its peer gets a RST. Messages: `netlink/sock-diag.ts`.
  */
-import { type LocalSocket, destroySocket, dumpSockets, readSocket } from '../netlink/sock-diag.js';
+import { type LocalSocket, destroySocket, dumpSockets, dumpTcpSockets, readSocket } from '../netlink/sock-diag.js';
+import { IPPROTO_TCP } from '../wire/constants.js';
 import type { Libc } from './libc.js';
 import { NETLINK_SOCK_DIAG, NetlinkSocket } from './netlink-socket.js';
 
@@ -18,13 +19,22 @@ export class SocketTable {
   list(protocol: number): LocalSocket[] {
     const { socket } = this;
     const out: LocalSocket[] = [];
-    for (const version of [4, 6] as const) {
-      socket.writer.reset();
-      dumpSockets(socket.writer, version, protocol, socket.nextSequence());
+    const dump = (): void => {
       socket.dump(socket.writer, 'list the sockets of this machine', (bytes, at, end) => {
         const found = readSocket(bytes, at, end, protocol);
         if (found) out.push(found);
       });
+    };
+    socket.writer.reset();
+    if (protocol === IPPROTO_TCP) {
+      dumpTcpSockets(socket.writer, socket.nextSequence());
+      dump();
+      return out;
+    }
+    for (const version of [4, 6] as const) {
+      socket.writer.reset();
+      dumpSockets(socket.writer, version, protocol, socket.nextSequence());
+      dump();
     }
     return out;
   }

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { fromHex, toHex } from '../base/bytes.js';
 import { MessageWriter } from './message-writer.js';
 import { RouteDecoder, dumpAddresses, dumpLinks, getNeighbour, lookupRoute, solicitNeighbour } from './route.js';
-import { destroySocket, dumpSockets, readSocket } from './sock-diag.js';
+import { destroySocket, dumpSockets, dumpTcpSockets, readSocket } from './sock-diag.js';
 
 const hex = (...parts: string[]): string => parts.join('').replace(/ /g, '');
 const decoder = new RouteDecoder();
@@ -126,5 +126,10 @@ test('local sockets: list and destroy exactly one', () => {
     written((writer) => dumpSockets(writer, 6, 6, 9)).slice(0, 48),
     hex('48000000 1400 0103 09000000 00000000', '0a 06 00 00 ff0b0000'),
     'every state but LISTEN',
+  );
+  assert.equal(
+    written((writer) => dumpTcpSockets(writer, 9)),
+    hex('48000000 1200 0103 09000000 00000000', '02 00 00 00', '00000000'.repeat(12), 'ff0b0000 00000000'),
+    'both families at once',
   );
 });

@@ -7,6 +7,7 @@ import { u16, u32le } from '../base/bytes.js';
 import { NLMSG_HEADER_BYTES, NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST, messageType } from './message.js';
 import type { MessageWriter } from './message-writer.js';
 
+const TCPDIAG_GETSOCK = 18;
 const SOCK_DIAG_BY_FAMILY = 20;
 const SOCK_DESTROY = 21;
 const AF_INET = 2;
@@ -30,6 +31,18 @@ export interface LocalSocket {
   readonly state: number;
   /** Identifies the very socket, so that a successor of the same addresses is not hit: 8 bytes. */
   readonly cookie: Uint8Array;
+}
+
+/**
+ * Dump of all connected TCP sockets of both families, in the oldest form of the request (struct inet_diag_req): newer ones want a
+ * family, and the kernel walks its whole table for each (5 ms on a machine with much memory).
+ */
+export function dumpTcpSockets(writer: MessageWriter, sequence: number): void {
+  writer.begin(TCPDIAG_GETSOCK, NLM_F_REQUEST | NLM_F_DUMP, sequence);
+  // family, lengths of addresses, ext; struct inet_diag_sockid; states; dbs
+  writer.u8(AF_INET).u8(0).u8(0).u8(0);
+  for (let i = 0; i < 12; i++) writer.u32(0);
+  writer.u32(ALL_BUT_LISTENING).u32(0).end();
 }
 
 /** Dump of all connected sockets of one family and protocol (6 or 17). */
@@ -62,7 +75,8 @@ function request(writer: MessageWriter, ipVersion: 4 | 6, protocol: number, stat
 /** The socket in the message [at, end) of a dump of `protocol`; null when it is none. */
 export function readSocket(bytes: Uint8Array, at: number, end: number, protocol: number): LocalSocket | null {
   const bodyAt = at + NLMSG_HEADER_BYTES;
-  if (end - bodyAt < INET_DIAG_MSG_BYTES || messageType(bytes, at) !== SOCK_DIAG_BY_FAMILY) return null;
+  const type = messageType(bytes, at);
+  if (end - bodyAt < INET_DIAG_MSG_BYTES || (type !== SOCK_DIAG_BY_FAMILY && type !== TCPDIAG_GETSOCK)) return null;
   const family = bytes[bodyAt];
   if (family !== AF_INET && family !== AF_INET6) return null;
   const lengthBytes = family === AF_INET ? 4 : 16;

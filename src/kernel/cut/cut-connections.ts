@@ -105,6 +105,11 @@ export class CutEngine {
     return report;
   }
 
+  /** Opens now what `method` will need whatever is cut; what fails is said by `cut`. */
+  prepare(method: CutRequest['method']): void {
+    if (method === 'auto' || method === 'window') this.openWindows();
+  }
+
   openReceiver(): PacketReceiver {
     return (this.receiver ??= openReceiver());
   }

@@ -32,17 +32,17 @@ function unsupported(detail: string): SystemError {
 
 const searchBytes: ByteSearch = (bytes, text, from) => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).indexOf(text, from, 'latin1');
 
-function readTypes(): { types: Btf; isModule: boolean } {
-  const read = (path: string, base?: Btf): Btf => {
-    const types = readBtf(readFileSync(path), base, searchBytes);
+function readTypes(bpf: Bpf): { types: Btf; isModule: boolean } {
+  const read = (name: string, path: string, base?: Btf): Btf => {
+    const types = readBtf(bpf.readTypes(name) ?? readFileSync(path), base, searchBytes);
     if (typeof types === 'string') throw unsupported(types);
     return types;
   };
   try {
-    const base = read(VMLINUX_BTF);
+    const base = read('vmlinux', VMLINUX_BTF);
     // Where connection tracking is a module, its types are in a file of their own.
     if (windowProgram(base, 4).ok) return { types: base, isModule: false };
-    return { types: read(CONNTRACK_BTF, base), isModule: true };
+    return { types: read('nf_conntrack', CONNTRACK_BTF, base), isModule: true };
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') throw unsupported('this kernel publishes no BTF');
     throw error;
@@ -59,7 +59,7 @@ export class WindowReader {
   /** Reads the kernel's types and loads the program for one family, to know that it works. Throws SystemError. */
   constructor(libc?: Libc) {
     this.bpf = new Bpf(libc);
-    const { types, isModule } = readTypes();
+    const { types, isModule } = readTypes(this.bpf);
     this.types = types;
     this.moduleTypes = isModule ? this.bpf.openModuleTypes('nf_conntrack') : null;
     if (isModule && this.moduleTypes === null) throw unsupported('the types of nf_conntrack cannot be opened');
