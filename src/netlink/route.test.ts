@@ -129,7 +129,7 @@ test('local sockets: list and destroy exactly one', () => {
   );
   assert.equal(
     written((writer) => dumpTcpSockets(writer, 9)),
-    hex('48000000 1200 0103 09000000 00000000', '02 00 00 00', '00000000'.repeat(12), 'ff0b0000 00000000'),
+    hex('4c000000 1200 0103 09000000 00000000', '02 00 00 00', '00000000'.repeat(12), 'ff0b0000 00000000'),
     'both families at once',
   );
 });
