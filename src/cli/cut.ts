@@ -114,8 +114,8 @@ function explanations({ tracked, isForwarding, hasAges, hasCounters }: Discovery
     });
   } else if (tracked === 0) {
     out.push({
-      message: 'connection tracking sees no connection at all: it sleeps until a firewall rule needs it',
-      hint: 'wake it with iptables -A FORWARD -m conntrack --ctstate ESTABLISHED,RELATED -j ACCEPT',
+      message: 'connection tracking sees no connection at all',
+      hint: 'if some are open, it sleeps until a firewall rule needs it: wake it with iptables -A FORWARD -m conntrack --ctstate ESTABLISHED,RELATED -j ACCEPT',
     });
   }
   if (selection.ageMs && !hasAges) {

@@ -4,6 +4,7 @@
  * The child tells the parent when it stands, so that a start script sees failures: exit 0 means the wall is up.
  */
 import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { FtwallDaemon, FtwallStartError } from '../daemon/ftwall-daemon.js';
 import { FtwallLog } from '../daemon/ftwall-log.js';
 import { readInsideInterfaces } from '../daemon/own-network.js';
@@ -50,6 +51,7 @@ async function main(options: FtwallOptions): Promise<number> {
     return EXIT_NO_PRIVILEGE;
   }
   if (!resolved.isForeground && process.env[CHILD_VARIABLE] === undefined) return startInBackground();
+  for (const name of settings.interfaces) if (!existsSync(`/sys/class/net/${name}`)) say(`no interface is named ${name} now: nothing is contained behind it until there is one`);
   return run(resolved);
 }
 

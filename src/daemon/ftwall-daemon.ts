@@ -79,30 +79,34 @@ export class FtwallDaemon {
     this.wall = new Wall({ ...settings.wall, maxPeers: settings.maxPeers, isProtected });
     this.#gate = new Gate(this.wall);
     const stored = settings.storeFile === null ? '' : readStore(settings.storeFile);
-    if (settings.installsRules) this.#installSets();
-    this.#effects = new FtwallEffects(settings, log);
-    let opened: PacketQueue | null = null;
+    // Queues first: they tell whether another ftwall runs, whose rules and sets must not be touched then.
+    const buffer = settings.receiveBufferBytes;
+    // A ping that is lost is repeated by its client, one that passes has reached its peer. Anything else may rather pass than be lost.
+    this.#pings = new PacketQueue({
+      queues: [settings.queue],
+      copyRangeBytes: PING_RANGE_BYTES,
+      maxPackets: PING_QUEUE_PACKETS,
+      failOpen: false,
+      receiveBufferBytes: buffer ?? PING_BUFFER_BYTES,
+    });
+    let others: PacketQueue | null = null;
+    let effects: FtwallEffects | null = null;
     try {
-      this.#restore(stored);
-      const buffer = settings.receiveBufferBytes;
-      // A ping that is lost is repeated by its client, one that passes has reached its peer. Anything else may rather pass than be lost.
-      this.#pings = new PacketQueue({
-        queues: [settings.queue],
-        copyRangeBytes: PING_RANGE_BYTES,
-        maxPackets: PING_QUEUE_PACKETS,
-        failOpen: false,
-        receiveBufferBytes: buffer ?? PING_BUFFER_BYTES,
-      });
-      opened = this.#pings;
-      this.#others = new PacketQueue({
+      this.#others = others = new PacketQueue({
         queues: [settings.queue + 1],
         copyRangeBytes: COPY_RANGE_BYTES,
         ...(buffer === null ? {} : { receiveBufferBytes: buffer }),
       });
+      if (settings.installsRules) this.#installSets();
+      this.#effects = effects = openEffects(settings, log);
+      this.#restore(stored);
     } catch (error) {
-      opened?.close();
-      this.#effects.close();
-      if (settings.installsRules) removeRules(settings.interfaces);
+      this.#pings.close();
+      effects?.close();
+      if (others !== null) {
+        others.close();
+        if (settings.installsRules) removeRules(settings.interfaces);
+      }
       throw error;
     }
     for (const queue of [this.#pings, this.#others]) {
@@ -228,6 +232,15 @@ function removeSets(): void {
 export function removeRules(interfaces: readonly string[]): void {
   removeChains(interfaces);
   removeSets();
+}
+
+function openEffects(settings: FtwallSettings, log: FtwallLog): FtwallEffects {
+  try {
+    return new FtwallEffects(settings, log);
+  } catch (error) {
+    if (!(error instanceof Error) || (error as NodeJS.ErrnoException).path !== settings.storeFile) throw error;
+    throw new FtwallStartError(`cannot write the store file: ${error.message}`, 'make its folder, or look at its permissions');
+  }
 }
 
 function readStore(path: string): string {

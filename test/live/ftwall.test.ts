@@ -184,6 +184,8 @@ test('an old command line starts a daemon, which says when it cannot', options, 
     const busy = run('-s');
     assert.equal(busy.status, 1, busy.stderr);
     assert.match(busy.stderr, /queue 27/);
+    assert.match(lab.wall.must('iptables-save', ['-t', 'mangle']), /-i inside -j FTWALL/, 'the one that runs keeps its rules');
+    assert.match(lab.wall.must('ipset', ['list', '-n']), /ftwall-peers/);
     const pids = spawnSync('ip', ['netns', 'pids', lab.wall.namespace], { encoding: 'utf8' }).stdout.trim().split('\n').map(Number);
     for (const pid of pids) process.kill(pid, 'SIGTERM');
     await sleep(1500);
@@ -191,7 +193,8 @@ test('an old command line starts a daemon, which says when it cannot', options, 
 
     const unwritable = run('-s', '-f', '/proc/nowhere/store');
     assert.equal(unwritable.status, 1);
-    assert.match(unwritable.stderr, /store/);
+    assert.match(unwritable.stderr, /cannot write the store file: .*(make its folder, or look at its permissions)/);
+    assert.equal(lab.wall.must('ipset', ['list', '-n']).trim(), '', 'a failed start leaves no sets');
     assert.equal(run('-l', 'z').status, 2);
     assert.equal(run('--protect', '10.0.0.1/8').status, 2);
   }));
