@@ -15,13 +15,13 @@ export interface Look {
 
 const TOTAL_COLUMNS: readonly Column[] = [
   { title: 'PROTOCOL' },
-  { title: 'CATEGORY' },
+  { title: 'CATEGORY', spare: 1 },
   { title: 'FLOWS', align: 'right' },
   { title: 'CERTAIN', align: 'right' },
   { title: 'LIKELY', align: 'right' },
   { title: 'SUSPECTED', align: 'right' },
-  { title: 'PACKETS', align: 'right' },
-  { title: 'BYTES', align: 'right' },
+  { title: 'PACKETS', align: 'right', spare: 2 },
+  { title: 'BYTES', align: 'right', spare: 3 },
   { title: 'CLIENTS', align: 'right' },
 ];
 
@@ -29,13 +29,13 @@ const FLOW_COLUMNS: readonly Column[] = [
   { title: 'PROTOCOL' },
   { title: 'FEATURE' },
   { title: 'CONFIDENCE' },
-  { title: 'OVER' },
+  { title: 'OVER', spare: 4 },
   { title: 'INITIATOR' },
   { title: 'RESPONDER' },
-  { title: 'PACKETS', align: 'right' },
-  { title: 'BYTES', align: 'right' },
-  { title: 'AT', align: 'right' },
-  { title: 'WHY' },
+  { title: 'PACKETS', align: 'right', spare: 3 },
+  { title: 'BYTES', align: 'right', spare: 2 },
+  { title: 'AT', align: 'right', spare: 1 },
+  { title: 'WHY', spare: 5 },
 ];
 
 function confidenceText(confidence: Confidence, { colors }: Look): string {

@@ -1,13 +1,15 @@
 /**
- * Plain tables for terminals: columns as wide as their content, the last one cut to the
- * width of the terminal. No borders, so that the output can also be cut and sorted by
- * other programs.
+ * Plain tables for terminals: columns as wide as their content, fitted to the width of the
+ * terminal: the last column is cut first, then spare columns are left out, then the widest are
+ * cut. No borders, so that the output can also be cut and sorted by other programs.
  */
 import Table from 'cli-table3';
 
 export interface Column {
   readonly title: string;
   readonly align?: 'left' | 'right';
+  /** May be left out on narrow terminals: the lowest number first. */
+  readonly spare?: number;
 }
 
 const NO_BORDERS = {
@@ -23,27 +25,65 @@ function printedWidth(text: string): number {
   return text.replace(/\u001b\[[0-9;]*m/g, '').length;
 }
 
+/** Columns are not cut below this. */
+const LEAST_COLUMNS = 8;
+/** The last column, mostly prose, is of no use when it is shorter: while there are spare columns these go first. */
+const LEAST_PROSE_COLUMNS = 20;
+
+/** Printed width of a table with these columns: two blanks before each. */
+function sumOf(widths: readonly number[]): number {
+  return widths.reduce((sum, width) => sum + width + 2, 0);
+}
+
 /** Lines of a table, indented by two blanks. `widthColumns`: of the terminal; null does not cut. */
 export function tableText(columns: readonly Column[], rows: readonly (readonly string[])[], widthColumns: number | null): string {
-  const widths = columns.map((column, index) => Math.max(column.title.length, ...rows.map((row) => printedWidth(row[index] ?? ''))));
-  const last = columns.length - 1;
-  const others = widths.slice(0, last).reduce((sum, width) => sum + width + 2, 2);
-  if (widthColumns !== null && last >= 0) {
-    widths[last] = Math.max(8, Math.min(widths[last] ?? 8, widthColumns - others));
-  }
+  const natural = columns.map((column, index) => Math.max(column.title.length, ...rows.map((row) => printedWidth(row[index] ?? ''))));
+  const fitted = fit(columns, natural, widthColumns ?? Number.MAX_SAFE_INTEGER);
+  const shown = fitted.map(({ index }) => columns[index]!);
   const table = new Table({
     chars: NO_BORDERS,
     style: { 'padding-left': 0, 'padding-right': 0, head: [], border: [] },
-    head: columns.map((column) => column.title),
-    colAligns: columns.map((column) => column.align ?? 'left'),
-    colWidths: widths,
+    head: shown.map((column) => column.title),
+    colAligns: shown.map((column) => column.align ?? 'left'),
+    colWidths: fitted.map(({ width }) => width),
   });
-  table.push(...rows.map((row) => [...row]));
+  table.push(...rows.map((row) => fitted.map(({ index }) => row[index] ?? '')));
   return table
     .toString()
     .split('\n')
     .map((line) => `  ${line}`.trimEnd())
     .join('\n');
+}
+
+/** Which columns are shown, and how wide. */
+function fit(columns: readonly Column[], natural: readonly number[], widthColumns: number): { readonly index: number; width: number }[] {
+  let kept = natural.map((width, index) => ({ index, width }));
+  const excess = (): number => sumOf(kept.map(({ width }) => width)) - widthColumns;
+  const cutLast = (least: number): void => {
+    const last = kept.at(-1);
+    if (last && excess() > 0) last.width = Math.max(Math.min(last.width, least), last.width - excess());
+  };
+  const spare = columns.flatMap((column, index) => (column.spare === undefined ? [] : [{ index, order: column.spare }])).sort((a, b) => a.order - b.order);
+  cutLast(spare.length === 0 ? LEAST_COLUMNS : LEAST_PROSE_COLUMNS);
+  const left: { index: number; width: number }[] = [];
+  for (const { index } of spare) {
+    if (excess() <= 0) break;
+    left.push(...kept.filter((it) => it.index === index));
+    kept = kept.filter((it) => it.index !== index);
+  }
+  // Wide ones that went late make room for narrow ones that went before.
+  for (const it of left.reverse()) {
+    if (excess() + it.width + 2 <= 0) kept = [...kept, it].sort((a, b) => a.index - b.index);
+  }
+  while (excess() > 0) {
+    const widest = kept.reduce((a, b) => (b.width > a.width ? b : a));
+    if (widest.width <= LEAST_COLUMNS) break;
+    widest.width--;
+  }
+  // What a column that went leaves free is the last one's.
+  const last = kept.at(-1);
+  if (last && excess() < 0) last.width = Math.min(natural[last.index] ?? last.width, last.width - excess());
+  return kept;
 }
 
 /** 1,234,567. Not by toLocaleString: the first use of Intl takes 25 ms (bench/identify.ts). */

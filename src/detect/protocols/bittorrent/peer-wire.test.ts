@@ -33,6 +33,8 @@ test('messages at the beginning of a segment are recognised', () => {
     { name: 'request after part of a block', turns: [ask(UNALIGNED), answer(REQUEST)], expected: 'certain', options: MIDDLE },
     { name: 'second segment of a side', turns: [ask(UNALIGNED), ask(REQUEST)], expected: 'certain', options: MIDDLE },
     { name: 'three haves', turns: [ask(concat(HAVE, HAVE, HAVE))], expected: 'likely', options: MIDDLE },
+    { name: 'two haves', turns: [ask(concat(HAVE, HAVE))], expected: 'suspected', options: MIDDLE },
+    { name: 'port, upload_only', turns: [ask(fromHex('00000003 09 9fff 00000003 14 0300'))], expected: 'suspected', options: MIDDLE },
     { name: 'port, upload_only, interested', turns: [ask(concat(fromHex('00000003 09 9fff 00000003 14 0300'), INTERESTED))], expected: 'likely', options: MIDDLE },
     { name: 'unchoke and a metadata request', turns: [ask(concat(fromHex('00000001 01'), METADATA))], expected: 'certain', options: MIDDLE },
     { name: 'request and half of another', turns: [ask(concat(REQUEST, REQUEST.subarray(0, 9)))], expected: 'certain', options: MIDDLE },
@@ -48,7 +50,7 @@ test('other length-prefixed messages are not named', () => {
     peerWire,
     (
       [
-        ['two haves', concat(HAVE, HAVE)],
+        ['a have', HAVE],
         ['interested alone', INTERESTED],
         ['keep-alives', concat(KEEP_ALIVE, KEEP_ALIVE, KEEP_ALIVE)],
         ['zeros', new Uint8Array(64)],

@@ -41,6 +41,8 @@ const EXTENSION = match(
 );
 /* Heuristic: three messages in a row, two of them with an exact length. False positives: length-prefixed messages with the same few types and lengths. */
 const ROW = match('likely', 'row of BitTorrent messages with the lengths of their types');
+/* Heuristic: two messages with an exact length fill a segment. False positives as above, more often. */
+const PAIR = match('suspected', 'two BitTorrent messages with the lengths of their types');
 
 const BLOCK_BYTES = 0x4000;
 const MAX_BLOCK_BYTES = 0x2_0000;
@@ -99,7 +101,8 @@ function inspect(input: Inspection): Finding {
   }
   if (asks > 0) return ASKS;
   if (dictionaries > 0) return EXTENSION;
-  return messages >= MIN_MESSAGES && exact >= MIN_EXACT ? ROW : answer(input);
+  if (exact < MIN_EXACT) return answer(input);
+  return messages >= MIN_MESSAGES ? ROW : PAIR;
 }
 
 /** One bencoded dictionary with a key fills [at, end). */
