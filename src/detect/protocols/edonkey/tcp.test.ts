@@ -58,14 +58,19 @@ for (const [name, bytes, expected] of samples) {
   test(`eDonkey frame: ${name}`, () => assert.deepEqual(sampleProblems(frames, { name, turns: only(bytes), expected }), []));
 }
 
-test('a hello that a short snap length cuts is likely once its count of tags has come', () => {
+test('a hello that a short snap length cuts is likely once its user hash has come', () => {
   for (const whole of [hello(), helloAnswer(), login()]) {
-    const tagsEndAt = whole.indexOf(0x0e) - 5 + 16 + 4 + 2 + 4;
-    assert.equal(findingName(inspectSample(frames, only(whole.subarray(0, tagsEndAt - 1)))), 'more');
-    assert.equal(findingName(inspectSample(frames, only(whole.subarray(0, tagsEndAt)))), 'likely');
-    const unmarked = whole.slice(0, tagsEndAt);
-    unmarked[tagsEndAt - 10 - 16 + 5] = 0;
-    assert.equal(findingName(inspectSample(frames, only(unmarked))), 'more', 'a user hash without the mark of eMule');
+    const hashAt = whole.indexOf(0x0e) - 5;
+    assert.equal(findingName(inspectSample(frames, only(whole.subarray(0, hashAt + 15)))), 'more');
+    for (let end = hashAt + 16; end <= hashAt + 26; end++) {
+      assert.equal(findingName(inspectSample(frames, only(whole.subarray(0, end)))), 'likely', `${end} bytes`);
+      const unmarked = whole.slice(0, end);
+      unmarked[hashAt + 5] = 0;
+      assert.equal(findingName(inspectSample(frames, only(unmarked))), 'more', 'a user hash without the mark of eMule');
+    }
+    const manyTags = whole.slice(0, hashAt + 26);
+    manyTags[hashAt + 22] = 33;
+    assert.ok(['no', 'more'].includes(findingName(inspectSample(frames, only(manyTags)))), 'a count of tags that nobody sends');
   }
 });
 

@@ -34,8 +34,9 @@ const FRAMES = match('certain', 'eDonkey or eMule frames, each ending where the 
 const PROVEN_FRAME = match('certain', 'eDonkey or eMule frame whose body repeats its own length');
 const PACKED_FRAME = match('certain', 'eMule packed frame with a zlib stream');
 /**
- * Odds: marker, length below 4 KiB (2^-20), opcode, a tag count of 1 to 32 (2^-27) and the two bytes with which eMule and
- * its kin mark user hashes (2^-16); short snap lengths show no more, and a body that goes on is looked at further.
+ * Odds: marker (2^-6), length below 4 KiB (2^-20), opcode (2^-7) and the two bytes with which eMule and its kin mark
+ * user hashes (2^-16): 2^-49, and 2^-27 more with a tag count of 1 to 32 where it is there. Short snap lengths show no
+ * more, and a body that goes on is looked at further.
  */
 const CUT_HELLO = match('likely', 'beginning of an eDonkey hello: user hash with the marks of eMule, few tags');
 /** Odds: as above, one frame whose length is right for its opcode and ends with the data: 2^-40. */
@@ -50,10 +51,11 @@ function isCutHello(bytes: Uint8Array, marker: number, opcode: number, at: numbe
   return (opcode === HELLO || opcode === HELLO_ANSWER) && isMarkedHash(bytes, at, end);
 }
 
-/** User hash, id, port, count of tags. eMule writes 0E and 6F into bytes 5 and 14 of its hash. */
+/** User hash, id, port, count of tags as far as they are there. eMule writes 0E and 6F into bytes 5 and 14 of its hash. */
 function isMarkedHash(bytes: Uint8Array, at: number, end: number): boolean {
   const countAt = at + HASH_BYTES + 6;
-  if (countAt + 4 > end || u8(bytes, at + 5) !== 0x0e || u8(bytes, at + 14) !== 0x6f) return false;
+  if (at + HASH_BYTES > end || u8(bytes, at + 5) !== 0x0e || u8(bytes, at + 14) !== 0x6f) return false;
+  if (countAt + 4 > end) return true;
   const count = u32le(bytes, countAt);
   return count > 0 && count <= MAX_HELLO_TAGS;
 }
