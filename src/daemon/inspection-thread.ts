@@ -13,6 +13,7 @@ import { steadyMs } from './packet-path.js';
 const TURN_MS = 20;
 const REVIEW_MS = 200;
 const HOUSEKEEPING_MS = 5000;
+const ALIVE_MS = 1000;
 
 const port = parentPort;
 invariant(port !== null, 'started as a thread');
@@ -37,6 +38,8 @@ function obeyAll(): boolean {
 function run(): void {
   let turnAtMs = 0;
   let reviewAtMs = 0;
+  let toldPackets = -1;
+  let toldAtMs = 0;
   let housekeepingAtMs = steadyMs() + HOUSEKEEPING_MS;
   for (;;) {
     queue.turn(TURN_MS);
@@ -51,8 +54,15 @@ function run(): void {
     if (nowMs >= reviewAtMs) {
       reviewAtMs = nowMs + REVIEW_MS;
       inspection.review(nowMs, Date.now());
-      tell([...inspection.takeNews(), { kind: 'counters', counters: inspection.counters() }]);
-    } else tell(inspection.takeNews());
+      const counters = inspection.counters();
+      // Without packets, once a second: it shows that the thread lives.
+      if (counters.packets !== toldPackets || nowMs >= toldAtMs + ALIVE_MS) {
+        inspection.tell({ kind: 'counters', counters });
+        toldPackets = counters.packets;
+        toldAtMs = nowMs;
+      }
+    }
+    tell(inspection.takeNews());
   }
 }
 
@@ -60,4 +70,5 @@ queue.serve((packets, count) => inspection.receive(packets, count), { onRefused:
 tell([{ kind: 'ready' }]);
 run();
 inspection.finish();
-tell([...inspection.takeNews(), { kind: 'counters', counters: inspection.counters() }]);
+inspection.tell({ kind: 'counters', counters: inspection.counters() });
+tell(inspection.takeNews());

@@ -47,29 +47,30 @@ export class Inspection {
       onFinding: (flow, finding, verdict) => {
         this.#events.finding(flow, finding, verdict);
         this.#named.set(this.#ends(flow), flow);
-        this.#tell({ kind: 'flow', ends: this.#ends(flow), live: this.#events.live(flow, finding, null) });
+        this.tell({ kind: 'flow', ends: this.#ends(flow), live: this.#events.live(flow, finding, null) });
       },
       onVerdict: (flow, finding, verdict) => {
         this.#events.verdict(flow, finding, verdict);
-        if (finding) this.#tell({ kind: 'flow', ends: this.#ends(flow), live: this.#events.live(flow, finding, verdict) });
-        if (verdict.outcome === 'class' && verdict.rule !== null) this.#tell({ kind: 'class', rule: verdict.rule, client: this.#gate.address(flow, this.#gate.clientEnd(flow)) });
-        if (verdict.outcome === 'reject') this.#tell({ kind: 'cut', key: flowKey(this.#gate.identifier.table, flow) });
+        if (finding) this.tell({ kind: 'flow', ends: this.#ends(flow), live: this.#events.live(flow, finding, verdict) });
+        if (verdict.outcome === 'class' && verdict.rule !== null) this.tell({ kind: 'class', rule: verdict.rule, client: this.#gate.address(flow, this.#gate.clientEnd(flow)) });
+        if (verdict.outcome === 'reject') this.tell({ kind: 'cut', key: flowKey(this.#gate.identifier.table, flow) });
       },
       onFlowEnd: (flow, finding, reason, verdict) => {
         if (finding) this.#forget(this.#ends(flow));
         this.#events.ended(flow, finding, reason, verdict, this.#counted);
       },
-      onContain: (containment) => this.#tell({ kind: 'contain', containment }),
-      onThrown: (feature, error, isDisabled) => this.#tell({ kind: 'thrown', feature, stack: (error as Error).stack ?? String(error), isDisabled }),
+      onContain: (containment) => this.tell({ kind: 'contain', containment }),
+      onThrown: (feature, error, isDisabled) => this.tell({ kind: 'thrown', feature, stack: (error as Error).stack ?? String(error), isDisabled }),
     };
   }
 
   #forget(ends: string): void {
     this.#named.delete(ends);
-    this.#tell({ kind: 'gone', ends });
+    this.tell({ kind: 'gone', ends });
   }
 
-  #tell(news: News): void {
+  /** Adds to what `takeNews` gives. */
+  tell(news: News): void {
     this.#news.push(news);
   }
 
@@ -90,7 +91,7 @@ export class Inspection {
         if (order.rope.places.length > 0) this.#gate.setProtocols(protocolsOf(order.rope));
         this.#gate.setPolicy(order.policy);
         this.#path.setClasses(order.classes);
-        this.#tell({ kind: 'swapped' });
+        this.tell({ kind: 'swapped' });
         break;
       case 'judge':
         this.#gate.judgeAll(timeMs, wallMs, (flow, verdict) => this.#enforce(flow, this.#path.value(verdict), verdict.outcome));
@@ -112,8 +113,8 @@ export class Inspection {
 
   #enforce(flow: number, value: number, outcome: string): void {
     const key = flowKey(this.#gate.identifier.table, flow);
-    this.#tell({ kind: 'mark', key, value });
-    if (outcome === 'reject' || outcome === 'drop') this.#tell({ kind: 'cut', key });
+    this.tell({ kind: 'mark', key, value });
+    if (outcome === 'reject' || outcome === 'drop') this.tell({ kind: 'cut', key });
   }
 
   /** Judges a part of the flows anew. */

@@ -1,7 +1,7 @@
 /** Who moves how much, by client and protocol: findings joined to the kernel's counters. */
 import { addressText } from '../base/address.js';
 import type { LiveFlow, TopRow } from '../control/protocol.js';
-import type { ConntrackTable } from '../kernel/conntrack.js';
+import { ConntrackTable } from '../kernel/conntrack.js';
 import type { ConntrackEntry } from '../netlink/conntrack.js';
 import { countersOf } from './inspection-news.js';
 
@@ -27,4 +27,31 @@ export async function topRows(conntrack: ConntrackTable, find: (entry: Conntrack
     rows.set(key, row);
   });
   return [...rows.values()].sort((a, b) => b.bytes - a.bytes);
+}
+
+/** Lists in turns of the event loop; who asks meanwhile gets the same list. */
+export class TopListing {
+  readonly #find: (entry: ConntrackEntry) => LiveFlow | null;
+  #underWay: Promise<TopRow[]> | null = null;
+
+  constructor(find: (entry: ConntrackEntry) => LiveFlow | null) {
+    this.#find = find;
+  }
+
+  rows(): Promise<TopRow[]> {
+    this.#underWay ??= this.#list().finally(() => {
+      this.#underWay = null;
+    });
+    return this.#underWay;
+  }
+
+  async #list(): Promise<TopRow[]> {
+    // A socket of its own: others ask for connections meanwhile.
+    const conntrack = new ConntrackTable();
+    try {
+      return await topRows(conntrack, this.#find);
+    } finally {
+      conntrack.close();
+    }
+  }
 }

@@ -1,9 +1,13 @@
 /** A configuration on this machine: what the wall installs, and what a running wall can take over of another one. */
+import { randomBytes } from 'node:crypto';
 import type { Config } from '../config/load.js';
 import { type WallPlan, wallPlan } from '../enforce/plan.js';
 import { NftRules } from '../enforce/nft-rules.js';
 import type { RuleSet } from '../enforce/rule-set.js';
 import { WallRules } from '../enforce/wall-rules.js';
+import { sharedPeerMemory } from '../flow/peer-memory.js';
+import type { RopeSettings } from './inspection-news.js';
+import type { CommonSettings } from './inspectors.js';
 import { outsideInterfaces } from './interfaces.js';
 
 /** Outside interfaces are looked up when not named. */
@@ -18,6 +22,23 @@ export function rulesOf(config: Config): RuleSet {
   const { backend } = config.file.gateway;
   if (backend === 'nftables') return new NftRules();
   return new WallRules(backend === 'auto' ? 'iptables' : backend);
+}
+
+/** What inspection threads are started with. */
+export function settingsOf({ file, policy }: Config, { classes, field }: WallPlan, rope: RopeSettings): CommonSettings {
+  const { inside, max_flows, queues, peer_minutes } = file.gateway;
+  return {
+    policy,
+    classes,
+    field,
+    inside,
+    maxFlows: Math.ceil(max_flows / queues),
+    hashSeed: randomBytes(4).readInt32LE(),
+    peerAgeMs: peer_minutes * 60_000,
+    peers: sharedPeerMemory(),
+    eventTypes: new Set(file.events.types),
+    rope,
+  };
 }
 
 /** Settings of the gateway that a running wall keeps. */

@@ -6,21 +6,19 @@
  * Order of a start: everything that can fail without touching the network first, the queue next (its packets wait for
  * the reader), the rules last. Of a stop: the rules first, so that nothing is queued when the reader goes.
  */
-import { randomBytes } from 'node:crypto';
 import type { Config } from '../config/load.js';
 import type { LiveFlow, PeerList, Status, TopRow } from '../control/protocol.js';
 import { addressText } from '../base/address.js';
 import type { WallPlan } from '../enforce/plan.js';
 import { shapedInterfaces } from '../enforce/shaping.js';
 import type { RuleSet } from '../enforce/rule-set.js';
-import { sharedPeerMemory } from '../flow/peer-memory.js';
-import { ConntrackTable, type ConntrackEvents, watchConntrack } from '../kernel/conntrack.js';
+import { type ConntrackEvents, watchConntrack } from '../kernel/conntrack.js';
 import { PacketQueue } from '../kernel/nfqueue.js';
 import { watchRuleChanges } from '../kernel/rule-changes.js';
 import type { ConntrackEntry } from '../netlink/conntrack.js';
 import { ClientClasses } from './client-classes.js';
-import { type ConntrackFill, ConntrackRoom } from './conntrack-room.js';
 import { EventLog } from './event-log.js';
+import { FullnessReports } from './fullness-reports.js';
 import { type InspectionCounters, type News, type RopeSettings, countersOf, noCounters } from './inspection-news.js';
 import { Inspectors } from './inspectors.js';
 import { matchingInterfaces } from './interfaces.js';
@@ -30,8 +28,8 @@ import { steadyMs } from './packet-path.js';
 import { QueueOverruns } from './queue-overruns.js';
 import { newRopeSettings } from './rope-places.js';
 import { RuleWatch } from './rule-watch.js';
-import { topRows } from './top.js';
-import { needRestart, planOf, restartKept, rulesOf } from './wall-plan.js';
+import { TopListing } from './top.js';
+import { needRestart, planOf, restartKept, rulesOf, settingsOf } from './wall-plan.js';
 import { wallStatus } from './wall-status.js';
 
 /** What the wall says to people; pino has this form. */
@@ -70,13 +68,12 @@ export class Wall {
   #classes: ClientClasses;
   #watch: RuleWatch;
   readonly #overruns: QueueOverruns;
-  readonly #room = new ConntrackRoom((fill) => this.#tableIsFull(fill));
+  readonly #fullness: FullnessReports;
   /** Tells when somebody changes rules. */
   #changes: { close(): void } | null = null;
   /** How often rules of ours were missing. */
   #restored = 0;
-  /** The listing under way. */
-  #top: Promise<TopRow[]> | null = null;
+  readonly #top = new TopListing((entry) => this.#flows.find(entry)?.live ?? null);
 
   /** Opens the event file; touches nothing of the network. Throws when the file cannot be opened. */
   constructor(options: WallOptions) {
@@ -97,6 +94,7 @@ export class Wall {
       types: new Set(events.types),
       onTrouble: (message) => log.error({ component: 'events' }, message),
     });
+    this.#fullness = new FullnessReports(this.#overruns, gateway.mode, log, this.#eventLog);
     this.#classes = this.#newClasses();
     this.#watch = this.#newWatch();
   }
@@ -133,25 +131,11 @@ export class Wall {
   }
 
   #newInspectors(): Inspectors {
-    const { policy } = this.#config;
-    const { gateway, events } = this.#config.file;
-    const settings = {
-      policy,
-      classes: this.#plan.classes,
-      field: this.#plan.field,
-      inside: gateway.inside,
-      maxFlows: Math.ceil(gateway.max_flows / gateway.queues),
-      hashSeed: randomBytes(4).readInt32LE(),
-      peerAgeMs: gateway.peer_minutes * 60_000,
-      peers: sharedPeerMemory(),
-      eventTypes: new Set(events.types),
-      rope: this.#rope,
-    };
-    return new Inspectors(this.#queues, settings, {
+    return new Inspectors(this.#queues, settingsOf(this.#config, this.#plan, this.#rope), {
       onNews: (inspector, news) => this.#heard(inspector, news),
       onDeath: (inspector, error, isReplaced) => {
         this.#flows.deleteOf(inspector);
-        this.#log.error({ component: 'inspection', queue: gateway.first_queue + inspector, stack: error.stack }, `an inspection thread ended: ${error.message}${isReplaced ? '; another one takes its place' : ''}`);
+        this.#log.error({ component: 'inspection', queue: this.#config.file.gateway.first_queue + inspector, stack: error.stack }, `an inspection thread ended: ${error.message}${isReplaced ? '; another one takes its place' : ''}`);
         if (!isReplaced) this.#options.onFailure(error);
       },
     });
@@ -228,17 +212,7 @@ export class Wall {
     this.#inspectors?.endSilent();
     this.#kernel?.keepHouse();
     this.#watch.look();
-    this.#room.look();
-    const lost = this.#overruns.look();
-    if (lost === 0) return;
-    const action = this.#config.file.gateway.mode === 'open' ? 'allow' : 'drop';
-    this.#log.warn({ component: 'queue', packets: lost }, `the queue was full: packets ${action === 'allow' ? 'passed uninspected' : 'were dropped'}; give gateway.queues more cores`);
-    this.#eventLog.emit('stats', { overrun: { packets: lost }, verdict: { action, rule: null, why: 'queue-overrun' } });
-  }
-
-  #tableIsFull({ count, max }: ConntrackFill): void {
-    this.#log.warn({ component: 'conntrack', count, max, hint: `sysctl -w net.netfilter.nf_conntrack_max=${max * 2}` }, "the kernel's connection table is full: it drops new connections");
-    this.#eventLog.emit('stats', { conntrack: { count, max } });
+    this.#fullness.look();
   }
 
   /** Somebody removed rules of ours. */
@@ -328,20 +302,7 @@ export class Wall {
   }
 
   top(): Promise<TopRow[]> {
-    this.#top ??= this.#listTop().finally(() => {
-      this.#top = null;
-    });
-    return this.#top;
-  }
-
-  async #listTop(): Promise<TopRow[]> {
-    // A socket of its own: the table is read in turns, and others ask meanwhile.
-    const conntrack = new ConntrackTable();
-    try {
-      return await topRows(conntrack, (entry) => this.#flows.find(entry)?.live ?? null);
-    } finally {
-      conntrack.close();
-    }
+    return this.#top.rows();
   }
 
   async #tearDown(isLeftStanding = false): Promise<void> {

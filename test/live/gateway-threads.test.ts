@@ -4,6 +4,7 @@
  */
 import { describe, test } from 'node:test';
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import type { LiveFlow, Status, TopRow } from '../../src/control/protocol.js';
@@ -18,12 +19,17 @@ function queued(gate: Gateway): number[] {
   return gate.router.must('cat', ['/proc/net/netfilter/nfnetlink_queue']).trim().split('\n').map((line) => Number(line.trim().split(/\s+/)[7]));
 }
 
-/** Flows from many addresses of the client, so that both queues have some. */
-function fromManyAddresses(gate: Gateway): void {
-  const addresses = Array.from({ length: 16 }, (_, i) => `10.77.1.${100 + i}`);
+const ADDRESSES = 16;
+
+/** An exchange of datagrams from each of many addresses of the client, so that both queues have some. */
+async function fromManyAddresses(gate: Gateway): Promise<void> {
+  const addresses = Array.from({ length: ADDRESSES }, (_, i) => `10.77.1.${100 + i}`);
   gate.net.client.ip(...addresses.map((address) => `addr add ${address}/24 dev eth0`));
-  const script = 'import socket,sys\nfor a in sys.argv[1:]:\n s=socket.socket(socket.AF_INET,socket.SOCK_DGRAM); s.bind((a,0)); s.sendto(b"x"*40,("10.77.2.2",9999))';
-  gate.net.client.must('/usr/bin/python3', ['-c', script, ...addresses]);
+  const echo = 'import socket\ns=socket.socket(socket.AF_INET,socket.SOCK_DGRAM); s.bind(("10.77.2.2",9999)); print("ready",flush=True)\nwhile True: d,a=s.recvfrom(100); s.sendto(d,a)';
+  const echoing = gate.net.server.spawn('/usr/bin/python3', ['-c', echo]);
+  const say = 'import socket,sys,time\nfor a in sys.argv[1:]:\n s=socket.socket(socket.AF_INET,socket.SOCK_DGRAM); s.settimeout(5); s.bind((a,0))\n for i in range(3): s.sendto(b"x"*40,("10.77.2.2",9999)); s.recv(100)';
+  await once(echoing.stdout as NonNullable<typeof echoing.stdout>, 'data');
+  gate.net.client.must('/usr/bin/python3', ['-c', say, ...addresses]);
 }
 
 /** Starts the daemon with faults at hand; returns how to cause one ('' ends it). */
@@ -42,9 +48,11 @@ describe('inspection threads', { concurrency: 3 }, () => {
     const gate = gateway(t);
     gate.share(2 * MIB, 'http', TRACKER);
     await gate.up(WATCH, 'queues = 2');
-    const report = await gate.ordinaryTraffic();
-    fromManyAddresses(gate);
+    await fromManyAddresses(gate);
     assert.equal(queued(gate).length, 2);
+    await eventually('counted', 5, () => (gate.ask<Status>('status').packets >= 6 * ADDRESSES ? true : null));
+    assert.equal(gate.ask<Status>('status').flows, ADDRESSES, 'both directions of a flow come by one queue');
+    const report = await gate.ordinaryTraffic();
     assert.ok(queued(gate).every((packets) => packets > 0), `both queues: ${queued(gate).join(' ')}`);
     gate.peer('seed', { encryption: 'required', transport: 'both' });
     const leecher = gate.peer('leech', { encryption: 'required', transport: 'both' });
@@ -133,7 +141,7 @@ describe('inspection threads', { concurrency: 3 }, () => {
     cause('detector');
     gate.peer('seed');
     const leecher = gate.peer('leech', { direct: true });
-    await eventually('put to rest', 20, () => (gate.daemonWords.includes('a detector failed too often and is not asked any more') ? true : null));
+    await eventually('put to rest', 60, () => (gate.daemonWords.includes('a detector failed too often and is not asked any more') ? true : null));
     assert.match(gate.daemonWords, /"feature":"bittorrent\/.*injected: a detector fails/);
     await eventually('counted', 5, () => ((gate.ask<Status>('status').troubles['detector-threw'] ?? 0) > 2 ? true : null));
     await eventually('what nobody names passes', 30, () => (leecher.latest.done ? true : null));
@@ -150,7 +158,7 @@ describe('inspection threads', { concurrency: 3 }, () => {
     cause('detector');
     const seeder = gate.peer('seed');
     gate.peer('leech', { direct: true });
-    await eventually('counted', 20, () => ((gate.ask<Status>('status').troubles['detector-threw'] ?? 0) > 20 ? true : null));
+    await eventually('counted', 60, () => ((gate.ask<Status>('status').troubles['detector-threw'] ?? 0) > 20 ? true : null));
     await pause(4000);
     assert.doesNotMatch(gate.daemonWords, /is not asked any more/);
     cause('');
