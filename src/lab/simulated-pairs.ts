@@ -1,5 +1,5 @@
 /**
- * Networks whose programs are gone, by simulated peers across the gateway: Gnutella and FastTrack. Inside is
+ * Networks whose programs are gone, by simulated peers across the gateway: Gnutella, FastTrack and OpenNap. Inside is
  * who searches and downloads; outside who has the file.
  */
 import { createHash } from 'node:crypto';
@@ -9,11 +9,14 @@ import { type Exchange, FolderExchange } from './exchange.js';
 import type { KazaaReport } from './fasttrack-client.js';
 import { CLIENT, type Gateway, SERVER } from './gateway-lab.js';
 import type { GnutellaData } from './gnutella-peer.js';
+import type { OpenNapData } from './opennap-peer.js';
 
 /** The ultrapeer has an address of its own, so that a rule can let it pass and nothing else. */
 export const ULTRAPEER = '10.77.2.5';
 const GNUTELLA_PORT = 6346;
 const FASTTRACK_PORT = 1214;
+const OPENNAP_PORT = 8888;
+const OPENNAP_TRANSFER_PORT = 6699;
 
 /** RFC 4648 base 32 of a digest, as in `urn:sha1:`. */
 function base32(bytes: Uint8Array): string {
@@ -56,4 +59,16 @@ export async function startFastTrack(gate: Gateway, lengthBytes: number): Promis
     if (report.kind === 'downloaded') bytes = Math.max(bytes, report.contentBytes);
   });
   return { payloadBytes: () => bytes, isWhole: () => bytes === lengthBytes };
+}
+
+export async function startOpenNap(gate: Gateway, lengthBytes: number): Promise<Exchange> {
+  const files = new FolderExchange(gate, lengthBytes, true);
+  const { server, client } = gate.net;
+  const module = new URL('./opennap-peer.js', import.meta.url);
+  const shared = { server: { address: SERVER[4], port: OPENNAP_PORT }, sharer: { address: SERVER[4], port: OPENNAP_TRANSFER_PORT }, lengthBytes };
+  for (const role of ['server', 'sharer'] as const) {
+    await once(server.startWorker(module, { ...shared, role, file: gate.path('seed/data') } satisfies OpenNapData), 'message');
+  }
+  await once(client.startWorker(module, { ...shared, role: 'client', file: gate.path('leech/data') } satisfies OpenNapData), 'message');
+  return files;
 }

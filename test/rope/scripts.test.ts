@@ -3,16 +3,26 @@
  * captures exactly the flows that the identifier names for what they cover.
  */
 import assert from 'node:assert/strict';
-import { readdirSync, readFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { ascii, concat, u16 } from '../../src/base/bytes.js';
+import { CaptureReader } from '../../src/pcap/capture-reader.js';
+import { pcapHeader, pcapRecord } from '../../src/pcap/capture-writer.js';
 import type { Argument } from '../../src/rope/argument.js';
 import { INTERPRETER, JAVASCRIPT } from '../../src/rope/backends/back-end.js';
 import { EBPF } from '../../src/rope/backends/ebpf-vm.js';
 import { compileForKernel } from '../../src/rope/backends/ebpf.js';
 import { compile } from '../../src/rope/compile.js';
+import { isMatch } from '../../src/rope/ir.js';
 import { RunContext } from '../../src/rope/run-context.js';
 import { parseCaseFile } from '../../src/rope/testing/case-file.js';
+import { PacketInput } from '../../src/rope/packet.js';
+import { buildTcp } from '../../src/wire/build.js';
+import { TCP_SYN } from '../../src/wire/constants.js';
+import { LINKTYPE_RAW } from '../../src/wire/link-types.js';
+import { locateIp } from '../../src/wire/link.js';
 import { CAPTURES, NO_CAPTURES, capturesIn, identifyFile, labelledCaptures } from '../support/captures.js';
 import { flowName, loadScript, matchedFlows } from './script-flows.js';
 
@@ -113,6 +123,74 @@ test('scripts match the flows that the identifier names, and no others', (t) => 
   assert.deepEqual(differences([...labelledCaptures(CAPTURES), ...capturesIn(CAPTURES, 'programs')], counts), []);
   t.diagnostic([...counts].map(([name, count]) => `${name} ${count}`).join(', '));
   for (const name of ['bittorrent', 'gnutella', 'fasttrack', 'edonkey', 'directconnect']) assert.ok((counts.get(name) ?? 0) > 0, name);
+});
+
+test('opennap matches the packets that the identifier names, in its cases: the captures hold no OpenNAP', (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'p2pwall-opennap-'));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  const path = join(folder, 'packet.pcap');
+  const scripts = [loadScript('opennap')];
+  let named = 0;
+  const input = new PacketInput();
+  for (const { name, packets } of cases.filter(({ script }) => script === 'opennap')) {
+    for (const { bytes } of packets) {
+      input.load(bytes, 0, bytes.length);
+      const ports = { srcPort: u16(bytes, input.transportAt), dstPort: u16(bytes, input.transportAt + 2) };
+      // As on the wire: the connection opens, and the side that is asked for a file greets with '1'.
+      const opening = buildTcp({ src: '192.0.2.1', dst: '192.0.2.2', ...ports, flags: TCP_SYN, seq: 999 });
+      const greeting = buildTcp({ src: '192.0.2.2', dst: '192.0.2.1', srcPort: ports.dstPort, dstPort: ports.srcPort, payload: ascii('1') });
+      const payload = bytes.slice(input.dataAt, input.packetLength);
+      const data = input.hasTcp ? buildTcp({ src: '192.0.2.1', dst: '192.0.2.2', ...ports, seq: 1000, payload }) : bytes;
+      const frames = input.hasTcp ? [opening, ...(ports.dstPort === 6699 ? [greeting] : []), data] : [data];
+      writeFileSync(path, concat(pcapHeader({ linkType: LINKTYPE_RAW }), ...frames.map((frame) => pcapRecord({ bytes: frame, timeMs: 0 }))));
+      const findings = identifyFile(path).map(({ p2p }) => (p2p?.confidence === 'certain' ? `${p2p.protocol}/${p2p.feature}` : 'nothing certain'));
+      const isNamed = findings.some((finding) => COVERED.opennap?.all.includes(finding));
+      assert.equal((matchedFlows(path, scripts).get('opennap')?.size ?? 0) > 0, isNamed, `${name}: ${findings.join()}: ${Buffer.from(payload).toString('latin1')}`);
+      if (isNamed) named++;
+    }
+  }
+  assert.ok(named >= 4, `${named} packets`);
+});
+
+/** Sizes that the complete header lines of a response announce, by another way than the script's: regular expressions. */
+function announcedSizes(payload: string): number[] {
+  const head = /^HTTP\/1\.[01] \d+[^\n]*\n/.exec(payload);
+  if (head === null) return [];
+  const lines = payload.slice(head[0].length).match(/[^\n]*\n/g) ?? [];
+  const end = lines.findIndex((line) => /^[\r\n]/.test(line));
+  const sizes = lines.slice(0, end < 0 ? lines.length : end).map((line) => /^content-(?:length:[ \t]*|range:[^/\r\n]+\/)(\d+)/i.exec(line)?.[1]);
+  return sizes.flatMap((size) => (size === undefined ? [] : [Number(size)]));
+}
+
+test('contlen matches the responses that announce more, in all captures', (t) => {
+  if (CAPTURES === null) return t.skip(NO_CAPTURES);
+  const source = readFileSync(join(folder, 'contlen.rope'), 'utf8');
+  const counts: number[] = [];
+  for (const limit of [10_000, 1_000_000]) {
+    const args: Argument[] = [{ type: 'int', value: limit }];
+    const context = new RunContext();
+    const runner = JAVASCRIPT.prepare(compile(source, { args }), args, context);
+    assert.ok(typeof runner !== 'string');
+    let matched = 0;
+    for (const { id, path } of [...labelledCaptures(CAPTURES), ...capturesIn(CAPTURES, 'programs'), ...capturesIn(CAPTURES, 'negatives')]) {
+      const reader = new CaptureReader();
+      reader.feed(readFileSync(path));
+      reader.finish();
+      for (let number = 1; reader.next() === 'packet'; number++) {
+        const at = locateIp(reader.linkType, reader.bytes, reader.start, reader.end);
+        if (at < 0) continue;
+        const { packet } = context;
+        packet.load(reader.bytes, at, reader.end);
+        const isMatched = isMatch(runner.run());
+        const payload = Buffer.from(reader.bytes.subarray(at + packet.dataAt, at + packet.packetLength)).toString('latin1');
+        assert.equal(isMatched, announcedSizes(payload).some((size) => size > limit), `${id} packet ${number}: ${payload.slice(0, 300)}`);
+        if (isMatched) matched++;
+      }
+    }
+    counts.push(matched);
+  }
+  t.diagnostic(`responses of more than 10,000 bytes: ${counts[0]}, more than 1,000,000: ${counts[1]}`);
+  assert.ok(counts.every((count) => count > 0), counts.join(' '));
 });
 
 test('scripts match nothing in captures without P2P', (t) => {
