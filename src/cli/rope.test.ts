@@ -1,7 +1,7 @@
 /** The programs rope and ropec as users run them: exit statuses, outputs, files. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
@@ -169,4 +169,24 @@ test('scripts of the system directory must belong to root alone', (t) => {
   chmodSync(join(system, 'web.rp'), 0o644);
   chmodSync(system, 0o777);
   assert.match(read(), /others than root can write it/);
+  // A directory further up: whoever can write there can put another one in the place of ours.
+  chmodSync(system, 0o755);
+  const inner = join(system, 'rope.d', 'scripts');
+  mkdirSync(inner, { recursive: true });
+  renameSync(join(system, 'web.rp'), join(inner, 'web.rp'));
+  const readInner = (): string => {
+    const script = readScript('web', inner);
+    return 'message' in script ? script.message : script.name;
+  };
+  assert.equal(readInner(), 'web');
+  chmodSync(join(system, 'rope.d'), 0o777);
+  assert.match(readInner(), /rope\.d: refused: others than root can write it/);
+  chmodSync(join(system, 'rope.d'), 0o1777);
+  assert.equal(readInner(), 'web');
+  // A link leads out of the directory, to what somebody else can write.
+  put('theirs.rp', readFileSync(join(inner, 'web.rp')));
+  chmodSync(join(folder, 'theirs.rp'), 0o666);
+  rmSync(join(inner, 'web.rp'));
+  symlinkSync(join(folder, 'theirs.rp'), join(inner, 'web.rp'));
+  assert.match(readInner(), /others than root can write it/);
 });

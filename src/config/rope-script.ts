@@ -75,23 +75,32 @@ export function parseScript(bytes: Uint8Array, path: string): Script | ScriptFau
   return { name, path, source, compile: (options) => compile(source, { ...options, protocols: localProtocols() }) };
 }
 
+/** By its name, or by where its name leads: a link in either direction is as good as the file. */
 function isUnder(path: string, directory: string): boolean {
+  if (resolve(path).startsWith(`${resolve(directory)}/`)) return true;
   try {
-    return `${realpathSync(path)}/`.startsWith(`${realpathSync(directory)}/`);
+    return realpathSync(path).startsWith(`${realpathSync(directory)}/`);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return resolve(path).startsWith(`${directory}/`);
-    throw error;
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    return false;
   }
 }
 
-/** Why a file of the system directory must not be run, or null. */
+/** Why a file of the system directory must not be run, or null: whoever can write it, or a directory on the way to it, could change it. */
 function untrusted(path: string): ScriptFault | null {
-  for (const place of [path, dirname(path)]) {
+  return untrustedWay(resolve(path)) ?? untrustedWay(realpathSync(path));
+}
+
+function untrustedWay(path: string): ScriptFault | null {
+  const directory = dirname(path);
+  for (let place = path; ; place = dirname(place)) {
     const { uid, mode } = statSync(place);
     if (uid !== 0) return { message: `${place}: refused: it is owned by user ${uid}, not by root`, hint: `chown root ${place}` };
-    if ((mode & 0o022) !== 0) return { message: `${place}: refused: others than root can write it`, hint: `chmod go-w ${place}` };
+    // Further up, whoever may write can put another directory in the place of ours, unless the sticky bit forbids it.
+    const isProtected = place.length < directory.length && (mode & 0o1000) !== 0;
+    if ((mode & 0o022) !== 0 && !isProtected) return { message: `${place}: refused: others than root can write it`, hint: `chmod go-w ${place}` };
+    if (place === '/') return null;
   }
-  return null;
 }
 
 let protocols: ReadonlyMap<string, number> | null = null;

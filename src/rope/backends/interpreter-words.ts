@@ -4,7 +4,7 @@
  * Operands arrive in `args`, bottom to top, read and type-checked as `words.ts`
  * says. The record is exhaustive: a word without an entry does not compile.
  */
-import { CLASS_SETS, allInSet, specSet, type ClassWord } from '../classes.js';
+import { CLASS_SETS, allInSet, specSet } from '../classes.js';
 import type { Block } from '../code.js';
 import { GLOBAL_COUNT, HOTDROP, NO, OKAY, YES, type ArithFn, type DecodeForm, type Rel, type TimePart } from '../ir.js';
 import {
@@ -13,6 +13,7 @@ import {
 } from '../operations.js';
 import { hexdumpText } from '../hexdump.js';
 import { numberedRegister } from '../registers.js';
+import { ARITHMETIC_WORDS, BITWISE_WORDS, COMPARISON_WORDS, DECODE_WORDS, TIME_PART_WORDS, family } from '../word-families.js';
 import type { WordName } from '../words.js';
 import { dumpText, printText } from './interpreter-output.js';
 import { Ending, type Item, type Machine, type Ref, type Str, isTrue } from './machine.js';
@@ -121,10 +122,10 @@ function slice(bounds: (args: readonly Item[], length: number) => readonly [star
   };
 }
 
-function classTest(word: ClassWord): Run {
+function classTest(set: Uint8Array): Run {
   return (m, args) => {
     const s = str(args, 0);
-    m.pushInt(allInSet(CLASS_SETS[word], s.bytes, s.start, s.start + s.length) ? 1 : 0);
+    m.pushInt(allInSet(set, s.bytes, s.start, s.start + s.length) ? 1 : 0);
   };
 }
 
@@ -233,6 +234,12 @@ function tm(part: TimePart): Run {
 }
 
 const RUN: Readonly<Record<WordName, Run>> = {
+  ...family(ARITHMETIC_WORDS, (_, fn) => arithmetic(fn)),
+  ...family(BITWISE_WORDS, (_, fn) => bitwise(fn)),
+  ...family(COMPARISON_WORDS, (_, rel) => comparison(rel)),
+  ...family(CLASS_SETS, (_, set) => classTest(set)),
+  ...family(DECODE_WORDS, (_, form) => decode(form)),
+  ...family(TIME_PART_WORDS, (_, part) => tm(part)),
   get: (m, args) => m.push(m.read(ref(args, 0))),
   put: (m, args) => m.write(ref(args, 1), item(args, 0)),
   inc: addTo(1),
@@ -284,24 +291,8 @@ const RUN: Readonly<Record<WordName, Run>> = {
     throw new Ending(NO);
   },
   not: (m, args) => m.pushInt(isTrue(item(args, 0)) ? 0 : 1),
-  and: bitwise('and'),
-  or: bitwise('or'),
-  xor: bitwise('xor'),
-  add: arithmetic('add'),
-  sub: arithmetic('sub'),
-  mult: arithmetic('mult'),
-  div: arithmetic('div'),
-  mod: arithmetic('mod'),
   abs: (m, args) => m.pushInt(Math.abs(int(args, 0)) | 0),
   neg: (m, args) => m.pushInt(-int(args, 0) | 0),
-  lshift: arithmetic('lshift'),
-  rshift: arithmetic('rshift'),
-  gt: comparison('gt'),
-  lt: comparison('lt'),
-  ge: comparison('ge'),
-  le: comparison('le'),
-  eq: comparison('eq'),
-  ne: comparison('ne'),
   eqi: equalityIgnoringCase(true),
   nei: equalityIgnoringCase(false),
   dup: (m, args) => {
@@ -331,20 +322,6 @@ const RUN: Readonly<Record<WordName, Run>> = {
   left: slice((args) => [0, int(args, 1)]),
   right: slice((args, length) => [length - Math.max(int(args, 1), 0), Math.max(int(args, 1), 0)]),
   substr: slice((args) => [int(args, 1), int(args, 2)]),
-  isupper: classTest('isupper'),
-  islower: classTest('islower'),
-  isalpha: classTest('isalpha'),
-  isdigit: classTest('isdigit'),
-  isalnum: classTest('isalnum'),
-  isspace: classTest('isspace'),
-  iseoln: classTest('iseoln'),
-  iscntrl: classTest('iscntrl'),
-  isgraph: classTest('isgraph'),
-  isprint: classTest('isprint'),
-  ispunct: classTest('ispunct'),
-  isxdigit: classTest('isxdigit'),
-  isascii: classTest('isascii'),
-  isuri: classTest('isuri'),
   match: (m, args) => {
     const s = str(args, 0);
     m.pushInt(allInSet(specSet(copyOf(str(args, 1))), s.bytes, s.start, s.start + s.length) ? 1 : 0);
@@ -367,30 +344,14 @@ const RUN: Readonly<Record<WordName, Run>> = {
     if (!hasDigits(s.bytes, s.start, s.length)) m.fail('EBadNumber');
     m.pushInt(parseDecimal(s.bytes, s.start, s.length));
   },
-  ord: decode('u8'),
   chr: (m, args) => {
     m.takeArena(1);
     m.pushNew(Uint8Array.of(int(args, 0)));
   },
   ipv4_ntoa: format('ipv4'),
   mac_ntoa: format('mac'),
-  be16_to_int: decode('be16s'),
-  be16_to_uint: decode('be16u'),
-  be32_to_int: decode('be32'),
-  be32_to_uint: decode('be32'),
-  le16_to_int: decode('le16s'),
-  le16_to_uint: decode('le16u'),
-  le32_to_int: decode('le32'),
-  le32_to_uint: decode('le32'),
   localtime: makeTime(true),
   gmtime: makeTime(false),
-  tm_sec: tm('sec'),
-  tm_min: tm('min'),
-  tm_hour: tm('hour'),
-  tm_mday: tm('mday'),
-  tm_mon: tm('mon'),
-  tm_year: tm('year'),
-  tm_wday: tm('wday'),
   print: (m, args) => m.context.output({ kind: 'print', bytes: printText(args, false) }),
   println: (m, args) => m.context.output({ kind: 'print', bytes: printText(args, true) }),
   hexdump: (m, args) => m.context.output({ kind: 'hexdump', bytes: hexdumpText(str(args, 0).bytes, str(args, 0).start, str(args, 0).length) }),

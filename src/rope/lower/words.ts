@@ -6,6 +6,8 @@
  * word without an entry does not compile.
  */
 import { NO, OFFSET_SLOT, YES, type PrintPart } from '../ir.js';
+import { CLASS_SETS } from '../classes.js';
+import { ARITHMETIC_WORDS, BITWISE_WORDS, COMPARISON_WORDS, DECODE_WORDS, TIME_PART_WORDS, family } from '../word-families.js';
 import type { WordName } from '../words.js';
 import { lowerEval, lowerExpectOne, lowerIf, lowerLoop, lowerRepeat, lowerTakeWhile } from './control.js';
 import { assertThat, end, noteExit } from './endings.js';
@@ -41,6 +43,12 @@ function branch(l: Lowering, args: readonly Value[], wanted: boolean, thenIndex:
 }
 
 const LOWER: Readonly<Record<WordName, Lower>> = {
+  ...family(ARITHMETIC_WORDS, (_, fn) => arithmetic(fn)),
+  ...family(BITWISE_WORDS, (_, fn) => bitwise(fn)),
+  ...family(COMPARISON_WORDS, (_, rel) => comparison(rel)),
+  ...family(CLASS_SETS, (word) => classTest(word)),
+  ...family(DECODE_WORDS, (word, form) => decode(word, form)),
+  ...family(TIME_PART_WORDS, (word, part) => tm(word, part)),
   get: (l, args) => {
     const value = readRegister(l, ref(args, 0));
     if (value.type === 'int') l.pushInt(value.int);
@@ -73,28 +81,12 @@ const LOWER: Readonly<Record<WordName, Lower>> = {
   assert: (l, args) => assertThat(l, truth(l, scalar(args, 0))),
   expect_one: (l, args) => lowerExpectOne(l, args.map((_, i) => block(args, i))),
   not: (l, args) => pushTest(l, negate(truth(l, scalar(args, 0)))),
-  and: bitwise('and'),
-  or: bitwise('or'),
-  xor: bitwise('xor'),
-  add: arithmetic('add'),
-  sub: arithmetic('sub'),
-  mult: arithmetic('mult'),
-  div: arithmetic('div'),
-  mod: arithmetic('mod'),
   abs: (l, args) => {
     const a = int(args, 0);
     if (a.kind === 'const') l.pushInt(constant(Math.abs(a.value) | 0));
     else l.pushComputedInt((dst) => ({ op: 'abs', dst, a }));
   },
   neg: (l, args) => l.pushInt(binary(l, 'sub', constant(0), int(args, 0))),
-  lshift: arithmetic('lshift'),
-  rshift: arithmetic('rshift'),
-  gt: comparison('gt'),
-  lt: comparison('lt'),
-  ge: comparison('ge'),
-  le: comparison('le'),
-  eq: comparison('eq'),
-  ne: comparison('ne'),
   eqi: comparison('eq', true),
   nei: comparison('ne', true),
   dup: (l, args) => {
@@ -117,20 +109,6 @@ const LOWER: Readonly<Record<WordName, Lower>> = {
   left: (l, args) => pushSlice(l, str(args, 0), constant(0), int(args, 1)),
   right,
   substr: (l, args) => pushSlice(l, str(args, 0), int(args, 1), int(args, 2)),
-  isupper: classTest('isupper'),
-  islower: classTest('islower'),
-  isalpha: classTest('isalpha'),
-  isdigit: classTest('isdigit'),
-  isalnum: classTest('isalnum'),
-  isspace: classTest('isspace'),
-  iseoln: classTest('iseoln'),
-  iscntrl: classTest('iscntrl'),
-  isgraph: classTest('isgraph'),
-  isprint: classTest('isprint'),
-  ispunct: classTest('ispunct'),
-  isxdigit: classTest('isxdigit'),
-  isascii: classTest('isascii'),
-  isuri: classTest('isuri'),
   match,
   lift: take('short'),
   expect: take('no'),
@@ -144,7 +122,6 @@ const LOWER: Readonly<Record<WordName, Lower>> = {
   expecti_str: expectStr(true),
   move: (l, args) => l.emit({ op: 'arith', fn: 'add', dst: OFFSET_SLOT, a: slot(OFFSET_SLOT), b: int(args, 0) }),
   atoi,
-  ord: decode('ord', 'u8'),
   chr: (l, args) => {
     const of = int(args, 0);
     noteExit(l);
@@ -152,23 +129,8 @@ const LOWER: Readonly<Record<WordName, Lower>> = {
   },
   ipv4_ntoa: format('ipv4_ntoa', 'ipv4'),
   mac_ntoa: format('mac_ntoa', 'mac'),
-  be16_to_int: decode('be16_to_int', 'be16s'),
-  be16_to_uint: decode('be16_to_uint', 'be16u'),
-  be32_to_int: decode('be32_to_int', 'be32'),
-  be32_to_uint: decode('be32_to_uint', 'be32'),
-  le16_to_int: decode('le16_to_int', 'le16s'),
-  le16_to_uint: decode('le16_to_uint', 'le16u'),
-  le32_to_int: decode('le32_to_int', 'le32'),
-  le32_to_uint: decode('le32_to_uint', 'le32'),
   localtime: makeTime('local'),
   gmtime: makeTime('utc'),
-  tm_sec: tm('tm_sec', 'sec'),
-  tm_min: tm('tm_min', 'min'),
-  tm_hour: tm('tm_hour', 'hour'),
-  tm_mday: tm('tm_mday', 'mday'),
-  tm_mon: tm('tm_mon', 'mon'),
-  tm_year: tm('tm_year', 'year'),
-  tm_wday: tm('tm_wday', 'wday'),
   print: print(false),
   println: print(true),
   hexdump: (l, args) => l.emit({ op: 'hexdump', of: str(args, 0).str }),
