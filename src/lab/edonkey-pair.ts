@@ -76,8 +76,8 @@ export async function startEdonkey(gate: Gateway, lengthBytes: number, isObfusca
   const worker = host.startWorker(new URL('./edonkey-server.js', import.meta.url), { host: EDONKEY_SERVER, port: SERVER_PORT, isObfuscated } satisfies EdonkeyServerData);
   await once(worker, 'message');
   startAmule(gate, server, 'seed', SERVER[4], isObfuscated, []);
-  // The seeder's offer: aMule looks at its files first.
-  await once(worker, 'message', { signal: AbortSignal.timeout(60_000) });
+  // The offer: aMule hashes its files first, and tells a server of them after a minute when it was connected before.
+  await once(worker, 'message', { signal: AbortSignal.timeout(150_000) });
   const hash = md4(readFileSync(gate.path('seed/data'))).toUpperCase();
   startAmule(gate, client, 'leech', CLIENT[4], isObfuscated, [`ed2k://|file|data|${lengthBytes}|${hash}|/|sources,${SERVER[4]}:4662|/`]);
   return files;

@@ -18,7 +18,8 @@ export interface OrdinaryReport {
 export const ORDINARY_PORTS = { http: 80, tls: 443, ssh: 22, dns: 53, quic: 8443 } as const;
 const REPLY_BYTES = 20_000;
 const BANNER = 'SSH-2.0-OpenSSH_9.2p1 Debian-2\r\n';
-const PATIENCE_MS = 8000;
+/** Long: a machine that runs many labs at once may stand still for seconds. */
+const PATIENCE_MS = 20_000;
 
 /** What a server answers to `asked`: reproducible, incompressible. */
 function reply(asked: Buffer, lengthBytes: number): Buffer {

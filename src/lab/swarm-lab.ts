@@ -44,6 +44,8 @@ export function discoveryNetworks({ discovery, addressing }: SwarmSettings): rea
       return [DHT_NETWORK];
     case 'lsd':
       return [`${LOCAL_GROUP}/32`];
+    case 'none':
+      return [];
     default:
       return [addressing === 'ipv6' ? `${TRACKER_6}/128` : `${TRACKER}/32`];
   }
@@ -68,7 +70,7 @@ export class SwarmLab implements Exchange {
     const { gate } = this;
     const { discovery, addressing } = this.#settings;
     const host = addressing === 'ipv6' ? `[${TRACKER_6}]` : TRACKER;
-    const announce = { http: `http://${host}:${TRACKER_PORT}/announce`, udp: `udp://${host}:${TRACKER_PORT}`, dht: '', lsd: '' }[discovery];
+    const announce = { http: `http://${host}:${TRACKER_PORT}/announce`, udp: `udp://${host}:${TRACKER_PORT}`, dht: '', lsd: '', none: '' }[discovery];
     const script = [
       'import libtorrent as lt,sys',
       'fs=lt.file_storage(); lt.add_files(fs,sys.argv[1])',
@@ -88,6 +90,7 @@ export class SwarmLab implements Exchange {
     const { gate } = this;
     const { server, router } = gate.net;
     const { discovery, addressing } = this.#settings;
+    if (discovery === 'none') return;
     if (discovery === 'lsd') {
       // libtorrent hears only announcements from its own network: one network of two segments, joined by proxy ARP.
       for (const [host, address] of [[gate.net.client, CLIENT[4]], [server, SERVER[4]]] as const) {
@@ -106,7 +109,7 @@ export class SwarmLab implements Exchange {
       router.ip(`route add ${DHT_NETWORK} via 10.77.3.2`);
       await once(cloud.startWorker(new URL('./dht-cloud.js', import.meta.url), { addresses: DHT_NODES, port: DHT_PORT }), 'message');
     } else if (addressing === 'ipv6') {
-      server.ip(`addr add ${TRACKER_6}/64 dev eth0 nodad`);
+      server.ip(`addr add ${TRACKER_6}/64 dev eth0 nodad preferred_lft 0`);
       await once(server.startWorker(new URL('./torrent-tracker.js', import.meta.url), { host: TRACKER_6, port: TRACKER_PORT }), 'message');
     } else {
       server.ip(`addr add ${TRACKER}/24 dev eth0`);
@@ -136,6 +139,7 @@ export class SwarmLab implements Exchange {
       discovery,
       dhtNodes: discovery === 'dht' ? DHT_NODES : [],
       dhtPort: DHT_PORT,
+      other: where === 'inside' ? [SERVER[version], PORTS.outside] : [CLIENT[version], PORTS.inside],
       seconds: LIFE_SECONDS,
     });
   }

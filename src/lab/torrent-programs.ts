@@ -16,7 +16,8 @@ const TORRENT_PEER = join(dirname(fileURLToPath(import.meta.url)), '..', '..', '
 export type TorrentProgram = 'libtorrent' | 'aria2' | 'transmission' | 'rtorrent' | 'qbittorrent';
 export type Encryption = 'off' | 'any' | 'required';
 export type Transport = 'tcp' | 'utp' | 'both';
-export type Discovery = 'http' | 'udp' | 'dht' | 'lsd';
+/** `none`: the leecher is given the seeder's address; libtorrent only. */
+export type Discovery = 'http' | 'udp' | 'dht' | 'lsd' | 'none';
 
 /** Executable and Debian package of each program. */
 export const TORRENT_PACKAGES: Readonly<Record<TorrentProgram, readonly [string, string]>> = {
@@ -44,6 +45,8 @@ export interface TorrentTask {
   /** Nodes of the DHT to begin with. */
   readonly dhtNodes: readonly string[];
   readonly dhtPort: number;
+  /** Where the other program is, for `discovery: 'none'`. */
+  readonly other?: readonly [string, number];
   readonly seconds: number;
 }
 
@@ -79,6 +82,7 @@ function libtorrent(task: TorrentTask): TorrentRun {
     // One is enough, and nodes to begin with never enter its table.
     dht: discovery === 'dht' ? [`${task.dhtNodes[0]}:${task.dhtPort}`] : [],
     lsd: discovery === 'lsd',
+    peers: discovery === 'none' && role === 'leech' && task.other ? [task.other] : [],
     seconds: task.seconds,
   };
   const child = task.host.spawn(PYTHON, [TORRENT_PEER, JSON.stringify(options)]);

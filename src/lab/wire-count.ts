@@ -9,8 +9,8 @@ export interface WireCount {
   /** Bytes as on an Ethernet without its checksum. */
   readonly bytes: number;
   readonly packets: number;
-  /** Packets with the DSCP that was asked for. */
-  readonly marked: number;
+  /** Bytes, counted in the same way, of packets with the DSCP that was asked for. */
+  readonly markedBytes: number;
 }
 
 const ETHERNET_HEADER_BYTES = 14;
@@ -45,17 +45,19 @@ export class WireCounter {
   }
 
   read(): WireCount {
-    let [bytes, packets, marked] = [0, 0, 0];
+    let [bytes, packets, markedBytes] = [0, 0, 0];
     for (const tool of this.#tools) {
       for (const line of this.#host.must(`${tool}-save`, ['-c', '-t', 'mangle']).split('\n')) {
         const found = new RegExp(`^\\[(\\d+):(\\d+)\\] -A ${CHAIN} (-m dscp|-p (?:tcp|udp)$)`).exec(line);
-        if (found?.[3] === '-m dscp') marked += Number(found[1]);
-        else if (found) {
+        if (!found) continue;
+        const length = Number(found[2]) + Number(found[1]) * ETHERNET_HEADER_BYTES;
+        if (found[3] === '-m dscp') markedBytes += length;
+        else {
           packets += Number(found[1]);
-          bytes += Number(found[2]) + Number(found[1]) * ETHERNET_HEADER_BYTES;
+          bytes += length;
         }
       }
     }
-    return { bytes, packets, marked };
+    return { bytes, packets, markedBytes };
   }
 }

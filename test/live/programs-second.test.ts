@@ -41,6 +41,7 @@ const ROWS: readonly Row[] = [
   { name: 'eiskaltdcpp and uhub (ADC), TLS between clients', protocol: 'directconnect', unavailable: directConnect, actions: TOLD, wholeWithinSeconds: 90, discoveryNetworks: [`${HUB}/32`], start: (gate, bytes) => startDirectConnect(gate, bytes, true) },
   // It asks its sources after 40 s at the earliest, and gives 10 to 23 kB/s.
   { name: 'aMule, in clear', protocol: 'edonkey', unavailable: amule, actions: TOLD, wholeWithinSeconds: 300, wholeBytes: 400_000, limitBitsPerSecond: 60_000, discoveryNetworks: [`${EDONKEY_SERVER}/32`], start: (gate, bytes) => startEdonkey(gate, bytes, false) },
+  { name: 'aMule, obfuscated between clients', protocol: 'edonkey', unavailable: amule, actions: TOLD, wholeWithinSeconds: 300, wholeBytes: 400_000, limitBitsPerSecond: 60_000, discoveryNetworks: [`${EDONKEY_SERVER}/32`], start: (gate, bytes) => startEdonkey(gate, bytes, true) },
   { name: 'Syncthing, TCP', protocol: 'syncthing', unavailable: syncthing, actions: KNOWN, wholeWithinSeconds: 60, start: (gate, bytes) => startSyncthing(gate, bytes, 'tcp') },
   { name: 'Syncthing, QUIC', protocol: 'syncthing', unavailable: syncthing, actions: KNOWN, wholeWithinSeconds: 60, start: (gate, bytes) => startSyncthing(gate, bytes, 'quic') },
   { name: 'Hyperswarm', protocol: 'hyperswarm', unavailable: npmProgramsUnavailable, actions: TOLD, wholeWithinSeconds: 60, discoveryNetworks: [HYPERDHT_NETWORK], start: startHyperswarm },
