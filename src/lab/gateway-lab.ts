@@ -60,6 +60,8 @@ export interface Progress {
 export class TorrentPeer {
   readonly process: ChildProcess;
   latest: Progress = { bytes: 0, done: false, peers: 0, uploaded: 0 };
+  /** It has told of its progress at least once. */
+  isRunning = false;
   words = '';
 
   constructor(process: ChildProcess) {
@@ -69,6 +71,7 @@ export class TorrentPeer {
       const lines = (pending + data.toString()).split('\n');
       pending = lines.pop() ?? '';
       for (const line of lines) if (line.startsWith('{')) this.latest = JSON.parse(line) as Progress;
+      this.isRunning ||= lines.length > 0;
     });
     process.stderr?.on('data', (data: Buffer) => {
       this.words += data.toString();

@@ -110,7 +110,8 @@ const EXCHANGES: Readonly<Record<string, Exchange>> = {
   http: (host) =>
     new Promise((resolve, reject) => {
       const asked = randomBytes(500);
-      const request = httpRequest({ host, port: ORDINARY_PORTS.http, method: 'POST', path: '/form', timeout: PATIENCE_MS }, (response) => {
+      // A connection of its own: a server closes idle ones after five seconds, in the face of a request that comes just then.
+      const request = httpRequest({ host, port: ORDINARY_PORTS.http, method: 'POST', path: '/form', timeout: PATIENCE_MS, agent: false }, (response) => {
         readExactly(response, REPLY_BYTES).then((got) => resolve(got.equals(reply(asked, REPLY_BYTES))), reject);
       });
       request.on('timeout', () => request.destroy(new Error('no answer')));

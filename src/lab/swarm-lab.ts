@@ -9,7 +9,7 @@
 import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { type Exchange, FolderExchange } from './exchange.js';
-import { CLIENT, type Gateway, PYTHON, SERVER, TRACKER } from './gateway-lab.js';
+import { CLIENT, type Gateway, PYTHON, SERVER, TRACKER, eventually, pause } from './gateway-lab.js';
 import type { LabHost } from './namespaces.js';
 import { type Discovery, type Encryption, type TorrentProgram, type TorrentRun, type Transport, startTorrentProgram } from './torrent-programs.js';
 
@@ -142,6 +142,18 @@ export class SwarmLab implements Exchange {
       other: where === 'inside' ? [SERVER[version], PORTS.outside] : [CLIENT[version], PORTS.inside],
       seconds: LIFE_SECONDS,
     });
+  }
+
+  /**
+   * Starts both, the leecher once the seeder had time to tell trackers and nodes of itself: some leechers ask only once in
+   * half an hour.
+   */
+  async startBoth(): Promise<void> {
+    this.start('seed');
+    const peer = this.#runs.seed?.peer;
+    if (peer) await eventually('the seeder runs', 60, () => (peer.isRunning ? true : null));
+    await pause(peer ? 1500 : 4000);
+    this.start('leech');
   }
 
   /** Payload bytes that were exchanged, as far as anybody tells: the programs, and what stands in the leecher's file. */

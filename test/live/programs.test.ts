@@ -94,8 +94,7 @@ function caseOf(row: Row): WallCase {
     async start(gate: Gateway, lengthBytes: number): Promise<Exchange> {
       const swarm = new SwarmLab(gate, settings, lengthBytes);
       await swarm.share();
-      swarm.start('seed');
-      swarm.start('leech');
+      await swarm.startBoth();
       return swarm;
     },
   };
