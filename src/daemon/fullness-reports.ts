@@ -2,7 +2,7 @@
 import { ConntrackRoom } from './conntrack-room.js';
 import type { EventLog } from './event-log.js';
 import type { QueueOverruns } from './queue-overruns.js';
-import type { Log } from './wall.js';
+import type { Log } from './log.js';
 
 export class FullnessReports {
   readonly #overruns: QueueOverruns;

@@ -21,6 +21,7 @@ import { EventLog } from './event-log.js';
 import { FullnessReports } from './fullness-reports.js';
 import { type InspectionCounters, type News, type RopeSettings, countersOf, noCounters } from './inspection-news.js';
 import { Inspectors } from './inspectors.js';
+import type { Log } from './log.js';
 import { matchingInterfaces } from './interfaces.js';
 import { KernelSide } from './kernel-side.js';
 import { LiveFlows } from './live-flows.js';
@@ -31,13 +32,6 @@ import { RuleWatch } from './rule-watch.js';
 import { TopListing } from './top.js';
 import { needRestart, planOf, restartKept, rulesOf, settingsOf } from './wall-plan.js';
 import { wallStatus } from './wall-status.js';
-
-/** What the wall says to people; pino has this form. */
-export interface Log {
-  info(details: object, message: string): void;
-  warn(details: object, message: string): void;
-  error(details: object, message: string): void;
-}
 
 export interface WallOptions {
   readonly config: Config;
