@@ -12,7 +12,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { fromHex } from '../src/base/bytes.js';
-import { readCapture } from '../src/cli/capture-input.js';
+import { readCapture } from '../src/cli/captures/capture-input.js';
 import { CaptureReader } from '../src/pcap/capture-reader.js';
 import { pcapHeader, pcapRecord, pcapngInterface, pcapngPacket, pcapngSection } from '../src/pcap/capture-writer.js';
 import { buildEthernet, buildTcp, buildUdp } from '../src/wire/build.js';

@@ -1,7 +1,7 @@
 /** The command line of `cutter`, as data: also what completions and man pages are generated from. */
 import { Command } from 'commander';
-import { type CutOptions, addCutOptions } from './cut-options.js';
-import { exitWith } from './run-command.js';
+import { type CutOptions, addCutOptions } from './cut/cut-options.js';
+import { exitWith } from './wall/run-command.js';
 import { version } from './version.js';
 
 export function cutterCommand(): Command {
@@ -24,7 +24,7 @@ Exit status: 0 all cut, 1 none matched, 2 usage, 3 some failed, 69 unavailable, 
     );
   return addCutOptions(command).action(async (words: string[], options: CutOptions, self: Command) => {
     if (words.length === 0 && !hasSelection(options)) self.help({ error: true });
-    const { cut } = await import('./cut.js');
+    const { cut } = await import('./cut/cut.js');
     exitWith(await cut('cutter', words, options));
   });
 }

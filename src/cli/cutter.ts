@@ -1,5 +1,5 @@
 /** `cutter`: cuts connections that pass through this router. */
 import { cutterCommand } from './cutter-command.js';
-import { runCommand } from './run-command.js';
+import { runCommand } from './wall/run-command.js';
 
 await runCommand(cutterCommand());

@@ -14,7 +14,7 @@ import { SystemError } from '../kernel/system-error.js';
 import { EXIT_FAILED, EXIT_NO_PRIVILEGE, EXIT_OK, EXIT_UNAVAILABLE, EXIT_USAGE } from './exit-codes.js';
 import { ftwallCommand } from './ftwall-command.js';
 import { type FtwallOptions, readConfig, type Resolved, resolveOptions } from './ftwall-options.js';
-import { runCommand } from './run-command.js';
+import { runCommand } from './wall/run-command.js';
 
 /** Status of a tool that is missing, as shells have it. */
 const NOT_INSTALLED = 127;

@@ -1,11 +1,11 @@
 /** The command tree of `p2pwall`, as data: also what completions and man pages are generated from. */
 import { Argument, Command } from 'commander';
-import { type CutOptions, addCutOptions } from './cut-options.js';
+import { type CutOptions, addCutOptions } from './cut/cut-options.js';
 import { SHELLS, type Shell, completionScript } from './completion.js';
-import { addIdentifyCommand } from './identify-command.js';
-import { exitWith, wholeNumber } from './run-command.js';
+import { addIdentifyCommand } from './captures/identify-command.js';
+import { exitWith, wholeNumber } from './wall/run-command.js';
 import { version } from './version.js';
-import { addWallCommands } from './wall-commands.js';
+import { addWallCommands } from './wall/wall-commands.js';
 
 export function p2pwallCommand(): Command {
   const program = new Command('p2pwall')
@@ -35,7 +35,7 @@ Exit status: 0 done, 1 an input could not be read, 2 usage, 69 unavailable, 77 n
     .option('--json', 'one JSON object for each flow')
     .option('--flows <N>', 'explain at most N flows when none is named', wholeNumber(0), 20)
     .action(async (capture: string, flow: string | undefined, options) => {
-      const { explain } = await import('./explain.js');
+      const { explain } = await import('./captures/explain.js');
       exitWith(await explain(capture, flow, options));
     });
   program
@@ -43,12 +43,12 @@ Exit status: 0 done, 1 an input could not be read, 2 usage, 69 unavailable, 77 n
     .description('list the protocols that can be recognised')
     .option('--json', 'one JSON object for each protocol')
     .action(async (options) => {
-      const { protocols } = await import('./protocols.js');
+      const { protocols } = await import('./captures/protocols.js');
       exitWith(protocols(options));
     });
   addCutOptions(program.command('cut').description('cut connections that pass through this router, at both ends (as cutter does)')).action(
     async (words: string[], options: CutOptions) => {
-      const { cut } = await import('./cut.js');
+      const { cut } = await import('./cut/cut.js');
       exitWith(await cut('p2pwall cut', words, options));
     },
   );

@@ -2,10 +2,10 @@
 import { Argument, Command, Option } from 'commander';
 import { REFERENCE_NAMES } from '../rope/reference.js';
 import { type CompletionHints, SHELLS, type Shell, completionScript } from './completion.js';
-import { BACK_ENDS } from './rope-back-ends.js';
-import { addKernelCommands } from './rope-kernel-command.js';
-import { addPushOptions, limitsOption } from './rope-options.js';
-import { exitWith, wholeNumber } from './run-command.js';
+import { BACK_ENDS } from './rope/back-ends.js';
+import { addKernelCommands } from './rope/kernel-command.js';
+import { addPushOptions, limitsOption } from './rope/options.js';
+import { exitWith, wholeNumber } from './wall/run-command.js';
 import { version } from './version.js';
 
 export const ROPE_COMPLETION: CompletionHints = { defaultCommand: 'run', choices: { words: REFERENCE_NAMES } };
@@ -40,7 +40,7 @@ Exit status of run, like grep: 0 a packet matched, 1 none did, 2 error.`,
     .argument('<FILE...>', 'files with cases, see docs/rope-tests.md')
     .option('-v, --verbose', 'also name the cases that pass')
     .action(async (files: string[], options) => {
-      const { ropeTest } = await import('./rope-test.js');
+      const { ropeTest } = await import('./rope/test-files.js');
       exitWith(ropeTest(files, options));
     });
   addKernelCommands(program);
@@ -65,7 +65,7 @@ function addRun(program: Command): void {
     .addOption(limitsOption());
   const pushes = addPushOptions(run);
   run.action(async (script: string, packets: string[], options) => {
-    const { ropeRun } = await import('./rope-run.js');
+    const { ropeRun } = await import('./rope/run.js');
     exitWith(await ropeRun(script, packets, options, pushes));
   });
 }
@@ -80,7 +80,7 @@ function addDebug(program: Command): void {
     .addOption(limitsOption());
   const pushes = addPushOptions(debug);
   debug.action(async (script: string, packets: string, options) => {
-    const { ropeDebug } = await import('./rope-debug.js');
+    const { ropeDebug } = await import('./rope/debug.js');
     exitWith(await ropeDebug(script, packets, options, pushes));
   });
 }
@@ -91,7 +91,7 @@ function addReference(program: Command): void {
     .description('explain words and predefined registers of the language; without a name list them all')
     .argument('[NAME...]', 'words and registers, these with or without $')
     .action(async (names: string[]) => {
-      const { ropeWords } = await import('./rope-words.js');
+      const { ropeWords } = await import('./rope/words.js');
       exitWith(ropeWords(names));
     });
   program

@@ -1,9 +1,9 @@
 /** The command of `ropec`, as data: also what completions and man pages are generated from. */
 import { Command, Option } from 'commander';
 import { SHELLS, type Shell, completionScript } from './completion.js';
-import { addPushOptions, limitsOption } from './rope-options.js';
-import { exitWith } from './run-command.js';
-import type { RopecOptions } from './ropec-compile.js';
+import { addPushOptions, limitsOption } from './rope/options.js';
+import { exitWith } from './wall/run-command.js';
+import type { RopecOptions } from './rope/compile.js';
 import { version } from './version.js';
 
 export function ropecCommand(): Command {
@@ -36,7 +36,7 @@ Exit status: 0 compiled, 1 errors in a script, 2 usage or an unreadable file.`,
       return;
     }
     if (paths.length === 0) command.error("error: missing required argument 'SCRIPT'");
-    const { ropec } = await import('./ropec-compile.js');
+    const { ropec } = await import('./rope/compile.js');
     exitWith(await ropec(paths, options, pushes));
   });
   return command;

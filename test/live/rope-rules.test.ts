@@ -13,7 +13,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { forEachPacket } from '../../src/cli/rope-packets.js';
+import { forEachPacket } from '../../src/cli/rope/packets.js';
 import { readScript } from '../../src/config/rope-script.js';
 import { labUnavailable, openRoutedLab, type LabHost, type RoutedLab } from '../../src/lab/namespaces.js';
 import type { Argument } from '../../src/rope/argument.js';

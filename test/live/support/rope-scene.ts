@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { forEachPacket } from '../../../src/cli/rope-packets.js';
+import { forEachPacket } from '../../../src/cli/rope/packets.js';
 import { readScript } from '../../../src/config/rope-script.js';
 import { Gateway } from '../../../src/lab/gateway-lab.js';
 import type { Argument } from '../../../src/rope/argument.js';

@@ -1,0 +1,45 @@
+import { test } from 'node:test';
+import assert from 'node:assert/strict';
+import { type Connection, connectionOfEntry, legsOf } from '../../cutter/connection.js';
+import { type RecordedName, recordedEntry } from '../../cutter/recorded-entries.js';
+import type { ConnectionResult, LegResult } from '../../kernel/cut/cut-connections.js';
+import { connectionJson, connectionText, listRow, resultJson, resultLine, summaryLine } from './cut-text.js';
+
+function connection(name: RecordedName): Connection {
+  const entry = recordedEntry(name);
+  return connectionOfEntry(entry, (entry.startedAtMs ?? 0) + 90_000, { tcp: { ESTABLISHED: 432000 }, udp: 30, udpStream: 120 });
+}
+
+function result(name: RecordedName, second: Partial<LegResult>): ConnectionResult {
+  const it = connection(name);
+  const [one, two] = legsOf(it);
+  const leg: LegResult = { to: one.to, outcome: 'closed', method: 'window', interfaceName: 'eth1', tries: 1, ms: 1.25, isClosed: true, reason: '' };
+  const legs = [leg, { ...leg, to: two.to, ...second }];
+  return { connection: it, legs, isCut: legs.every(({ isClosed }) => isClosed) };
+}
+
+test('a row shows both views of a translated connection, and only one of a plain one', () => {
+  assert.deepEqual(listRow(connection('masqueraded'), 1500), [
+    'tcp', '10.77.1.2:40443', '10.77.2.2:443', '10.77.2.1:40443 > 10.77.2.2:443', 'ESTABLISHED', '1m', '3s', '382 B', '1.5 kbit/s', '',
+  ]);
+  assert.deepEqual(listRow(connection('plainMarked'), null).slice(3), ['', 'ESTABLISHED', '1m', '3s', '382 B', '', '0x10']);
+  assert.equal(connectionText(connection('plainIpv6')), 'tcp [fd77:1::2]:40022 > [fd77:2::2]:22');
+});
+
+test('results: cut, cut after several tries, failed with the reason of each end', () => {
+  assert.equal(resultLine(result('masqueraded', {})), 'cut      tcp 10.77.1.2:40443 > 10.77.2.2:443  (window, 1.3 ms)');
+  assert.equal(resultLine(result('masqueraded', { tries: 3, ms: 20 })), 'cut      tcp 10.77.1.2:40443 > 10.77.2.2:443  (window, 20.0 ms, 3 tries)');
+  const failed = result('masqueraded', { outcome: 'failed', isClosed: false, reason: 'no route' });
+  assert.equal(resultLine(failed), 'FAILED   tcp 10.77.1.2:40443 > 10.77.2.2:443  10.77.1.2:40443 closed; 10.77.2.2:443 no route');
+  const report = { results: [result('masqueraded', {}), failed], cutMs: 12.4, prepareMs: 80, warnings: [] };
+  assert.equal(summaryLine(report), '1 connection cut, 1 failed in 12 ms (80 ms to get ready)');
+});
+
+test('JSON has stable names', () => {
+  const json = resultJson(result('bothNat', { outcome: 'alive', isClosed: false, reason: 'r', tries: 7 })) as { legs: object[] };
+  assert.deepEqual(json.legs[1], {
+    to: { ip: '10.77.2.2', port: 7000 }, outcome: 'alive', verified: false, method: 'window', iface: 'eth1', tries: 7, ms: 1.25, reason: 'r',
+  });
+  assert.equal(connectionJson(connection('masqueraded')).average_bps, 34);
+  assert.deepEqual(connectionJson(connection('bothNat')).reply, { src: { ip: '10.77.2.2', port: 7000 }, dst: { ip: '10.77.2.9', port: 30029 } });
+});

@@ -1,0 +1,197 @@
+/**
+ * `cutter` and `p2pwall cut`: find connections, show or cut them, say what became of
+ * each. What is cut is exactly what `--list` shows for the same words.
+ */
+import { createInterface } from 'node:readline/promises';
+import type { Problem } from '../../cutter/arguments.js';
+import type { Connection } from '../../cutter/connection.js';
+import { CutEngine, type ConnectionResult, type CutReport } from '../../kernel/cut/cut-connections.js';
+import { type Discovery, discover } from '../../kernel/cut/discover.js';
+import { type Passage, passages } from '../../kernel/cut/passages.js';
+import { measureRates } from '../../kernel/cut/rates.js';
+import { libc } from '../../kernel/libc.js';
+import { SystemError } from '../../kernel/system-error.js';
+import { tableText } from '../../report/table.js';
+import { lookUpNames } from './cut-names.js';
+import { p2pConnections } from './cut-p2p.js';
+import { type CutOptions, type CutPlan, planOf } from './cut-options.js';
+import { LIST_COLUMNS, connectionJson, listRow, planLine, resultJson, resultLine, summaryLine } from './cut-text.js';
+import { EXIT_FAILED, EXIT_NO_PRIVILEGE, EXIT_OK, EXIT_UNAVAILABLE, EXIT_USAGE } from '../exit-codes.js';
+import { Progress, terminalWidth } from '../terminal.js';
+
+/** Some connections could not be cut. */
+const EXIT_SOME_FAILED = 3;
+/** More than so many are asked about on a terminal. */
+const ASK_ABOVE = 20;
+
+/** Runs the command; `name` is how the user called it. Returns the exit status: 0 all cut, 1 none matched, 2 usage, 3 some failed, 69 unavailable, 77 no privilege. */
+export async function cut(name: string, words: readonly string[], options: CutOptions): Promise<number> {
+  const say = (text: string): void => {
+    process.stderr.write(`${name}: ${text}\n`);
+  };
+  const names = await lookUpNames(words, (host, addresses) => {
+    if (options.quiet !== true) say(`${host} is ${addresses.join(', ')}`);
+  });
+  const planned = planOf(words, options, names);
+  if ('problems' in planned) {
+    for (const { message, hint } of planned.problems) say(`${message} (${hint})`);
+    return EXIT_USAGE;
+  }
+  const engine = new CutEngine();
+  try {
+    // The last part of starting up: the FFI library, and the kernel program that knows sequence numbers.
+    libc();
+    if (!isListing(options)) engine.prepare(planned.plan.method);
+    return await carryOut(planned.plan, options, say, engine);
+  } catch (error) {
+    if (!(error instanceof SystemError)) throw error;
+    say(`${error.message}${error.hint === '' ? '' : ` (${error.hint})`}`);
+    return error.code === 'ERR_NOT_PERMITTED' ? EXIT_NO_PRIVILEGE : EXIT_UNAVAILABLE;
+  } finally {
+    engine.close();
+  }
+}
+
+const isListing = (options: CutOptions): boolean => options.list === true || options.dryRun === true;
+
+async function carryOut(plan: CutPlan, options: CutOptions, say: (text: string) => void, engine: CutEngine): Promise<number> {
+  const startupMs = performance.now();
+  const isP2p = options.p2p === undefined ? () => true : await p2pConnections(options.p2p, options.socket);
+  if (typeof isP2p !== 'function') {
+    say(`the wall cannot tell which connections are ${options.p2p ?? ''}: ${isP2p.message} (${isP2p.hint})`);
+    return isP2p.status;
+  }
+  const searchedAtMs = performance.now();
+  const discovery = discover(plan.selection);
+  const discoverMs = performance.now() - searchedAtMs;
+  if (discovery.keptOwnSession) say('your own SSH session matches; it is left alone');
+  const isShown = isListing(options);
+  const ways = plan.interfaces.length > 0 || options.dryRun === true ? passages(discovery.connections) : null;
+  const unknown = ways === null ? [] : plan.interfaces.filter((wanted) => !ways.interfaceNames.includes(wanted));
+  if (ways !== null && unknown.length > 0) {
+    say(`no interface is named ${unknown.join(' or ')} (there are ${ways.interfaceNames.join(', ')})`);
+    return EXIT_USAGE;
+  }
+  const isWanted = (passage: Passage | undefined): boolean =>
+    passage?.some((way) => way.interfaceName !== null && plan.interfaces.includes(way.interfaceName)) === true;
+  const connections = discovery.connections.filter(
+    (connection) => isP2p(connection) && (plan.interfaces.length === 0 || isWanted(ways?.of.get(connection))),
+  );
+  if (connections.length === 0) return noneMatched(discovery, plan, options, say);
+  if (isShown) {
+    show(connections, await measureRates(plan.selection, connections, searchedAtMs + discoverMs), options, ways?.of ?? null);
+    return EXIT_OK;
+  }
+  if (!(await isConfirmed(connections, options))) {
+    say('nothing was cut');
+    return EXIT_FAILED;
+  }
+  const progress = new Progress('cutting', (count) => `${count} connections`);
+  const report = await engine.cut({ ...plan, connections, onProgress: (done, total) => progress.update(done, total) });
+  progress.clear();
+  tell(report, options, say, { startupMs, discoverMs });
+  return report.results.every(({ isCut }) => isCut) ? EXIT_OK : EXIT_SOME_FAILED;
+}
+
+function noneMatched(discovery: Discovery, plan: CutPlan, options: CutOptions, say: (text: string) => void): number {
+  if (options.json === true) process.stdout.write(`${JSON.stringify({ type: 'summary', matched: 0 })}\n`);
+  if (discovery.tracked === null) {
+    say('this kernel has no connection tracking (load it: modprobe nf_conntrack_netlink)');
+    return EXIT_UNAVAILABLE;
+  }
+  say('no matching connections');
+  for (const { message, hint } of explanations(discovery, plan)) say(`${message} (${hint})`);
+  return EXIT_FAILED;
+}
+
+/** Why there may be none, for the commonest mistakes. */
+function explanations({ tracked, isForwarding, hasAges, hasCounters }: Discovery, { selection }: CutPlan): Problem[] {
+  const out: Problem[] = [];
+  if (!isForwarding) {
+    out.push({
+      message: 'this machine forwards no packets, so it sees only its own connections',
+      hint: 'run it on the router between the two ends; forwarding is switched on by sysctl -w net.ipv4.ip_forward=1',
+    });
+  } else if (tracked === 0) {
+    out.push({
+      message: 'connection tracking sees no connection at all',
+      hint: 'if some are open, it sleeps until a firewall rule needs it: wake it with iptables -A FORWARD -m conntrack --ctstate ESTABLISHED,RELATED -j ACCEPT',
+    });
+  }
+  if (selection.ageMs && !hasAges) {
+    out.push({ message: 'ages are not recorded', hint: 'sysctl -w net.netfilter.nf_conntrack_timestamp=1, for connections from then on' });
+  }
+  if (selection.bytes && !hasCounters) {
+    out.push({ message: 'bytes are not counted', hint: 'sysctl -w net.netfilter.nf_conntrack_acct=1, for connections from then on' });
+  }
+  return out;
+}
+
+function show(
+  connections: readonly Connection[],
+  rates: ReadonlyMap<Connection, number>,
+  options: CutOptions,
+  passageOf: ReadonlyMap<Connection, Passage> | null,
+): void {
+  const row = (connection: Connection): string[] => listRow(connection, rates.get(connection) ?? null);
+  if (options.json === true) {
+    const lines = connections.map((connection) => JSON.stringify({ type: 'connection', ...connectionJson(connection), rate_bps: rates.get(connection) ?? null }));
+    process.stdout.write(`${[...lines, JSON.stringify({ type: 'summary', matched: connections.length })].join('\n')}\n`);
+    return;
+  }
+  if (passageOf === null || options.dryRun !== true) {
+    process.stdout.write(`${tableText(LIST_COLUMNS, connections.map(row), terminalWidth(process.stdout))}\n`);
+  } else {
+    for (const connection of connections) {
+      const passage = passageOf.get(connection) ?? [];
+      const lines = passage.map(({ text }, i) => planLine(connection, i === 0 ? 0 : 1, text));
+      process.stdout.write(`${row(connection).filter((cell) => cell !== '').join('  ')}\n${lines.join('\n')}\n`);
+    }
+  }
+  process.stdout.write(`${connections.length} connection${connections.length === 1 ? '' : 's'} would be cut\n`);
+}
+
+async function isConfirmed(connections: readonly Connection[], options: CutOptions): Promise<boolean> {
+  const isOnTerminal = process.stdin.isTTY === true && process.stderr.isTTY === true;
+  if (connections.length <= ASK_ABOVE || options.yes === true || !isOnTerminal) return true;
+  const question = createInterface({ input: process.stdin, output: process.stderr });
+  try {
+    const answer = await question.question(`Cut ${connections.length} connections? [y/N] `);
+    return /^y(es)?$/i.test(answer.trim());
+  } finally {
+    question.close();
+  }
+}
+
+interface Times {
+  /** From the start of the process to the first thing done for the user. */
+  readonly startupMs: number;
+  readonly discoverMs: number;
+}
+
+function tell(report: CutReport, options: CutOptions, say: (text: string) => void, { startupMs, discoverMs }: Times): void {
+  for (const warning of report.warnings) say(warning);
+  const { results } = report;
+  if (options.json === true) {
+    const cutCount = results.filter(({ isCut }) => isCut).length;
+    const summary = {
+      type: 'summary',
+      matched: results.length,
+      cut: cutCount,
+      failed: results.length - cutCount,
+      started_at_ms: tenths(performance.timeOrigin),
+      startup_ms: tenths(startupMs),
+      discover_ms: tenths(discoverMs),
+      prepare_ms: tenths(report.prepareMs),
+      cut_ms: tenths(report.cutMs),
+    };
+    process.stdout.write(`${[...results.map(resultJson), summary].map((line) => JSON.stringify(line)).join('\n')}\n`);
+    return;
+  }
+  const isTold = ({ isCut }: ConnectionResult): boolean => options.quiet !== true || !isCut;
+  const lines = results.filter(isTold).map(resultLine);
+  if (lines.length > 0) process.stdout.write(`${lines.join('\n')}\n`);
+  if (options.quiet !== true) process.stdout.write(`${summaryLine(report)}\n`);
+}
+
+const tenths = (ms: number): number => Math.round(ms * 10) / 10;
