@@ -16,7 +16,9 @@ import { Gateway, SERVER, gatewayUnavailable, pause } from '../src/lab/gateway-l
 const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
 const ROUNDS = 3;
 const SECONDS = 3;
-const PING_ROUNDS = 3000;
+const PING_ROUNDS = 5000;
+/** New flows before measuring: a daemon that has run for a minute has compiled its hot functions. */
+const WARM_PINGS = 6000;
 const QUEUE = '4600';
 const FLOOD_PORT = '7200';
 /** Times that the queue is filled and emptied: before code is warm, and measured. */
@@ -133,8 +135,7 @@ async function besideC(bench: Bench, probe: string, reader: string): Promise<voi
       const [command, ...args] = sides[side];
       const child = await bench.started(command, ...args);
       bench.queueAll('-A');
-      // The first look warms the reader up.
-      gate.net.client.must(probe, ['ping', SERVER[4], '7000', '500']);
+      gate.net.client.must(probe, ['ping', SERVER[4], '7000', String(WARM_PINGS)]);
       const [half = 0, most = 0] = gate.net.client.must(probe, ['ping', SERVER[4], '7000', String(PING_ROUNDS)]).split(' ').map(Number);
       p50[side].push(half);
       p99[side].push(most);
