@@ -142,7 +142,7 @@ export interface Anchor {
  *   needs one of these literals (four letters or more, lower case) in the head of the HTTP message, or anywhere in
  *   the DNS message, in any letter case; without one the feature is not called: the answer is `NO`, or `MORE`
  *   while the head is not complete. Most features have such words, and most ordinary packets have none of them.
- * - `always`: every undecided flow; `because` says why no anchor is possible. Must be cheap:
+ * - `always`: every undecided flow whose bytes do not parse as one of the ordinary protocols; `because` says why no anchor is possible. Must be cheap:
  *   these features run on all ordinary traffic too.
  */
 export type Trigger =

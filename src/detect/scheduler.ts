@@ -80,6 +80,9 @@ export class Scheduler {
         const state = anchorState(candidate.anchors, bytes, start, end);
         if (state === ANCHOR_FOUND) finding = this.#ask(candidate, input, hasDisabled);
         else finding = state === ANCHOR_PENDING && isStream ? MORE : NO;
+      } else if (input.hasFacet) {
+        // Without anchors, features look for random bytes and bare structure: not in what parsed as an everyday protocol (bench/identify.ts).
+        finding = NO;
       } else finding = this.#ask(candidate, input, hasDisabled);
       if (this.#onAnswer !== undefined) this.#onAnswer(candidate, finding);
       if (finding === NO) continue;
