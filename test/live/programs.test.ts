@@ -70,7 +70,6 @@ const ROWS: readonly Row[] = [
   // Through a string match in 61 s with RC4.
   { inside: 'qbittorrent', encryption: 'any', transport: 'tcp', addressing: 'masqueraded', seconds: 90, often: [], seldom: EVERY },
   { inside: 'qbittorrent', encryption: 'required', transport: 'utp', discovery: 'udp', seconds: 90, often: [], seldom: EVERY },
-  { inside: 'qbittorrent', encryption: 'any', transport: 'both', discovery: 'dht', seconds: 120, often: [], seldom: EVERY },
   { inside: 'qbittorrent', insideRole: 'seed', encryption: 'any', transport: 'both', addressing: 'ipv6', seconds: 120, often: [], seldom: EVERY },
 ];
 
