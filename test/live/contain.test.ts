@@ -7,7 +7,7 @@ import { describe, test, type TestContext } from 'node:test';
 import assert from 'node:assert/strict';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import type { PeerList } from '../../src/control/protocol.js';
 import { type TorrentProgram, startTorrentProgram } from '../../src/lab/torrent-programs.js';
@@ -17,8 +17,8 @@ const isAll = process.env.P2PWALL_TEST_ALL === '1';
 const live = { skip: gatewayUnavailable() ?? false };
 /** How long a contained program may try to find a way. */
 const SECONDS = isAll ? 90 : 15;
-/** Within which the slowest of them is done with nothing in its way. */
-const FREE_SECONDS = isAll ? 150 : 60;
+/** Within which the slowest of them is done with nothing in its way: peer exchange speaks once a minute. */
+const FREE_SECONDS = 150;
 const MIB = 1 << 20;
 const NODE_PORT = 7001;
 const LSD_GROUP = '239.192.152.143';
@@ -185,6 +185,9 @@ async function contained(t: TestContext, it: Case): Promise<void> {
   // The same program without the wall: so it was the wall that held it. Started anew, since programs wait ever longer between tries.
   assert.equal(await gate.end(), 0);
   leecher.process.kill('SIGKILL');
+  // In an empty folder: aria2 refuses to go on with a file whose state it lost.
+  rmSync(gate.path('leech'), { recursive: true });
+  mkdirSync(gate.path('leech'));
   const free = it.start(gate);
   await eventually('the download, without the wall', FREE_SECONDS, () => (free.isDone() ? true : null));
   assert.ok(gate.downloadedIsRight());

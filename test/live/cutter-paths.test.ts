@@ -85,6 +85,24 @@ for (const method of METHODS) {
     }
   });
 
+  test(`${method}: connections that are gone meanwhile count as cut, and do not hold up others`, { skip }, async (t) => {
+    const lab = new CutLab(t);
+    const { client, router, server } = lab.net;
+    const serverCrowd = await lab.crowd(server, { plain: idle('::', 22) });
+    const gone = await lab.crowd(client, { plain: idle(V4, 22, 3) });
+    const stay = await lab.crowd(client, { plain: idle(V4, 22, 2) });
+    const { discovery } = await lab.cut({ method, isListOnly: true });
+    assert.equal(discovery.connections.length, 5);
+    await gone.terminate();
+    await lab.reportsWhen(serverCrowd, (all) => all.plain?.open === 2);
+    const { report } = await lab.cut({ method, isStale: true, timeoutMs: 2000 });
+    assert.ok(report.results.length === 5 && report.results.every(({ isCut }) => isCut), JSON.stringify(report.results.map(({ legs }) => legs.map(({ outcome }) => outcome))));
+    assert.ok(report.cutMs < 1500, `${report.cutMs} ms`);
+    assertReset('client', await lab.reportsWhen(stay, isOver), { plain: 2 });
+    assert.equal((await lab.reportsWhen(serverCrowd, isOver)).plain?.open, 0);
+    assert.equal(router.must('conntrack', ['-C']).trim(), '0');
+  });
+
   test(`${method}: a host that is gone: the living end is cut, the other is named`, { skip }, async (t) => {
     const lab = new CutLab(t);
     const { client, router, server } = lab.net;
