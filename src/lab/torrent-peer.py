@@ -45,8 +45,9 @@ if o.get("dht"):
 if o.get("table"):
     # Not a bootstrap node: those are asked for nodes only and never enter the table.
     address, port = o["table"].split(":")
-    session.add_dht_node((address, int(port)))
-    time.sleep(1)
+    while time.time() < end and session.status().dht_nodes == 0:
+        session.add_dht_node((address, int(port)))
+        time.sleep(0.5)
 if "torrent" not in o and not o.get("magnet"):
     time.sleep(o.get("seconds", 60))
     sys.exit()
