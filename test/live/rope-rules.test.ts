@@ -245,6 +245,25 @@ test('hotdrop drops whatever the target, inversion inverts, rules survive being 
   }
 });
 
+test('the list tells the average time of a run while the kernel measures it', { skip }, async () => {
+  const cli = new RopeCli();
+  const net = openRoutedLab('p2pw-ebpf', { conntrack: false });
+  try {
+    cli.must('load', join(root, 'rope', 'bittorrent.rope'), '--name', 'bt');
+    net.router.must('iptables', ['-w', '-A', 'FORWARD', ...cli.match('bt')]);
+    const sender = 'import socket,time\ns=socket.socket(socket.AF_INET,socket.SOCK_DGRAM)\nfor i in range(200):\n  s.sendto(b"x"*500,("10.77.2.2",9999)); time.sleep(0.05)';
+    const child = net.client.spawn('/usr/bin/python3', ['-c', sender], { stdio: 'ignore' });
+    await sleep(500);
+    const { name, runs, average_ns: averageNs } = JSON.parse(cli.must('list', '--json', '--measure', '2')) as { name: string; runs: number; average_ns: number };
+    assert.equal(name, 'bt');
+    assert.ok(runs > 5 && averageNs > 20 && averageNs < 1_000_000, `${runs} runs of ${averageNs} ns`);
+    child.kill('SIGKILL');
+  } finally {
+    net.close();
+    cli.close();
+  }
+});
+
 test('a script beyond the kernel works through the queue', { skip }, async () => {
   const cli = new RopeCli();
   const net = openRoutedLab('p2pw-ebpf', { conntrack: false });
