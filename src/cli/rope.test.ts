@@ -86,7 +86,7 @@ test('arguments are pushed in the order of the command line', () => {
 });
 
 test('traces, dumps, profiles, JSON, output', () => {
-  assert.match(run('rope', ['--trace', 'web.rope', 'web.bin']).err, /2:11\s+80\s+offset 40\s+\[ \$tcp_dest \]/);
+  assert.match(run('rope', ['--trace', 'web.rope', 'web.bin']).err, / {4}2 \| \$tcp_dest 80 eq assert\n(.*\n)?.*2:11\s+80\s+offset 40\s+\[ \$tcp_dest \]/);
   assert.match(run('rope', ['--dump', 'web.rope', 'web.bin']).out, /max = 64, used = 0/);
   assert.match(run('rope', ['--profile', '-q', 'web.rope', 'both.pcap']).err, /ns for a packet \(2 packets\)\n.*\n +2 +8 {2}2: \$tcp_dest/);
   const lines = run('rope', ['--json', 'web.rope', 'both.pcap']).out.trim().split('\n').map((line) => JSON.parse(line));

@@ -16,7 +16,7 @@ import { type Push, limitsNamed, resolvePushes } from './options.js';
 import { forEachPacket } from './packets.js';
 import { utcOffsetSeconds } from './run.js';
 import { readScript } from '../../config/rope-script.js';
-import { itemText, traceLine } from './trace.js';
+import { itemText, sourceLine, traceLine } from './trace.js';
 
 const HELP = `s, Enter  one step            c         go on to the end or a breakpoint
 n         to the next line      b LINE    set or clear a breakpoint
@@ -98,6 +98,7 @@ class Debugger {
     this.#line = line;
     const stops = this.#mode === 'step' || (isNewLine && (this.#mode === 'line' || this.#breakpoints.has(line)));
     if (!stops || this.#isAtEnd) return;
+    if (isNewLine) process.stdout.write(`${sourceLine(this.#source, line, this.#paint)}\n`);
     process.stdout.write(`${traceLine(step, this.#source, machine, this.#paint)}\n`);
     while (!this.#command(machine));
   }

@@ -17,7 +17,7 @@ import { type Push, limitsNamed, resolvePushes } from './options.js';
 import { forEachPacket, type PacketSighting } from './packets.js';
 import { Profile } from './profile.js';
 import { type Script, readScript } from '../../config/rope-script.js';
-import { traceLine } from './trace.js';
+import { sourceLine, traceLine } from './trace.js';
 import { colorsFor } from '../terminal.js';
 
 export interface RunOptions {
@@ -77,9 +77,14 @@ function prepare(script: Script, compiled: Compiled, args: readonly Argument[], 
   const profile = options.profile === true ? new Profile(script.source) : null;
   if (options.backend === 'interpreter') {
     const paint = paintFor(process.stderr);
+    let shownLine = 0;
     const trace: Trace = (step, machine) => {
-      profile?.count(machine.program.spans[step.at]?.line ?? 0);
-      if (options.trace === true) process.stderr.write(`${traceLine(step, script.source, machine, paint)}\n`);
+      const line = machine.program.spans[step.at]?.line ?? 0;
+      profile?.count(line);
+      if (options.trace !== true) return;
+      if (line !== shownLine) process.stderr.write(`${sourceLine(script.source, line, paint)}\n`);
+      shownLine = line;
+      process.stderr.write(`${traceLine(step, script.source, machine, paint)}\n`);
     };
     const machine = makeInterpreter(compiled.program, context, limits, options.trace === true || profile !== null ? trace : null);
     return { context, runner: { run: () => machine.run(args) }, machine, profile };

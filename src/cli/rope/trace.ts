@@ -44,3 +44,8 @@ export function traceLine(step: Step, source: string, machine: Machine, paint: P
   const stack = machine.stack.map(itemText).join(' ');
   return `${paint.dim(place)}  ${paint.strong(stepText(step, source, machine).padEnd(20))} ${paint.dim(`offset ${String(machine.offset).padEnd(5)}`)} [ ${stack} ]`;
 }
+
+/** A line of the source with its number, above the steps on it. */
+export function sourceLine(source: string, line: number, paint: Paint): string {
+  return paint.strong(`${String(line).padStart(5)} | ${source.split('\n')[line - 1]?.trimEnd() ?? ''}`);
+}
