@@ -1,5 +1,5 @@
 /**
- * The conformance cases in live rules: each program that runs in the kernel in a rule of its own, all packets of all cases sent
+ * The conformance cases, and random programs, in live rules: each program that runs in the kernel in a rule of its own, all packets of all cases sent
  * over a cable into the namespace, one after the other. Each rule's counter must be what the interpreter says of the
  * same packets in the same order: a program meets every packet, not only its own.
  *
@@ -22,15 +22,18 @@ import { INTERPRETER } from '../../src/rope/backends/back-end.js';
 import { UTC_CLOCK } from '../../src/rope/backends/ebpf/state.js';
 import { compileForKernel } from '../../src/rope/backends/ebpf.js';
 import { type Compiled, compile } from '../../src/rope/compile.js';
-import { HOTDROP, isMatch } from '../../src/rope/ir.js';
+import type { Argument } from '../../src/rope/argument.js';
+import { DEFAULT_LIMITS, HOTDROP, type Limits, isMatch } from '../../src/rope/ir.js';
 import { RunContext } from '../../src/rope/run-context.js';
 import { type Case, parseCaseFile } from '../../src/rope/testing/case-file.js';
+import { Choices, generatePacket, generateProgram } from '../rope/generate.js';
 
 const root = join(import.meta.dirname, '../../..');
 const has = (program: string): boolean => spawnSync(program, ['--version']).error === undefined;
 const skip = labUnavailable() ?? (has('iptables') ? false : 'needs iptables');
 /** Of the cable; longer packets would be fragments. */
 const MTU = 1500;
+const RANDOM_PROGRAMS = process.env.P2PWALL_TEST_ALL === '1' ? 150 : 50;
 
 const inFolder = (folder: string): string[] => readdirSync(join(root, folder)).filter((name) => name.endsWith('.md')).map((name) => join(folder, name));
 
@@ -54,21 +57,28 @@ function isAccepted(bytes: Uint8Array): boolean {
 
 interface Program {
   readonly name: string;
+  /** Heading of the case, or the source. */
+  readonly label: string;
   readonly compiled: Compiled;
-  readonly testCase: Case;
+  readonly args: readonly Argument[];
+  readonly limits: Limits;
   readonly rope: LoadedRope;
 }
 
 /** Loads the program of a case; null when it is not for live rules. */
-function load(bpf: Bpf, name: string, testCase: Case): Program | null {
-  const { expect, script } = testCase;
-  const source = script === null ? testCase.source : readFileSync(join(root, 'rope', `${script}.rope`), 'utf8');
-  if (!expect.isStatic || expect.verdicts.length === 0 || /time|\$mark/.test(source)) return null;
-  const compiled = compile(source, { args: expect.args, limits: expect.limits });
+function loadCase(bpf: Bpf, name: string, { name: label, source, script, expect }: Case): Program | null {
+  if (!expect.isStatic || expect.verdicts.length === 0) return null;
+  const text = script === null ? source : readFileSync(join(root, 'rope', `${script}.rope`), 'utf8');
+  return load(bpf, name, label, text, expect.args, expect.limits);
+}
+
+function load(bpf: Bpf, name: string, label: string, source: string, args: readonly Argument[], limits: Limits): Program | null {
+  if (/time|\$mark/.test(source)) return null;
+  const compiled = compile(source, { args, limits });
   const result = compiled.ir && compileForKernel(compiled.ir);
   if (!result?.ok) return null;
   try {
-    return { name, compiled, testCase, rope: loadRope(bpf, 'rope-case', { match: result.program }, UTC_CLOCK) };
+    return { name, label, compiled, args, limits, rope: loadRope(bpf, 'rope-case', { match: result.program }, UTC_CLOCK) };
   } catch (error) {
     if (error instanceof RopeRejected) return null;
     throw error;
@@ -107,11 +117,27 @@ test('every conformance case in a live rule counts what the interpreter matches'
     for (const path of [...inFolder('test/rope'), ...inFolder('rope'), 'docs/rope.md']) {
       for (const testCase of parseCaseFile(readFileSync(join(root, path), 'utf8')).cases) {
         for (const { bytes } of testCase.packets) if (isAccepted(bytes)) packets.set(Buffer.from(bytes).toString('hex'), bytes);
-        const program = load(bpf, `case_${programs.length}`, testCase);
+        const program = loadCase(bpf, `case_${programs.length}`, testCase);
         if (program === null) continue;
         programs.push(program);
         bpf.pin(program.rope.match, join(bpffs, program.name));
       }
+    }
+    const cases = programs.length;
+    let seed = 20_261_122;
+    const random = (): number => {
+      seed = (Math.imul(seed, 1_664_525) + 1_013_904_223) >>> 0;
+      return seed >>> 8;
+    };
+    const choices = (): Choices => new Choices(Array.from({ length: 5 + (random() % 115) }, random));
+    for (let i = 0; i < RANDOM_PROGRAMS; i++) {
+      const source = generateProgram(choices());
+      const bytes = generatePacket(choices());
+      if (isAccepted(bytes)) packets.set(Buffer.from(bytes).toString('hex'), bytes);
+      const program = load(bpf, `case_${programs.length}`, source, source, [], DEFAULT_LIMITS);
+      if (program === null) continue;
+      programs.push(program);
+      bpf.pin(program.rope.match, join(bpffs, program.name));
     }
     const rules = ['*raw', ...programs.map(({ name }) => `-A PREROUTING -i inside -m bpf --object-pinned ${join(bpffs, name)}`), '-A PREROUTING -i inside -j DROP', 'COMMIT', ''].join('\n');
     for (const tool of ['iptables-restore', 'ip6tables-restore']) net.router.must(tool, ['-w'], rules);
@@ -128,9 +154,9 @@ test('every conformance case in a live rule counts what the interpreter matches'
     assert.equal((found.get('all') ?? 0) - before, packets.size, 'every packet came to the rules');
 
     const failed: string[] = [];
-    for (const { name, compiled, testCase } of programs) {
+    for (const { name, label, compiled, args, limits } of programs) {
       const context = new RunContext({ utcOffsetSeconds: () => 0 });
-      const runner = INTERPRETER.prepare(compiled, testCase.expect.args, context, testCase.expect.limits);
+      const runner = INTERPRETER.prepare(compiled, args, context, limits);
       assert.ok(typeof runner !== 'string');
       let matched = 0;
       for (const bytes of packets.values()) {
@@ -138,10 +164,10 @@ test('every conformance case in a live rule counts what the interpreter matches'
         const verdict = runner.run();
         if (isMatch(verdict) || verdict === HOTDROP) matched++;
       }
-      if (found.get(name) !== matched) failed.push(`${testCase.name}: the rule counted ${found.get(name)}, the interpreter ${matched}`);
+      if (found.get(name) !== matched) failed.push(`${label}: the rule counted ${found.get(name)}, the interpreter ${matched}`);
     }
     assert.deepEqual(failed, []);
-    t.diagnostic(`${programs.length} programs, each on ${packets.size} packets`);
+    t.diagnostic(`${cases} programs of cases and ${programs.length - cases} random ones, each on ${packets.size} packets`);
     assert.ok(programs.length > 150 && packets.size > 100, `${programs.length} programs, ${packets.size} packets`);
   } finally {
     for (const { rope } of programs) closeRope(bpf, rope);
