@@ -15,15 +15,19 @@ export interface Ran {
 export class RopeCli {
   readonly #directory = mkdtempSync(join(tmpdir(), 'p2pw-ebpf-'));
   readonly places: readonly string[];
+  readonly #command: readonly string[];
 
-  constructor() {
+  /** `laterSeconds`: the program believes that it is so much later (faketime). */
+  constructor(laterSeconds = 0) {
+    this.#command = laterSeconds === 0 ? [] : ['faketime', '-f', `+${laterSeconds}s`];
     // Mounted by `rope load`, outside of namespaces, so that it outlives each `ip netns exec`.
     mkdirSync(join(this.#directory, 'bpf'));
     this.places = ['--bpffs', join(this.#directory, 'bpf'), '--run', join(this.#directory, 'run')];
   }
 
   run(...args: string[]): Ran {
-    const { status, stdout, stderr } = spawnSync(process.execPath, [launcher, ...args, ...this.places], { encoding: 'utf8' });
+    const [program = '', ...words] = [...this.#command, process.execPath, launcher, ...args, ...this.places];
+    const { status, stdout, stderr } = spawnSync(program, words, { encoding: 'utf8', env: { ...process.env, FAKETIME_DONT_FAKE_MONOTONIC: '1' } });
     return { status: status ?? 255, stdout: stdout ?? '', stderr: stderr ?? '' };
   }
 

@@ -22,6 +22,8 @@ export interface ScriptUse {
   readonly name: string;
   readonly words: readonly string[];
   readonly args: readonly Argument[];
+  /** The script runs at a time so much later than now. */
+  readonly laterSeconds?: number;
 }
 
 /** Addresses of the router, and groups: what goes there is not forwarded. */
@@ -36,12 +38,13 @@ function isForwarded(packet: PacketInput): boolean {
 
 export class RopeScene {
   readonly gate: Gateway;
-  readonly #cli = new RopeCli();
+  readonly #cli: RopeCli;
   readonly #use: ScriptUse;
   #stopRecording: (() => Promise<void>) | null = null;
 
   constructor(use: ScriptUse) {
     this.#use = use;
+    this.#cli = new RopeCli(use.laterSeconds);
     this.gate = new Gateway('p2pw-rscene', { conntrack: false });
     this.#cli.must('load', join(root, 'rope', `${use.name}.rope`), '--name', use.name, ...use.words);
   }
@@ -84,7 +87,7 @@ export class RopeScene {
     for (const host of [this.gate.net.client, this.gate.net.server]) host.ip('link set eth0 down');
     await sleep(500);
     await this.#stopRecording?.();
-    const { name, args } = this.#use;
+    const { name, args, laterSeconds = 0 } = this.#use;
     const script = readScript(join(root, 'rope', `${name}.rope`));
     assert.ok('compile' in script);
     const context = new RunContext({ utcOffsetSeconds: (seconds) => -60 * new Date(seconds * 1000).getTimezoneOffset() });
@@ -94,8 +97,8 @@ export class RopeScene {
     let packets = 0;
     const { error } = await forEachPacket(this.gate.path('inside.pcap'), ({ bytes, start, end, timeSeconds }) => {
       context.packet.load(bytes, start, end);
-      context.packet.kernelTime = timeSeconds ?? 0;
-      context.packet.packetTime = timeSeconds ?? 0;
+      context.packet.kernelTime = (timeSeconds ?? 0) + laterSeconds;
+      context.packet.packetTime = (timeSeconds ?? 0) + laterSeconds;
       if (!isForwarded(context.packet)) return true;
       packets++;
       if (isMatch(runner.run())) interpreter++;
