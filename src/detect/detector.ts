@@ -142,14 +142,14 @@ export interface Anchor {
  *   needs one of these literals (four letters or more, lower case) in the head of the HTTP message, or anywhere in
  *   the DNS message, in any letter case; without one the feature is not called: the answer is `NO`, or `MORE`
  *   while the head is not complete. Most features have such words, and most ordinary packets have none of them.
- * - `always`: every undecided flow whose bytes do not parse as one of the ordinary protocols; `because` says why no anchor is possible. Must be cheap:
- *   these features run on all ordinary traffic too.
+ * - `always`: every undecided flow whose bytes do not parse as one of the ordinary protocols, or with `inEveryday` these
+ *   too; `because` says why no anchor is possible. Must be cheap: these features run on all ordinary traffic.
  */
 export type Trigger =
   | { readonly kind: 'anchors'; readonly anchors: readonly Anchor[] }
   | { readonly kind: 'facet'; readonly facet: 'http' | 'dns'; readonly words?: readonly string[] }
   | { readonly kind: 'facet'; readonly facet: 'tls' | 'quic' }
-  | { readonly kind: 'always'; readonly because: string };
+  | { readonly kind: 'always'; readonly because: string; readonly inEveryday?: true };
 
 /** Where harvested endpoints go. `told*`: one endpoint that the sender of this packet named to its receiver. */
 export interface PeerSink {

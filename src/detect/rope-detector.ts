@@ -52,7 +52,7 @@ export function ropeProtocol(options: RopeDetectorOptions): Protocol {
   const feature = (name: string, transport: typeof TCP | typeof UDP): Feature => ({
     feature: name,
     transport,
-    trigger: { kind: 'always', because: 'only the script knows what it looks for' },
+    trigger: { kind: 'always', because: 'only the script knows what it looks for', inEveryday: true },
     inspect,
   });
   return {

@@ -80,8 +80,9 @@ export class Scheduler {
         const state = anchorState(candidate.anchors, bytes, start, end);
         if (state === ANCHOR_FOUND) finding = this.#ask(candidate, input, hasDisabled);
         else finding = state === ANCHOR_PENDING && isStream ? MORE : NO;
-      } else if (input.hasFacet) {
+      } else if (input.hasFacet && !candidate.inEveryday && (!isStream || end - start >= FACET_PATIENCE_BYTES)) {
         // Without anchors, features look for random bytes and bare structure: not in what parsed as an everyday protocol (bench/identify.ts).
+        // The first few bytes of a stream may parse and yet be random: one in ten begins with a capital letter.
         finding = NO;
       } else finding = this.#ask(candidate, input, hasDisabled);
       if (this.#onAnswer !== undefined) this.#onAnswer(candidate, finding);

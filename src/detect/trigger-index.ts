@@ -30,6 +30,8 @@ export interface Candidate {
   readonly wordBit: number;
   /** Looks for the words of all features that read the same facet. */
   readonly words: WordScan | null;
+  /** Without anchors, and asked although an everyday protocol parsed. */
+  readonly inEveryday: boolean;
 }
 
 /** Candidates, at most 64, so that two words of bits can name some of them. */
@@ -130,17 +132,18 @@ function toCandidate(feature: Feature, protocol: Protocol, protocolIndex: number
       facet: trigger.kind === 'facet' ? trigger.facet : null,
       wordBit,
       words: trigger.kind === 'facet' && (trigger.facet === 'http' || trigger.facet === 'dns') ? scans[trigger.facet].words : null,
+      inEveryday: trigger.kind === 'always' && trigger.inEveryday === true,
     },
     trigger.kind === 'anchors' ? trigger.anchors : [],
   );
 }
 
 function withAnchors(candidate: Candidate, anchors: readonly Anchor[]): Candidate {
-  const { feature, inspect, protocol, protocolIndex, facet, wordBit, words } = candidate;
+  const { feature, inspect, protocol, protocolIndex, facet, wordBit, words, inEveryday } = candidate;
   const probeAt = anchors[0]?.at ?? 0;
   const isProbed = probeAt > 0 && anchors.every(({ at, bytes }) => at === probeAt && bytes.length > 0);
   const probe = isProbed ? probeOf(anchors) : null;
-  return { feature, inspect, protocol, protocolIndex, anchors, probeAt, probe, facet, wordBit, words };
+  return { feature, inspect, protocol, protocolIndex, anchors, probeAt, probe, facet, wordBit, words, inEveryday };
 }
 
 /** For each byte whether one of the literals begins with it. */

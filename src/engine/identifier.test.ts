@@ -290,3 +290,39 @@ test('any split, order and repetition of a stream gives the finding of the whole
     { numRuns: 200 },
   );
 });
+
+test('features without anchors, where an everyday protocol parses and where it only may', () => {
+  const asked: string[] = [];
+  const always = (feature: string, more: { readonly inEveryday?: true }): Feature => ({
+    feature,
+    transport: TCP,
+    trigger: { kind: 'always', because: 'the test counts calls', ...more },
+    inspect() {
+      asked.push(feature);
+      return MORE;
+    },
+  });
+  /** Makes the identifier parse HTTP. */
+  const http: Feature = { feature: 'http', transport: TCP, trigger: { kind: 'facet', facet: 'http' }, inspect: () => MORE };
+  const protocols: readonly Protocol[] = [{ ...OTHERS, features: [http, always('bare', {}), always('script', { inEveryday: true })] }];
+  const askedOf = (...segments: string[]): string => {
+    asked.length = 0;
+    const identifier = new Identifier({ protocols });
+    const view = new PacketView();
+    let seq = 1;
+    const packets = [buildTcp({ src: CLIENT, dst: PEER, srcPort: 2000, dstPort: 80, seq: 0, flags: TCP_SYN })];
+    for (const text of segments) {
+      packets.push(buildTcp({ src: CLIENT, dst: PEER, srcPort: 2000, dstPort: 80, seq, flags: TCP_ACK, payload: ascii(text) }));
+      seq += text.length;
+    }
+    for (const bytes of packets) {
+      decodeIp(view, bytes, 0, bytes.length);
+      identifier.packet(view);
+    }
+    return asked.join(' ');
+  };
+  assert.equal(askedOf('GET /index.html HTTP/1.1\r\nHost: a.example\r\n\r\n'), 'script');
+  assert.equal(askedOf('\u0001 nothing that is known'), 'bare script');
+  // Eight letters could begin a request, or be the first bytes of anything.
+  assert.equal(askedOf('QWERTYUI', '\u0001 random'), 'bare script bare script');
+});
