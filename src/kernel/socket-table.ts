@@ -2,10 +2,28 @@
  * The sockets of this machine: list the connected ones, end one.
  * The program that owns it sees ECONNABORTED; its peer gets a RST. Messages: `netlink/sock-diag.ts`.
  */
+import { readFileSync } from 'node:fs';
 import { type LocalSocket, destroySocket, dumpSockets, dumpTcpSockets, readSocket } from '../netlink/sock-diag.js';
 import { IPPROTO_TCP } from '../wire/constants.js';
 import type { Libc } from './libc.js';
 import { NETLINK_SOCK_DIAG, NetlinkSocket } from './netlink-socket.js';
+
+/**
+ * False when this network namespace has no TCP socket. The kernel's table is one for all namespaces and sized by the memory:
+ * walking it takes 5 ms and more, a third of a single cut on a router without sockets of its own (bench/cutter.ts).
+ * net/ipv4/proc.c sockstat_seq_show: `TCP: inuse N`, of this namespace.
+ */
+export function hasTcpSockets(read: (path: string) => string = (path) => readFileSync(path, 'latin1')): boolean {
+  try {
+    // Not /proc/net: that is the namespace of the process, and a thread may be in another one.
+    const [all, all6] = [read('/proc/thread-self/net/sockstat'), read('/proc/thread-self/net/sockstat6')];
+    return /^TCP: inuse 0 /m.exec(all) === null || /^TCP6: inuse 0$/m.exec(all6) === null;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    // Without these files (no IPv6) the walk tells.
+    return true;
+  }
+}
 
 export class SocketTable {
   private readonly socket: NetlinkSocket;
@@ -17,6 +35,7 @@ export class SocketTable {
 
   /** All sockets of one protocol (6 or 17) that are not listening, both families. */
   list(protocol: number): LocalSocket[] {
+    if (protocol === IPPROTO_TCP && !hasTcpSockets()) return [];
     const { socket } = this;
     const out: LocalSocket[] = [];
     const dump = (): void => {
