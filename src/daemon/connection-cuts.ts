@@ -13,12 +13,8 @@ import { SystemError } from '../kernel/system-error.js';
 import type { ConntrackEntry } from '../netlink/conntrack.js';
 import type { EntryKey } from '../netlink/conntrack-request.js';
 import { turned } from './flow-ends.js';
+import type { Log } from './log.js';
 import { IPPROTO_TCP } from '../wire/constants.js';
-
-export interface CutLog {
-  info(fields: object, message: string): void;
-  warn(fields: object, message: string): void;
-}
 
 /** Flows that are refused within so long are cut together. */
 const GATHER_MS = 100;
@@ -30,13 +26,13 @@ const NO_TIMEOUTS = { tcp: {}, udp: 0, udpStream: 0 };
 
 export class ConnectionCuts {
   readonly #conntrack: Conntrack;
-  readonly #log: CutLog;
+  readonly #log: Log;
   readonly #engine = new CutEngine();
   #waiting = new Map<string, EntryKey>();
   #timer: NodeJS.Timeout | null = null;
   #isClosed = false;
 
-  constructor(conntrack: Conntrack, log: CutLog) {
+  constructor(conntrack: Conntrack, log: Log) {
     this.#conntrack = conntrack;
     this.#log = log;
   }

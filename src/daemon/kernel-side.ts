@@ -10,9 +10,10 @@ import { ConntrackTable } from '../kernel/conntrack.js';
 import { IpsetMembers } from '../kernel/ipset-members.js';
 import type { EntryKey } from '../netlink/conntrack-request.js';
 import type { Containment } from '../engine/gate.js';
-import { type CutLog, ConnectionCuts } from './connection-cuts.js';
+import { ConnectionCuts } from './connection-cuts.js';
 import { ConnectionMarks } from './connection-marks.js';
 import { KernelBlocks } from './kernel-blocks.js';
+import type { Log } from './log.js';
 import { steadyMs } from './packet-path.js';
 
 function addressOf(text: string): Uint8Array {
@@ -29,7 +30,7 @@ export class KernelSide {
   readonly #blocks: KernelBlocks;
 
   /** Throws SystemError. */
-  constructor(field: MarkField, isNftables: boolean, log: CutLog) {
+  constructor(field: MarkField, isNftables: boolean, log: Log) {
     this.#conntrack = new ConntrackTable();
     this.#marks = new ConnectionMarks(this.#conntrack, field);
     this.#cuts = new ConnectionCuts(this.#conntrack, log);

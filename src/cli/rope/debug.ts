@@ -11,11 +11,11 @@ import { hexdumpText } from '../../rope/hexdump.js';
 import { RunContext } from '../../rope/run-context.js';
 import { VERDICT_NAMES } from '../../rope/testing/run-case.js';
 import { EXIT_FAILED, EXIT_OK, EXIT_USAGE } from '../exit-codes.js';
-import { compileForRun, complain, isFault, paintFor } from './messages.js';
-import { type Push, limitsNamed, resolvePushes } from './options.js';
+import { complain, paintFor } from './messages.js';
+import { openScript } from './open-script.js';
+import type { Push } from './options.js';
 import { forEachPacket } from './packets.js';
 import { utcOffsetSeconds } from './run.js';
-import { readScript } from '../../config/rope-script.js';
 import { itemText, sourceLine, traceLine } from './trace.js';
 
 const HELP = `s, Enter  one step            c         go on to the end or a breakpoint
@@ -31,23 +31,13 @@ export async function ropeDebug(
   options: { readonly packet: number; readonly limits: string },
   pushes: readonly Push[],
 ): Promise<number> {
-  const script = readScript(scriptPath);
-  if (isFault(script)) {
-    complain('rope debug', script.message, script.hint);
-    return EXIT_USAGE;
-  }
-  const args = await resolvePushes(pushes);
-  if (typeof args === 'string') {
-    complain('rope debug', args);
-    return EXIT_USAGE;
-  }
   if (packets === '-') {
     complain('rope debug', 'standard input is for commands', 'name a file with packets');
     return EXIT_USAGE;
   }
-  const limits = limitsNamed(options.limits);
-  const compiled = compileForRun('rope debug', script, args, { limits });
-  if (compiled === null) return EXIT_USAGE;
+  const opened = await openScript('rope debug', scriptPath, pushes, options.limits);
+  if (opened === null) return EXIT_USAGE;
+  const { script, args, limits, compiled } = opened;
   const context = new RunContext({ utcOffsetSeconds, output: ({ bytes }) => process.stdout.write(bytes) });
   let isFound = false;
   const { error } = await forEachPacket(packets, ({ bytes, start, end, index, timeSeconds }) => {

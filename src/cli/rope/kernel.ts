@@ -13,9 +13,10 @@ import { GLOBAL_COUNT, type Ir } from '../../rope/ir.js';
 import { EXIT_FAILED, EXIT_OK, EXIT_USAGE } from '../exit-codes.js';
 import { kernelObstacles } from './back-ends.js';
 import { clockNow } from './clock.js';
-import { compileForRun, complain, isFault, printDiagnostics } from './messages.js';
-import { limitsNamed, resolvePushes, type Push } from './options.js';
-import { readScript, type Script } from '../../config/rope-script.js';
+import { complain, printDiagnostics } from './messages.js';
+import { openScript } from './open-script.js';
+import type { Push } from './options.js';
+import type { Script } from '../../config/rope-script.js';
 import { failureOf } from '../wall/wall-failure.js';
 
 const PROGRAM = 'rope';
@@ -52,18 +53,9 @@ export async function ropeLoad(path: string, options: LoadOptions, pushes: reado
     complain(PROGRAM, `'${options.name}' cannot be a name`, 'a letter first, then up to 19 letters, digits, - or _');
     return EXIT_USAGE;
   }
-  const script = readScript(path);
-  if (isFault(script)) {
-    complain(PROGRAM, script.message, script.hint);
-    return EXIT_USAGE;
-  }
-  const args = await resolvePushes(pushes);
-  if (typeof args === 'string') {
-    complain(PROGRAM, args);
-    return EXIT_USAGE;
-  }
-  const compiled = compileForRun(PROGRAM, script, args, { limits: limitsNamed(options.limits) });
-  if (compiled === null) return EXIT_USAGE;
+  const opened = await openScript(PROGRAM, path, pushes, options.limits);
+  if (opened === null) return EXIT_USAGE;
+  const { script, compiled } = opened;
   if (compiled.ir === null) {
     complain(PROGRAM, `${path} runs on the interpreter only`, 'ropec --check says why; rope load --via queue runs it all the same');
     return EXIT_USAGE;

@@ -1,7 +1,5 @@
 /** Diagnostics of rope scripts on standard error, coloured on terminals, or as JSON lines. */
-import type { Compiled } from '../../rope/compile.js';
 import { type Diagnostic, type Paint, renderDiagnostic } from '../../rope/diagnostics.js';
-import type { Argument } from '../../rope/argument.js';
 import type { Script, ScriptFault } from '../../config/rope-script.js';
 import { colorsFor } from '../terminal.js';
 
@@ -33,17 +31,4 @@ export function diagnosticRecord(d: Diagnostic, path: string): object {
     file: path, line: d.span.line, column: d.span.column, end_column: d.span.column + (d.span.end - d.span.start),
     severity: d.severity, code: d.code, message: d.message, hint: d.hint,
   };
-}
-
-/** Compiles for a run. Prints what is wrong and returns null when the script cannot run with these arguments. */
-export function compileForRun(program: string, script: Script, args: readonly Argument[], limits: Parameters<Script['compile']>[0]): Compiled | null {
-  const compiled = args.length > 0 ? script.compile({ ...limits, args }) : script.compile(limits);
-  printDiagnostics(compiled.diagnostics.filter((d) => d.severity === 'error'), script);
-  if (!compiled.isValid) return null;
-  if (args.length === 0 && compiled.signature.length > 0) {
-    const names = { int: 'an integer (--push-int)', str: 'a string (--push-str)', any: 'a value (--push-int, --push-str)' };
-    complain(program, `${script.path} takes ${compiled.signature.length} argument${compiled.signature.length === 1 ? '' : 's'}: ${compiled.signature.map((type) => names[type]).join(', ')}`);
-    return null;
-  }
-  return compiled;
 }

@@ -16,10 +16,10 @@ import { INTERPRETER, JAVASCRIPT, type Runner } from '../../rope/backends/back-e
 import { HOTDROP, isMatch } from '../../rope/ir.js';
 import { RunContext } from '../../rope/run-context.js';
 import { EXIT_OK, EXIT_USAGE } from '../exit-codes.js';
-import { compileForRun, complain, isFault } from './messages.js';
-import { limitsNamed, resolvePushes, type Push } from './options.js';
+import { complain } from './messages.js';
+import { openScript } from './open-script.js';
+import type { Push } from './options.js';
 import { utcOffsetSeconds } from './run.js';
-import { readScript } from '../../config/rope-script.js';
 import { failureOf } from '../wall/wall-failure.js';
 
 /** Bits of the packet mark: the script has seen the packet; it matched. Others are kept. */
@@ -36,19 +36,9 @@ export interface QueueOptions {
 
 /** Runs until SIGINT or SIGTERM. */
 export async function ropeQueue(path: string, options: QueueOptions, pushes: readonly Push[]): Promise<number> {
-  const script = readScript(path);
-  if (isFault(script)) {
-    complain(PROGRAM, script.message, script.hint);
-    return EXIT_USAGE;
-  }
-  const args = await resolvePushes(pushes);
-  if (typeof args === 'string') {
-    complain(PROGRAM, args);
-    return EXIT_USAGE;
-  }
-  const limits = limitsNamed(options.limits);
-  const compiled = compileForRun(PROGRAM, script, args, { limits });
-  if (compiled === null) return EXIT_USAGE;
+  const opened = await openScript(PROGRAM, path, pushes, options.limits);
+  if (opened === null) return EXIT_USAGE;
+  const { args, limits, compiled } = opened;
   const context = new RunContext({ utcOffsetSeconds });
   const backEnd = compiled.ir === null ? INTERPRETER : JAVASCRIPT;
   const runner = backEnd.prepare(compiled, args, context, limits);

@@ -12,11 +12,12 @@ import { RunContext } from '../../rope/run-context.js';
 import { VERDICT_NAMES } from '../../rope/testing/run-case.js';
 import { EXIT_FAILED, EXIT_OK, EXIT_USAGE } from '../exit-codes.js';
 import { BACK_ENDS } from './back-ends.js';
-import { compileForRun, complain, isFault, paintFor } from './messages.js';
-import { type Push, limitsNamed, resolvePushes } from './options.js';
+import { complain, paintFor } from './messages.js';
+import { openScript } from './open-script.js';
+import type { Push } from './options.js';
 import { forEachPacket, type PacketSighting } from './packets.js';
 import { Profile } from './profile.js';
-import { type Script, readScript } from '../../config/rope-script.js';
+import type { Script } from '../../config/rope-script.js';
 import { sourceLine, traceLine } from './trace.js';
 import { colorsFor } from '../terminal.js';
 
@@ -40,19 +41,9 @@ export function utcOffsetSeconds(epochSeconds: number): number {
 }
 
 export async function ropeRun(scriptPath: string, packets: readonly string[], options: RunOptions, pushes: readonly Push[]): Promise<number> {
-  const script = readScript(scriptPath);
-  if (isFault(script)) {
-    complain(PROGRAM, script.message, script.hint);
-    return EXIT_USAGE;
-  }
-  const args = await resolvePushes(pushes);
-  if (typeof args === 'string') {
-    complain(PROGRAM, args);
-    return EXIT_USAGE;
-  }
-  const limits = limitsNamed(options.limits);
-  const compiled = compileForRun(PROGRAM, script, args, { limits });
-  if (compiled === null) return EXIT_USAGE;
+  const opened = await openScript(PROGRAM, scriptPath, pushes, options.limits);
+  if (opened === null) return EXIT_USAGE;
+  const { script, args, limits, compiled } = opened;
   const run = prepare(script, compiled, args, limits, options);
   if (typeof run === 'string') {
     complain(PROGRAM, run);

@@ -7,6 +7,7 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { forEachPacket } from '../../../src/cli/rope/packets.js';
+import { utcOffsetSeconds } from '../../../src/cli/rope/run.js';
 import { readScript } from '../../../src/config/rope-script.js';
 import { Gateway } from '../../../src/lab/gateway-lab.js';
 import type { Argument } from '../../../src/rope/argument.js';
@@ -90,7 +91,7 @@ export class RopeScene {
     const { name, args, laterSeconds = 0 } = this.#use;
     const script = readScript(join(root, 'rope', `${name}.rope`));
     assert.ok('compile' in script);
-    const context = new RunContext({ utcOffsetSeconds: (seconds) => -60 * new Date(seconds * 1000).getTimezoneOffset() });
+    const context = new RunContext({ utcOffsetSeconds });
     const runner = INTERPRETER.prepare(script.compile({ args }), args, context);
     assert.ok(typeof runner !== 'string');
     let interpreter = 0;
