@@ -7,6 +7,8 @@ import { join } from 'node:path';
 import type { Command } from 'commander';
 import { REFERENCE_NAMES } from '../rope/reference.js';
 import { type CompletionHints, SHELLS, type Shell, completionScript } from './completion.js';
+import { cutterCommand } from './cutter-command.js';
+import { ftwallCommand } from './ftwall-command.js';
 import { p2pwallCommand } from './p2pwall-command.js';
 import { ropeCommand, ROPE_COMPLETION } from './rope-command.js';
 import { ropecCommand } from './ropec-command.js';
@@ -15,6 +17,8 @@ const PROGRAMS: readonly { readonly make: () => Command; readonly hints: Complet
   { make: p2pwallCommand, hints: {} },
   { make: ropeCommand, hints: ROPE_COMPLETION },
   { make: ropecCommand, hints: {} },
+  { make: cutterCommand, hints: {} },
+  { make: ftwallCommand, hints: {} },
 ];
 
 function scriptOf(name: string, shell: Shell): string {

@@ -2,7 +2,7 @@
  * Shell completion scripts, generated from a command tree: subcommands, their options, the
  * choices of options and arguments. File names complete where nothing else is known.
  */
-import type { Command, Option } from 'commander';
+import { type Command, Option } from 'commander';
 
 export const SHELLS = ['bash', 'zsh', 'fish'] as const;
 export type Shell = (typeof SHELLS)[number];
@@ -152,4 +152,20 @@ export function completionScript(program: Command, shell: Shell, hints: Completi
     case 'fish':
       return fish(program.name(), all);
   }
+}
+
+/** Of programs without subcommands. */
+export interface CompletionOption {
+  readonly completion?: Shell;
+}
+
+export function addCompletionOption(command: Command): Command {
+  return command.addOption(new Option('--completion <SHELL>', 'print the completion script of a shell, and do nothing else').choices(SHELLS));
+}
+
+/** Prints the script when it was asked for; the command has then nothing else to do. */
+export function printsCompletion(command: Command, { completion }: CompletionOption): boolean {
+  if (completion === undefined) return false;
+  process.stdout.write(completionScript(command, completion));
+  return true;
 }

@@ -1,11 +1,24 @@
 /** The command line of `ftwall`, as data: also what the manual page is checked against. */
 import { Command, Option } from 'commander';
+import { addCompletionOption } from './completion.js';
+import { type ExampleTable, addExamples } from './examples.js';
 import { version } from './version.js';
 
 const collect = (value: string, before: string[] | undefined): string[] => [...(before ?? []), value];
 
+export const FTWALL_EXAMPLES: ExampleTable = {
+  '': [
+    ['ftwall --iface eth1 -f /var/lib/ftwall/peers', 'contain the clients behind eth1; peers are kept'],
+    ['ftwall -s -L utcp --iface eth1', 'in the foreground, events on standard error'],
+    ['ftwall -s --json --lock-scope user-ports', 'a lock leaves web and mail usable; events as JSON'],
+    ["ftwall -t 0 --block-name '*.winmx.com'", 'no time-lock; WinMX by the names of its caches'],
+    ['ftwall --no-rules --iface eth1', 'rules are yours: prints the ones it needs'],
+  ],
+};
+const EXIT_STATUS = 'Exit status: 0 done, 1 could not start, 2 usage, 69 unavailable, 77 no privilege.';
+
 export function ftwallCommand(): Command {
-  return new Command('ftwall')
+  const command = new Command('ftwall')
     .description('Contain FastTrack clients (Kazaa, iMesh, Grokster), and by name WinMX and OpenNap, behind this firewall.')
     .version(version(), '--version')
     .helpOption('-h, --help')
@@ -31,6 +44,7 @@ export function ftwallCommand(): Command {
     .option('--peer-age <SECS>', 'forget peers that nobody revealed for so long; default 86400')
     .option('--no-rules', 'leave rules and sets alone and print what is needed')
     .option('--json', 'events as JSON lines on standard output')
-    .option('--config <FILE>', 'TOML file with the long names of these options')
-    .addHelpText('after', '\nExit status: 0 done, 1 could not start, 2 usage, 69 unavailable, 77 no privilege.');
+    .option('--config <FILE>', 'TOML file with the long names of these options');
+  addCompletionOption(command);
+  return addExamples(command, FTWALL_EXAMPLES, EXIT_STATUS);
 }

@@ -5,12 +5,14 @@
  */
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
+import type { Command } from 'commander';
 import { FtwallDaemon, FtwallStartError } from '../daemon/ftwall-daemon.js';
 import { FtwallLog } from '../daemon/ftwall-log.js';
 import { readInsideInterfaces } from '../daemon/own-network.js';
 import { rulesText, setsText } from '../enforce/ftwall-rules.js';
 import { ToolError } from '../enforce/tools.js';
 import { SystemError } from '../kernel/system-error.js';
+import { type CompletionOption, printsCompletion } from './completion.js';
 import { EXIT_FAILED, EXIT_NO_PRIVILEGE, EXIT_OK, EXIT_UNAVAILABLE, EXIT_USAGE } from './exit-codes.js';
 import { ftwallCommand } from './ftwall-command.js';
 import { type FtwallOptions, readConfig, type Resolved, resolveOptions } from './ftwall-options.js';
@@ -134,7 +136,8 @@ function explainFailure(error: unknown): number {
   throw error;
 }
 
-const command = ftwallCommand().action(async (options: FtwallOptions) => {
+const command = ftwallCommand().action(async (options: FtwallOptions & CompletionOption, self: Command) => {
+  if (printsCompletion(self, options)) return;
   process.exitCode = await main(options);
 });
 await runCommand(command);

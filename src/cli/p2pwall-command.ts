@@ -3,29 +3,20 @@ import { Argument, Command } from 'commander';
 import { type CutOptions, addCutOptions } from './cut/cut-options.js';
 import { SHELLS, type Shell, completionScript } from './completion.js';
 import { addIdentifyCommand } from './captures/identify-command.js';
+import { addExamples } from './examples.js';
+import { P2PWALL_EXAMPLES } from './p2pwall-examples.js';
 import { exitWith, wholeNumber } from './wall/run-command.js';
 import { version } from './version.js';
 import { addWallCommands } from './wall/wall-commands.js';
+
+const EXIT_STATUS = 'Exit status: 0 done, 1 an input could not be read, 2 usage, 69 unavailable, 77 no privilege.';
 
 export function p2pwallCommand(): Command {
   const program = new Command('p2pwall')
     .description('Identify and control peer-to-peer traffic.')
     .version(version(), '--version')
     .helpOption('-h, --help')
-    .helpCommand('help [COMMAND]', 'show help of a command')
-    .addHelpText(
-      'after',
-      `
-Examples:
-  p2pwall identify capture.pcap          what peer-to-peer traffic does a capture hold?
-  tcpdump -w - | p2pwall identify -      the same of what comes from a pipe
-  p2pwall identify --json *.pcap | jq    one JSON object for each flow
-  p2pwall explain capture.pcap           which packet, which bytes, which rule
-  p2pwall protocols                      what can be recognised
-  p2pwall check && p2pwall run           guard a gateway as /etc/p2pwall/p2pwall.toml says
-
-Exit status: 0 done, 1 an input could not be read, 2 usage, 69 unavailable, 77 no privilege.`,
-    );
+    .helpCommand('help [COMMAND]', 'show help of a command');
   addIdentifyCommand(program);
   program
     .command('explain')
@@ -60,5 +51,5 @@ Exit status: 0 done, 1 an input could not be read, 2 usage, 69 unavailable, 77 n
     .action((shell: Shell) => {
       process.stdout.write(completionScript(program, shell));
     });
-  return program;
+  return addExamples(program, P2PWALL_EXAMPLES, EXIT_STATUS);
 }

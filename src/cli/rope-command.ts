@@ -3,10 +3,14 @@ import { Argument, Command, Option } from 'commander';
 import { REFERENCE_NAMES } from '../rope/reference.js';
 import { type CompletionHints, SHELLS, type Shell, completionScript } from './completion.js';
 import { BACK_ENDS } from './rope/back-ends.js';
+import { addExamples } from './examples.js';
+import { ROPE_EXAMPLES } from './rope-examples.js';
 import { addKernelCommands } from './rope/kernel-command.js';
 import { addPushOptions, limitsOption } from './rope/options.js';
 import { exitWith, wholeNumber } from './wall/run-command.js';
 import { version } from './version.js';
+
+const NOTES = 'Without a command, `run` is meant.\nExit status of run, like grep: 0 a packet matched, 1 none did, 2 error.';
 
 export const ROPE_COMPLETION: CompletionHints = { defaultCommand: 'run', choices: { words: REFERENCE_NAMES } };
 
@@ -16,22 +20,7 @@ export function ropeCommand(): Command {
     .version(version(), '--version')
     .helpOption('-h, --help')
     .helpCommand('help [COMMAND]', 'show help of a command')
-    .usage('[COMMAND] SCRIPT PACKETS...')
-    .addHelpText(
-      'after',
-      `
-Without a command, \`run\` is meant. Examples:
-  rope bittorrent.rope capture.pcap      which packets match?
-  rope --trace contlen.rp reply.pkt      each step: source, stack, offset
-  tcpdump -w - | rope -q gnutella.rp -   only the count and the exit status
-  rope debug contlen.rope reply.pkt      step through a script
-  rope test my-script.md                 run test cases (docs/rope-tests.md)
-  rope words lift_while                  what does this word do?
-  rope load bittorrent.rope --name bt    into the kernel; then, in a rule:
-  iptables -A FORWARD $(rope rule bt) -j DROP
-
-Exit status of run, like grep: 0 a packet matched, 1 none did, 2 error.`,
-    );
+    .usage('[COMMAND] SCRIPT PACKETS...');
   addRun(program);
   addDebug(program);
   program
@@ -45,7 +34,7 @@ Exit status of run, like grep: 0 a packet matched, 1 none did, 2 error.`,
     });
   addKernelCommands(program);
   addReference(program);
-  return program;
+  return addExamples(program, ROPE_EXAMPLES, NOTES);
 }
 
 function addRun(program: Command): void {

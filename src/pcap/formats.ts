@@ -46,9 +46,10 @@ export interface CaptureError {
    * - `truncated`: the input ends inside a record.
    * - `malformed`: a record contradicts the format.
    * - `io`: the system refused; added by whoever reads the file.
+   * - `interrupted`: the user stopped the reading; added by whoever reads the file.
    * - `unknown-link-type`, `empty-packet`: packets that cannot be decoded; added by who decodes. Reading goes on.
    */
-  readonly kind: 'not-a-capture' | 'truncated' | 'malformed' | 'io' | 'unknown-link-type' | 'empty-packet';
+  readonly kind: 'not-a-capture' | 'truncated' | 'malformed' | 'io' | 'unknown-link-type' | 'empty-packet' | 'interrupted';
   /** For people, one sentence without full stop. */
   readonly message: string;
   /** Offset of the offending record in the (decompressed) input. */

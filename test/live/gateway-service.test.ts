@@ -46,6 +46,11 @@ async function upWithClock(gate: Gateway, when: string): Promise<(by: string) =>
   return jump;
 }
 
+/** What a seeder sent of a file of one MiB that its leecher has whole: its counter moves once a second. */
+function allCounted(seeder: ReturnType<Gateway['peer']>): Promise<number> {
+  return eventually('the seeder has counted what it sent', 10, () => (seeder.latest.uploaded >= MIB ? seeder.latest.uploaded : null));
+}
+
 // Side by side: most of their time they wait.
 describe('the wall in an administrator’s hands', { concurrency: 3 }, () => {
   test('metrics: packets, flows by protocol and verdict, latency, queue drops', live, async (t) => {
@@ -100,7 +105,7 @@ describe('the wall in an administrator’s hands', { concurrency: 3 }, () => {
     const leecher = gate.peer('leech', { direct: true });
     await eventually('another machine may', 30, () => (leecher.latest.done ? true : null));
     leecher.stop();
-    const before = seeder.latest.uploaded;
+    const before = await allCounted(seeder);
     gate.configure(rule(own.toUpperCase().replaceAll(':', '-')));
     assert.equal(gate.command('reload', '--config', gate.path('p2pwall.toml')).status, 0);
     gate.peer('leech', { direct: true, folder: 'again', port: 17_881 });
@@ -137,7 +142,7 @@ describe('the wall in an administrator’s hands', { concurrency: 3 }, () => {
     const leecher = gate.peer('leech', { direct: true });
     await eventually('the hour has not come', 30, () => (leecher.latest.done ? true : null));
     leecher.stop();
-    const before = seeder.latest.uploaded;
+    const before = await allCounted(seeder);
     jump('+3h');
     await pause(1000);
     const late = gate.peer('leech', { direct: true, folder: 'late', port: 17_881 });

@@ -19,13 +19,15 @@ const CHUNK_BYTES = 1 << 20;
 const FIRST_CHUNK_BYTES = 16 << 10;
 /** Streams and inflating allocate their chunks. */
 const STREAM_CHUNK_BYTES = 256 << 10;
+/** After an interrupt what still comes out of a pipe is read for so long: tcpdump, interrupted by the same Ctrl-C, writes its last packets. */
+const GRACE_MS = 500;
 /** Chunks between two turns of the event loop: 4 MiB take some milliseconds, a turn some microseconds. */
 const CHUNKS_BEFORE_TURN = 4;
 
 export interface CaptureInputOptions {
   /** After each chunk: bytes of the file read so far (compressed ones for gzip), and its size or null for pipes. */
   readonly onProgress?: (readBytes: number, totalBytes: number | null) => void;
-  /** Stops between two chunks; the answer is then null, as after the last packet. */
+  /** Stops reading: a file between two chunks, a stream when it ends by itself or after `GRACE_MS`. The answer is then `interrupted`. */
   readonly signal?: AbortSignal;
   /** For tests and benchmarks. */
   readonly chunkBytes?: number;
@@ -96,7 +98,7 @@ async function readFile(
     drain(reader);
     options.onProgress?.(readBytes, totalBytes);
     if (reader.error !== null) return reader.error;
-    if (options.signal?.aborted) return null;
+    if (options.signal?.aborted) return interrupted(reader);
     if (chunks % CHUNKS_BEFORE_TURN === 0) await nextTurn();
   }
   return finish(reader, drain);
@@ -119,10 +121,15 @@ async function readStream(
     try {
       return await nextChunk(source);
     } catch (error) {
-      failure = ioError(error, reader);
+      failure = options.signal?.aborted ? interrupted(reader) : ioError(error, reader);
       return null;
     }
   };
+  let grace: NodeJS.Timeout | undefined;
+  const giveUp = (): void => {
+    grace = setTimeout(() => void stream.destroy(), GRACE_MS);
+  };
+  options.signal?.addEventListener('abort', giveUp, { once: true });
   try {
     let chunk = await next();
     // A pipe may deliver a single byte first: the magic needs two.
@@ -142,11 +149,13 @@ async function readStream(
       reader.feed(new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.length));
       drain(reader);
       options.onProgress?.(gunzip?.bytesWritten ?? readBytes, totalBytes);
-      if (reader.error !== null || options.signal?.aborted) return reader.error;
+      if (reader.error !== null) return reader.error;
       chunk = await next();
     }
     return failure ?? finish(reader, drain);
   } finally {
+    options.signal?.removeEventListener('abort', giveUp);
+    clearTimeout(grace);
     gunzip?.destroy();
     stream.destroy();
   }
@@ -176,6 +185,10 @@ function finish(reader: CaptureReader, drain: Drain): CaptureError | null {
   reader.finish();
   drain(reader);
   return reader.error;
+}
+
+function interrupted({ offsetBytes: atBytes }: CaptureReader): CaptureError {
+  return { kind: 'interrupted', message: `interrupted (at byte ${atBytes}); what was read until then is reported`, atBytes };
 }
 
 /** RFC 1952 section 2.3.1: ID1, ID2. */

@@ -1,6 +1,6 @@
 /** `p2pwall identify` and `explain` as users run them: output, messages, exit statuses. */
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -79,6 +79,34 @@ test('standard input, plain and gzip', () => {
     const { stdout, status } = run(['identify', '--json', '-'], input);
     assert.deepEqual([status, lines(stdout)[0]?.capture], [0, '-']);
   }
+});
+
+/** Feeds a capture, interrupts when it was taken, and closes the pipe so long afterwards, or never. */
+async function interrupted(closesAfterMs: number | null) {
+  const child = spawn(process.execPath, [launcher, 'identify', '--json', '-'], { stdio: ['pipe', 'pipe', 'pipe'], timeout: 30_000 });
+  let stdout = '';
+  let stderr = '';
+  child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text));
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));
+  // More than the pipe holds: when all is written, the program has begun to read, and heeds signals.
+  const filler = Array.from({ length: 200 }, (_, at) => packet(buildUdp({ src: CLIENT, dst: PEER, srcPort: 5000, dstPort: 53, payload: new Uint8Array(1400) }), 3 + at));
+  await new Promise((written) => child.stdin.write(pcapFile([...packets, ...filler]), written));
+  child.kill('SIGINT');
+  if (closesAfterMs !== null) setTimeout(() => child.stdin.end(), closesAfterMs);
+  const status = await new Promise((done) => child.once('close', done));
+  child.stdin.destroy();
+  return { status, stderr, summary: lines(stdout).at(-1) };
+}
+
+test('Ctrl-C in a pipe: the rest of what the other program writes is read, and everything reported', async () => {
+  const { status, stderr, summary } = await interrupted(50);
+  assert.deepEqual([status, stderr, summary?.packets, summary?.p2p_flows], [0, '', 203, 1]);
+});
+
+test('Ctrl-C while the other program never ends: what was read is reported, status 1', async () => {
+  const { status, stderr, summary } = await interrupted(null);
+  assert.deepEqual([status, summary?.packets, summary?.p2p_flows], [1, 203, 1]);
+  assert.match(stderr, /^p2pwall: -: interrupted \(at byte [0-9]+\); what was read until then is reported\n$/);
 });
 
 test('for people: a summary by protocol, then the flows; colours only when asked for', () => {

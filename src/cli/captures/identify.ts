@@ -48,7 +48,7 @@ interface CaptureResult {
   readonly errors: readonly CaptureError[];
 }
 
-async function identifyCapture(capture: string, options: IdentifyOptions, output: Output): Promise<CaptureResult> {
+async function identifyCapture(capture: string, options: IdentifyOptions, output: Output, signal: AbortSignal): Promise<CaptureResult> {
   const summary = new CaptureSummary(options.json === true ? 0 : options.flows);
   const isListing = options.json === true;
   const isListingAll = isListing && options.all === true;
@@ -67,6 +67,7 @@ async function identifyCapture(capture: string, options: IdentifyOptions, output
   const replay = new Replay(identifier);
   const progress = new Progress(capture);
   const error = await readCapture(capture, (reader) => void replay.drain(reader), {
+    signal,
     onProgress: (doneBytes, totalBytes) => {
       progress.update(doneBytes, totalBytes);
     },
@@ -111,8 +112,12 @@ export async function identify(captures: readonly string[], options: IdentifyOpt
   let total = new CaptureSummary(0);
   const results: CaptureResult[] = [];
   const look = { colors: colorsFor(process.stdout), widthColumns: terminalWidth(process.stdout) };
+  // The first Ctrl-C ends the reading, and what was read is reported; the next one ends the program.
+  const stop = new AbortController();
+  process.once('SIGINT', () => stop.abort());
   for (const capture of captures) {
-    const result = await identifyCapture(capture, options, output);
+    if (stop.signal.aborted) break;
+    const result = await identifyCapture(capture, options, output, stop.signal);
     results.push(result);
     // One capture is its own total: copying its clients would take as long as counting them (bench/identify.ts).
     if (captures.length === 1) total = result.summary;
@@ -124,5 +129,5 @@ export async function identify(captures: readonly string[], options: IdentifyOpt
   if (options.json === true) output.line(JSON.stringify(summaryRecord(results, total)));
   else if (captures.length > 1) output.line(totalText(captures.length, total, look));
   output.flush();
-  return results.some(({ errors }) => errors.length > 0) ? EXIT_FAILED : EXIT_OK;
+  return results.some(({ errors }) => errors.length > 0) || results.length < captures.length ? EXIT_FAILED : EXIT_OK;
 }
