@@ -69,12 +69,17 @@ function fitsTuple([one, other]: Selection['ends'], tuple: Tuple): boolean {
   );
 }
 
+/** True when the ends fit, in one of the two views of the connection and in either order. */
+export function fitsEnds({ ends }: Selection, { original, reply }: { readonly original: Tuple; readonly reply: Tuple }): boolean {
+  return fitsTuple(ends, original) || fitsTuple(ends, reply);
+}
+
 /** True when all conditions hold. */
 export function isSelected(selection: Selection, connection: Connection): boolean {
-  const { protocol, state, original, reply, ageMs, idleMs, sentBytes, receivedBytes, mark } = connection;
+  const { protocol, state, ageMs, idleMs, sentBytes, receivedBytes, mark } = connection;
   if (!selection.protocols.includes(protocol)) return false;
   if (protocol === IPPROTO_TCP && (state === null || !selection.states.includes(state))) return false;
-  if (!fitsTuple(selection.ends, original) && !fitsTuple(selection.ends, reply)) return false;
+  if (!fitsEnds(selection, connection)) return false;
   if (selection.ageMs && !isIn(selection.ageMs, ageMs)) return false;
   if (selection.idleMs && !isIn(selection.idleMs, idleMs)) return false;
   const bytes = sentBytes === null || receivedBytes === null ? null : sentBytes + receivedBytes;

@@ -1,5 +1,5 @@
 /** Is there room in the kernel's connection table? When it is full the kernel drops new connections, with a wall or without. */
-import { readFileSync } from 'node:fs';
+import { readSysctl } from '../kernel/sysctl.js';
 
 export interface ConntrackFill {
   readonly count: number;
@@ -15,15 +15,10 @@ export function isNearlyFull({ count, max }: ConntrackFill): boolean {
 
 /** Of this network namespace; zeros when connections are not tracked here. */
 export function readConntrackFill(): ConntrackFill {
-  const read = (name: string): number => {
-    try {
-      return Number(readFileSync(`/proc/sys/net/netfilter/nf_conntrack_${name}`, 'latin1'));
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return 0;
-      throw error;
-    }
+  return {
+    count: readSysctl('net.netfilter.nf_conntrack_count') ?? 0,
+    max: readSysctl('net.netfilter.nf_conntrack_max') ?? 0,
   };
-  return { count: read('count'), max: read('max') };
 }
 
 /** Tells once for each time that the table fills up. */

@@ -3,7 +3,7 @@
  * users of the same queues, bits and hooks. Every finding has its remedy. Changes nothing: rules are tried in a
  * network namespace that ends with the trial.
  */
-import { accessSync, constants, existsSync, readFileSync } from 'node:fs';
+import { accessSync, constants, existsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { dirname } from 'node:path';
 import type { Config } from '../config/load.js';
@@ -15,6 +15,7 @@ import type { WallPlan } from '../enforce/plan.js';
 import { ROOT_HANDLE, shapedInterfaces } from '../enforce/shaping.js';
 import { type RunTool, runTool } from '../enforce/tools.js';
 import { readQueueStatistics } from '../kernel/queue-statistics.js';
+import { readSysctl } from '../kernel/sysctl.js';
 import { isNearlyFull, readConntrackFill } from './conntrack-room.js';
 import { matchingInterfaces } from './interfaces.js';
 import { planOf } from './wall-plan.js';
@@ -87,24 +88,19 @@ function checkKernel(run: RunTool, plan: WallPlan, isNftables: boolean, add: Add
   add('shaping (sch_htb)', htb.isGood ? 'good' : 'missing', htb.isGood ? 'accepted by the kernel in a trial' : htb.words, 'load or build sch_htb, or remove rules with action limit or prioritise');
 }
 
-function sysctl(name: string): string | null {
-  const path = `/proc/sys/${name.replaceAll('.', '/')}`;
-  return existsSync(path) ? readFileSync(path, 'latin1').trim() : null;
-}
-
 function checkNetwork(plan: WallPlan, add: Add): void {
   const inside = matchingInterfaces(plan.inside);
   add('inside interfaces', inside.length > 0 ? 'good' : 'advice', inside.join(' ') || `none of ${plan.inside.join(' ')} exists now`, 'correct gateway.inside; ip link shows the names');
   add('outside interfaces', plan.outside.length > 0 ? 'good' : 'advice', plan.outside.join(' ') || 'no default route, none named', 'name them in gateway.outside: uploads are shaped there');
-  const forwarding = sysctl('net.ipv4.ip_forward') === '1';
+  const forwarding = readSysctl('net.ipv4.ip_forward') === 1;
   add('IPv4 forwarding', forwarding ? 'good' : 'advice', forwarding ? 'on' : 'off: this machine forwards nothing', 'sysctl -w net.ipv4.ip_forward=1');
   if (plan.ipv6) {
-    const isOn = sysctl('net.ipv6.conf.all.forwarding') === '1';
+    const isOn = readSysctl('net.ipv6.conf.all.forwarding') === 1;
     add('IPv6 forwarding', isOn ? 'good' : 'advice', isOn ? 'on' : 'off', 'sysctl -w net.ipv6.conf.all.forwarding=1, or gateway.ipv6 = false');
   }
   const fill = readConntrackFill();
   add('connection table', isNearlyFull(fill) ? 'advice' : 'good', `${fill.count} of ${fill.max}`, `sysctl -w net.netfilter.nf_conntrack_max=${fill.max * 2}: the kernel drops new connections when it is full`);
-  const acct = sysctl('net.netfilter.nf_conntrack_acct') === '1';
+  const acct = readSysctl('net.netfilter.nf_conntrack_acct') === 1;
   add('connection counters', acct ? 'good' : 'advice', acct ? 'on' : 'off: p2pwall top and flow events know no bytes', 'sysctl -w net.netfilter.nf_conntrack_acct=1');
 }
 

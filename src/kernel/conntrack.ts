@@ -25,7 +25,7 @@ import {
 } from '../netlink/conntrack-request.js';
 import { ENOENT } from './errno.js';
 import type { Libc } from './libc.js';
-import { NETLINK_NETFILTER, NetlinkSocket } from './netlink-socket.js';
+import { type MessageVisitor, NETLINK_NETFILTER, NetlinkSocket } from './netlink-socket.js';
 import { SystemError } from './system-error.js';
 
 /** Requests in one send: their acknowledgements fit the smallest receive buffer. */
@@ -46,6 +46,8 @@ export interface Conntrack {
   dump(ipVersion: 0 | 4 | 6, filter: DumpFilter, visit: (entry: ConntrackEntry) => void): void;
   /** The present form of an entry, null when it is gone. */
   find(entry: EntryKey): ConntrackEntry | null;
+  /** Visits the present form of those that are there. */
+  findAll(keys: readonly EntryKey[], visit: (entry: ConntrackEntry) => void): void;
   delete(entries: readonly ConntrackEntry[]): Outcome;
   /** Sets the bits of `mask` to those of `value`; other bits survive. */
   setMark(keys: readonly EntryKey[], value: number, mask: number): Outcome;
@@ -84,6 +86,11 @@ export class ConntrackTable implements Conntrack {
     return found;
   }
 
+  findAll(keys: readonly EntryKey[], visit: (entry: ConntrackEntry) => void): void {
+    const { failed } = this.forAll(keys, (key, sequence) => getConntrack(this.socket.writer, key, sequence), this.entryVisitor(visit));
+    for (const errno of failed.keys()) throw new SystemError({ syscall: 'IPCTNL_MSG_CT_GET', errno, doing: 'look up connections' });
+  }
+
   delete(entries: readonly ConntrackEntry[]): Outcome {
     return this.forAll(entries, (entry, sequence) => deleteConntrack(this.socket.writer, entry, sequence));
   }
@@ -103,14 +110,14 @@ export class ConntrackTable implements Conntrack {
     return socket.writer;
   }
 
-  private entryVisitor(visit: (entry: ConntrackEntry) => void) {
-    return (bytes: Uint8Array, at: number, end: number): void => {
+  private entryVisitor(visit: (entry: ConntrackEntry) => void): MessageVisitor {
+    return (bytes, at, end) => {
       const entry = this.decoder.decode(bytes, at, end);
       if (entry) visit(entry);
     };
   }
 
-  private forAll<T>(items: readonly T[], write: (item: T, sequence: number) => void): Outcome {
+  private forAll<T>(items: readonly T[], write: (item: T, sequence: number) => void, visit?: MessageVisitor): Outcome {
     const { socket } = this;
     const failed = new Map<number, number>();
     let done = 0;
@@ -119,11 +126,12 @@ export class ConntrackTable implements Conntrack {
       const part = items.slice(from, from + REQUESTS_PER_SEND);
       socket.writer.reset();
       for (const item of part) write(item, socket.nextSequence());
-      socket.requestAll(socket.writer, part.length, (_sequence, errno) => {
+      const count = (_sequence: number, errno: number): void => {
         if (errno === 0) done++;
         else if (errno === ENOENT) gone++;
         else failed.set(errno, (failed.get(errno) ?? 0) + 1);
-      });
+      };
+      socket.requestAll(socket.writer, part.length, count, visit);
     }
     return { done, gone, failed };
   }

@@ -140,12 +140,15 @@ export class NetlinkSocket {
 
   /**
    * Sends several acknowledged requests at once (about 50: answers must fit the receive buffer).
-   * Calls `done(sequence, errno)` for each. Returns how many were acknowledged.
+   * Calls `done(sequence, errno)` for each, and `visit` for answers that are messages. Returns how many were acknowledged.
    */
-  requestAll(writer: MessageWriter, count: number, done: (sequence: number, errno: number) => void): number {
+  requestAll(writer: MessageWriter, count: number, done: (sequence: number, errno: number) => void, visit?: MessageVisitor): number {
     let acknowledged = 0;
-    this.transact(writer, count, (bytes, at, _end, errno) => {
-      if (errno === null) return;
+    this.transact(writer, count, (bytes, at, end, errno) => {
+      if (errno === null) {
+        visit?.(bytes, at, end);
+        return;
+      }
       acknowledged++;
       done(messageSequence(bytes, at), errno);
     });
