@@ -2,7 +2,7 @@ import { test } from 'node:test';
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { addressText } from '../base/address.js';
-import { type Connection, type ConntrackTimeouts, connectionOfEntry, isTranslated, legsOf } from './connection.js';
+import { type Connection, type ConntrackTimeouts, connectionOfEntry, connectionOfSocket, isTranslated, legsOf } from './connection.js';
 import { type Names, parseByteRange, parseDurationRange, parseMark, parsePositional, parseProtocols, parseStates } from './arguments.js';
 import { RECORDED_NAMES, type RecordedName, recordedEntry } from './recorded-entries.js';
 import { ALL_CONNECTIONS, type Selection, isSelected, namesNothing, singleAddress } from './selection.js';
@@ -90,6 +90,15 @@ test('what the kernel did not record is never cut by a condition on it', () => {
   for (const condition of ['ageMs', 'idleMs', 'bytes'] as const) {
     assert.equal(isSelected({ ...ALL_CONNECTIONS, [condition]: any }, connection), false, condition);
   }
+});
+
+test('a socket that connection tracking does not know has no connection mark, not even 0', () => {
+  const { original } = recordedEntry('plainMarked');
+  const [local, remote] = [original.source, original.destination];
+  const socket = { ipVersion: 4, protocol: 6, state: 1, local, remote, localPort: 40022, remotePort: 22, interfaceIndex: 0, cookie: new Uint8Array(8) } as const;
+  const connection = connectionOfSocket(socket);
+  assert.equal(isSelected(ALL_CONNECTIONS, connection), true);
+  assert.equal(isSelected({ ...ALL_CONNECTIONS, mark: { value: 0, mask: 0xffffffff } }, connection), false);
 });
 
 test('legs carry the addresses that each side sees', () => {

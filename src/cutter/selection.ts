@@ -84,6 +84,8 @@ export function isSelected(selection: Selection, connection: Connection): boolea
   if (selection.idleMs && !isIn(selection.idleMs, idleMs)) return false;
   const bytes = sentBytes === null || receivedBytes === null ? null : sentBytes + receivedBytes;
   if (selection.bytes && !isIn(selection.bytes, bytes)) return false;
+  // What connection tracking does not know has no mark; for routes 0 stands for none.
+  if (selection.mark && connection.entry === null) return false;
   // >>> 0: JavaScript's `&` is signed, marks are not.
   return !selection.mark || (mark & selection.mark.mask) >>> 0 === selection.mark.value;
 }

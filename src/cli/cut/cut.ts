@@ -10,6 +10,7 @@ import { type Discovery, discover } from '../../kernel/cut/discover.js';
 import { type Passage, passages } from '../../kernel/cut/passages.js';
 import { measureRates } from '../../kernel/cut/rates.js';
 import { libc } from '../../kernel/libc.js';
+import { readSysctl } from '../../kernel/sysctl.js';
 import { SystemError } from '../../kernel/system-error.js';
 import { tableText } from '../../report/table.js';
 import { lookUpNames } from './cut-names.js';
@@ -39,7 +40,7 @@ export async function cut(name: string, words: readonly string[], options: CutOp
   }
   const engine = new CutEngine();
   try {
-    // The last part of starting up: the FFI library, and the kernel program that knows sequence numbers.
+    // The last part of starting up, whatever is cut: the FFI library, the kernel program that knows sequence numbers, the packet socket.
     libc();
     if (!isListing(options)) engine.prepare(planned.plan.method);
     return await carryOut(planned.plan, options, say, engine);
@@ -105,9 +106,10 @@ function noneMatched(discovery: Discovery, plan: CutPlan, options: CutOptions, s
 }
 
 /** Why there may be none, for the commonest mistakes. */
-function explanations({ tracked, isForwarding, hasAges, hasCounters }: Discovery, { selection }: CutPlan): Problem[] {
+function explanations({ tracked }: Discovery, { selection }: CutPlan): Problem[] {
   const out: Problem[] = [];
-  if (!isForwarding) {
+  const isOn = (name: string): boolean => readSysctl(name) === 1;
+  if (!isOn('net.ipv4.ip_forward') && !isOn('net.ipv6.conf.all.forwarding')) {
     out.push({
       message: 'this machine forwards no packets, so it sees only its own connections',
       hint: 'run it on the router between the two ends; forwarding is switched on by sysctl -w net.ipv4.ip_forward=1',
@@ -118,10 +120,10 @@ function explanations({ tracked, isForwarding, hasAges, hasCounters }: Discovery
       hint: 'if some are open, it sleeps until a firewall rule needs it: wake it with iptables -A FORWARD -m conntrack --ctstate ESTABLISHED,RELATED -j ACCEPT',
     });
   }
-  if (selection.ageMs && !hasAges) {
+  if (selection.ageMs && !isOn('net.netfilter.nf_conntrack_timestamp')) {
     out.push({ message: 'ages are not recorded', hint: 'sysctl -w net.netfilter.nf_conntrack_timestamp=1, for connections from then on' });
   }
-  if (selection.bytes && !hasCounters) {
+  if (selection.bytes && !isOn('net.netfilter.nf_conntrack_acct')) {
     out.push({ message: 'bytes are not counted', hint: 'sysctl -w net.netfilter.nf_conntrack_acct=1, for connections from then on' });
   }
   return out;

@@ -105,8 +105,9 @@ export class CutEngine {
     return report;
   }
 
-  /** Opens now what `method` will need whatever is cut; what fails is said by `cut`. */
+  /** Opens now what `method` will need whatever is cut. Throws SystemError where nothing could be cut. */
   prepare(method: CutRequest['method']): void {
+    this.openReceiver();
     if (method === 'auto' || method === 'window') this.openWindows();
   }
 

@@ -7,9 +7,9 @@
 import { type Connection, connectionOfEntry, connectionOfSocket, legSocketKey, legsOf, socketKey } from '../../cutter/connection.js';
 import type { ConntrackTimeouts } from '../../cutter/connection.js';
 import { type Selection, isSelected } from '../../cutter/selection.js';
-import { type ConntrackEntry, TCP_STATES, type TcpState } from '../../netlink/conntrack.js';
+import type { ConntrackEntry, TcpState } from '../../netlink/conntrack.js';
 import type { LocalSocket } from '../../netlink/sock-diag.js';
-import { IPPROTO_TCP } from '../../wire/constants.js';
+import { IPPROTO_TCP, IPPROTO_UDP } from '../../wire/constants.js';
 import { type Conntrack, ConntrackTable } from '../conntrack.js';
 import { SocketTable } from '../socket-table.js';
 import { readSysctl } from '../sysctl.js';
@@ -22,28 +22,21 @@ const readSetting = (name: string): number | undefined => readSysctl(`net.netfil
 /** What a search found, and what it could not see. */
 export interface Discovery {
   readonly connections: readonly Connection[];
-  /** Entries of the table that were looked at; null when there is no connection tracking. */
+  /** How many entries the table has; null when there is no connection tracking. */
   readonly tracked: number | null;
-  readonly isForwarding: boolean;
   /** True when the SSH session of this very command was among the matches and left out. */
   readonly keptOwnSession: boolean;
-  /** False: ages are unknown (nf_conntrack_timestamp), bytes are unknown (nf_conntrack_acct). */
-  readonly hasAges: boolean;
-  readonly hasCounters: boolean;
 }
 
-/** The timeouts in force in this network namespace. */
-function readTimeouts(): ConntrackTimeouts {
+/** The timeouts in force in this network namespace, of what is selected. */
+function readTimeouts({ protocols, states }: Selection): ConntrackTimeouts {
   const tcp: Partial<Record<TcpState, number>> = {};
-  for (const state of TCP_STATES) {
+  for (const state of protocols.includes(IPPROTO_TCP) ? states : []) {
     const seconds = readSetting(`tcp_timeout_${state.toLowerCase()}`);
     if (seconds !== undefined) tcp[state] = seconds;
   }
-  return {
-    tcp,
-    udp: readSetting('udp_timeout') ?? 0,
-    udpStream: readSetting('udp_timeout_stream') ?? 0,
-  };
+  if (!protocols.includes(IPPROTO_UDP)) return { tcp, udp: 0, udpStream: 0 };
+  return { tcp, udp: readSetting('udp_timeout') ?? 0, udpStream: readSetting('udp_timeout_stream') ?? 0 };
 }
 
 function openTable(): Conntrack | null {
@@ -59,7 +52,7 @@ function openTable(): Conntrack | null {
 export function discover(selection: Selection): Discovery {
   const table = openTable();
   const nowMs = Date.now();
-  const timeouts = readTimeouts();
+  const timeouts = readTimeouts(selection);
   let entries: Iterable<ConntrackEntry> = [];
   let tracked: number | null = null;
   if (table) {
@@ -71,12 +64,14 @@ export function discover(selection: Selection): Discovery {
     }
   }
   const sockets = readSockets(selection);
-  const ownKey = ownSessionKey();
+  // Only asked where sockets of this machine are among the matches.
+  let ownKey: string | null | undefined;
   let keptOwnSession = false;
   const connections: Connection[] = [];
   const consider = (connection: Connection): void => {
     if (!isSelected(selection, connection)) return;
-    if (ownKey !== null && connection.sockets.some((socket) => socketKey(socket) === ownKey)) keptOwnSession = true;
+    if (connection.sockets.length > 0) ownKey ??= ownSessionKey();
+    if (connection.sockets.some((socket) => socketKey(socket) === ownKey)) keptOwnSession = true;
     else connections.push(connection);
   };
   for (const entry of entries) {
@@ -103,14 +98,7 @@ export function discover(selection: Selection): Discovery {
     seen.add(key);
     consider(other ? { ...connection, sockets: [socket, other] } : connection);
   }
-  return {
-    connections,
-    tracked,
-    isForwarding: readSysctl('net.ipv4.ip_forward') === 1 || readSysctl('net.ipv6.conf.all.forwarding') === 1,
-    keptOwnSession,
-    hasAges: readSetting('timestamp') === 1,
-    hasCounters: readSetting('acct') === 1,
-  };
+  return { connections, tracked, keptOwnSession };
 }
 
 /** TCP sockets by their ends. */
