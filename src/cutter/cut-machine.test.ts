@@ -190,6 +190,19 @@ test('numbers that keep moving and cannot be stalled end at the deadline as aliv
   assert.ok(net.sent.length < 5000, 'bounded by the pace of answers');
 });
 
+test('a peer that keeps sending and hears none of our segments is told apart from one whose data moves', () => {
+  const net = new Net({ method: 'window', expected: [5000, 900] });
+  net.disturb = (leg) => leg === 0;
+  // What the responder sends again and again, for want of an acknowledgement.
+  const tick = net.machine.tick.bind(net.machine);
+  net.machine.tick = (nowMs) => {
+    if (nowMs % 200 === 0) net.machine.segment(1, TCP_ACK, 5000, 900, 0, nowMs);
+    tick(nowMs);
+  };
+  net.run();
+  assert.deepEqual(net.outcomes(), ['closed', 'deaf']);
+});
+
 test('a leg that ends on this machine is left alone', () => {
   const net = new Net({ legs: [1] });
   net.run();

@@ -33,8 +33,10 @@ export type LegOutcome =
   | 'silent'
   /** The peer never answered anything. */
   | 'unanswered'
-  /** The peer kept answering. */
-  | 'alive';
+  /** The peer kept answering with fresh numbers. */
+  | 'alive'
+  /** The peer kept sending, and none of our segments reached it. */
+  | 'deaf';
 
 export interface LegReport {
   readonly outcome: LegOutcome | null;
@@ -158,7 +160,7 @@ export class CutMachine {
       const leg = this.legs[index];
       if (!leg.isActive || leg.outcome !== null) continue;
       if (this.hasFallenSilent(leg, nowMs)) this.end(leg, 'silent', nowMs);
-      else if (nowMs >= this.deadlineMs) this.end(leg, leg.hasAnswered ? 'alive' : 'unanswered', nowMs);
+      else if (nowMs >= this.deadlineMs) this.end(leg, this.givenUp(leg), nowMs);
       else if (nowMs >= leg.nextMs) this.attempt(index, nowMs);
     }
     this.schedule();
@@ -244,6 +246,11 @@ export class CutMachine {
   private hasFallenSilent(leg: LegState, nowMs: number): boolean {
     if (!leg.hasAnswered || leg.resets === 0 || leg.probesUnanswered < SILENT_PROBES) return false;
     return nowMs - leg.answeredMs >= Math.max(SILENT_MS, SILENT_ROUND_TRIPS * leg.roundTripMs);
+  }
+
+  private givenUp({ hasAnswered, moves }: LegState): LegOutcome {
+    if (!hasAnswered) return 'unanswered';
+    return moves === 0 ? 'deaf' : 'alive';
   }
 
   private end(leg: LegState, outcome: LegOutcome, nowMs: number): void {

@@ -30,7 +30,7 @@ test('results: cut, cut after several tries, failed with the reason of each end'
   assert.equal(resultLine(result('masqueraded', {})), 'cut      tcp 10.77.1.2:40443 > 10.77.2.2:443  (window, 1.3 ms)');
   assert.equal(resultLine(result('masqueraded', { tries: 3, ms: 20 })), 'cut      tcp 10.77.1.2:40443 > 10.77.2.2:443  (window, 20.0 ms, 3 tries)');
   const failed = result('masqueraded', { outcome: 'failed', isClosed: false, reason: 'no route' });
-  assert.equal(resultLine(failed), 'FAILED   tcp 10.77.1.2:40443 > 10.77.2.2:443  10.77.1.2:40443 closed; 10.77.2.2:443 no route');
+  assert.equal(resultLine(failed), 'FAILED   tcp 10.77.1.2:40443 > 10.77.2.2:443  10.77.1.2:40443 is closed; 10.77.2.2:443 no route');
   const report = { results: [result('masqueraded', {}), failed], cutMs: 12.4, prepareMs: 80, warnings: [] };
   assert.equal(summaryLine(report), '1 connection cut, 1 failed in 12 ms (80 ms to get ready)');
 });

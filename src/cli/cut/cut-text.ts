@@ -87,20 +87,11 @@ export function planLine(connection: Connection, index: 0 | 1, way: string): str
   return `    to ${endpointText(to)} as ${endpointText(from)}: ${way}`;
 }
 
-const LEG_WORDS: Readonly<Record<LegResult['outcome'], string>> = {
-  closed: 'closed',
-  silent: 'closed (silent since)',
-  destroyed: 'destroyed here',
-  unanswered: 'no answer',
-  alive: 'alive',
-  failed: 'failed',
-};
-
 /** One line for one connection. */
 export function resultLine({ connection, legs, isCut }: ConnectionResult): string {
   const name = connectionText(connection);
   if (legs.length === 0) return `${isCut ? 'deleted' : 'FAILED '}  ${name}`;
-  if (!isCut) return `FAILED   ${name}  ${legs.map((leg) => `${endpointText(leg.to)} ${leg.reason || LEG_WORDS[leg.outcome]}`).join('; ')}`;
+  if (!isCut) return `FAILED   ${name}  ${legs.map(({ to, reason }) => `${endpointText(to)} ${reason || 'is closed'}`).join('; ')}`;
   const ms = Math.max(...legs.map((leg) => leg.ms));
   const tries = Math.max(...legs.map((leg) => leg.tries));
   const methods = [...new Set(legs.map((leg) => leg.method))].join(', ');
@@ -143,10 +134,10 @@ export function resultJson({ connection, legs, isCut }: ConnectionResult): Recor
     type: 'cut',
     cut: isCut,
     ...connectionJson(connection),
-    legs: legs.map(({ to, outcome, method, interfaceName, tries, ms, isClosed, reason }) => ({
+    legs: legs.map(({ to, outcome, method, interfaceName, tries, ms, reason }) => ({
       to: endpointJson(to),
       outcome,
-      verified: isClosed,
+      verified: outcome === 'closed' || outcome === 'destroyed',
       method,
       iface: interfaceName === '' ? null : interfaceName,
       tries,

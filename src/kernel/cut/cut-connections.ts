@@ -6,7 +6,6 @@
  * of connection tracking deleted. Other protocols have no way to be ended at their ends: their entries are
  * deleted, which is only useful together with a hold. Nothing is left behind, however this process ends.
  */
-import { addressText } from '../../base/address.js';
 import { type Connection, type Endpoint, type Leg, legSocketKey, legsOf, socketKey } from '../../cutter/connection.js';
 import type { LegIndex, LegOutcome, Method } from '../../cutter/cut-machine.js';
 import type { ConntrackEntry } from '../../netlink/conntrack.js';
@@ -346,16 +345,17 @@ function localSocket({ connection, legs }: Plan, index: LegIndex): LocalSocket |
   return connection.sockets.find((socket) => socketKey(socket) === key);
 }
 
-const REASONS: Readonly<Record<LegOutcome, (host: string) => string>> = {
-  closed: () => '',
-  silent: () => '',
-  unanswered: (host) => `${host} does not answer: its host is gone, or a firewall on the way is silent`,
-  alive: (host) => `${host} stays alive: data keeps moving faster than it can be followed`,
+/** What is said behind the name of the end. */
+const REASONS: Readonly<Record<LegOutcome, string>> = {
+  closed: '',
+  silent: '',
+  unanswered: 'does not answer: its host is gone, or a firewall on the way is silent',
+  deaf: 'goes on sending, but the RSTs do not reach it: a firewall on the way, or its own, drops them',
+  alive: 'stays alive: data keeps moving faster than it can be followed',
 };
 
 function legResult(to: Endpoint, outcome: LegResult['outcome'], method: LegResult['method'], reason: string): LegResult {
-  const host = addressText(to.address, 0, to.address.length);
   const isClosed = outcome === 'closed' || outcome === 'silent' || outcome === 'destroyed';
-  const why = outcome === 'failed' || outcome === 'destroyed' ? reason : REASONS[outcome](host);
+  const why = outcome === 'failed' || outcome === 'destroyed' ? reason : REASONS[outcome];
   return { to, outcome, method, interfaceName: '', tries: 0, ms: 0, isClosed, reason: why };
 }
