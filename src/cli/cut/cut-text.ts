@@ -2,7 +2,7 @@
 import { addressText } from '../../base/address.js';
 import { type Connection, type Endpoint, isTranslated, legsOf } from '../../cutter/connection.js';
 import type { Tuple } from '../../netlink/conntrack.js';
-import type { ConnectionResult, CutReport, LegResult } from '../../kernel/cut/cut-connections.js';
+import type { ConnectionResult, CutReport } from '../../kernel/cut/cut-connections.js';
 import { IPPROTO_TCP } from '../../wire/constants.js';
 import { bytesText } from '../../report/table.js';
 
