@@ -116,23 +116,23 @@ function parseByteCount(text: string): number | null {
   return found ? Number(found[1]) * (BYTE_UNITS[(found[2] ?? '').toLowerCase()] ?? 1) : null;
 }
 
-/** `10m` at least, `<10m` less, `10m-1h` between. */
-function parseRange(text: string, unit: (text: string) => number | null, example: string): Parsed<Range> {
+/** `10m` at least, `<10m` at most, `10m-1h` between. */
+function parseRange(text: string, unit: (text: string) => number | null, what: string, example: string): Parsed<Range> {
   const isUpper = text.startsWith('<');
   const bare = text.replace(/^[<>]=?/, '');
   const [first, second, ...rest] = bare.split('-').map(unit);
-  const wrong = problem(`'${text}' is not a quantity`, `e.g. ${example}`);
+  const wrong = problem(`'${text}' is not ${what}`, `e.g. ${example}`);
   if (first === undefined || first === null || second === null || rest.length > 0) return wrong;
   if (second !== undefined) return bare === text && first <= second ? { value: { least: first, most: second } } : wrong;
   return { value: isUpper ? { least: 0, most: first } : { least: first, most: Number.POSITIVE_INFINITY } };
 }
 
 export function parseDurationRange(text: string): Parsed<Range> {
-  return parseRange(text, parseDuration, '10m (at least), <30s (at most) or 5m-1h');
+  return parseRange(text, parseDuration, 'a span of time', '10m (at least), <30s (at most) or 5m-1h');
 }
 
 export function parseByteRange(text: string): Parsed<Range> {
-  return parseRange(text, parseByteCount, '10M (at least), <1k (at most) or 1M-1G');
+  return parseRange(text, parseByteCount, 'a number of bytes', '10M (at least), <1k (at most) or 1M-1G');
 }
 
 /** `0x10`, `16`, `0x10/0xff`: as iptables writes marks. */

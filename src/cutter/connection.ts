@@ -165,7 +165,8 @@ export function connectionOfEntry(entry: ConntrackEntry, nowMs: number, timeouts
     mark: entry.mark,
     zone: entry.originalZone,
     ageMs: entry.startedAtMs === null ? null : Math.max(0, nowMs - entry.startedAtMs),
-    idleMs: isTimed ? (fullSeconds - entry.timeoutSeconds) * 1000 : null,
+    // The kernel rounds what is left down: this is how long at least.
+    idleMs: isTimed ? Math.max(0, fullSeconds - entry.timeoutSeconds - 1) * 1000 : null,
     sentBytes: entry.originalCounters?.bytes ?? null,
     receivedBytes: entry.replyCounters?.bytes ?? null,
     entry,

@@ -83,7 +83,7 @@ export function addCutOptions(command: Command): Command {
 
 /** Held for so long when UDP is cut and nothing else is said: without, the next datagram makes a new entry. */
 const UDP_HOLD_SECONDS = 30;
-const MAX_HOLD_SECONDS = 7 * 86_400;
+const MAX_HOLD_MS = 7 * 86_400_000;
 const MAX_TIMEOUT_MS = 600_000;
 
 /** The plan, or everything that is wrong. */
@@ -93,21 +93,24 @@ export function planOf(words: readonly string[], options: CutOptions, names: Nam
     if (parsed?.problem) problems.push(parsed.problem);
     return parsed === null || parsed.problem ? otherwise : parsed.value;
   };
-  const optional = <T>(text: string | undefined, parse: (text: string) => Parsed<T>): Parsed<T> | null => (text === undefined ? null : parse(text));
+  const optional = <T>(name: string, text: string | undefined, parse: (text: string) => Parsed<T>): Parsed<T> | null => {
+    const parsed = text === undefined ? null : parse(text);
+    return parsed?.problem ? { problem: { ...parsed.problem, message: `--${name}: ${parsed.problem.message}` } } : parsed;
+  };
   if (options.udp === true && options.proto !== undefined) {
     problems.push({ message: '--udp and --proto contradict each other', hint: 'use --proto tcp,udp for both' });
   }
   const selection: Selection = {
     ends: take(parsePositional(words, names), ALL_CONNECTIONS.ends),
-    protocols: take(parseProtocols(options.udp === true ? 'udp' : (options.proto ?? 'tcp')), ALL_CONNECTIONS.protocols),
-    states: take(optional(options.state, parseStates), ALL_CONNECTIONS.states),
-    ageMs: take(optional(options.age, parseDurationRange), null),
-    idleMs: take(optional(options.idle, parseDurationRange), null),
-    bytes: take(optional(options.bytes, parseByteRange), null),
-    mark: take(optional(options.mark, parseMark), null),
+    protocols: take(optional('proto', options.udp === true ? 'udp' : options.proto, parseProtocols), ALL_CONNECTIONS.protocols),
+    states: take(optional('state', options.state, parseStates), ALL_CONNECTIONS.states),
+    ageMs: take(optional('age', options.age, parseDurationRange), null),
+    idleMs: take(optional('idle', options.idle, parseDurationRange), null),
+    bytes: take(optional('bytes', options.bytes, parseByteRange), null),
+    mark: take(optional('mark', options.mark, parseMark), null),
   };
-  const timeoutMs = take(parseSpan('--timeout', options.timeout, MAX_TIMEOUT_MS), 0);
-  const holdMs = take(optional(options.hold, (text) => parseSpan('--hold', text, MAX_HOLD_SECONDS * 1000)), 0);
+  const timeoutMs = take(optional('timeout', options.timeout, (text) => parseSpan(text, MAX_TIMEOUT_MS)), 0);
+  const holdMs = take(optional('hold', options.hold, (text) => parseSpan(text, MAX_HOLD_MS)), 0);
   const interfaces = options.iface ?? [];
   if (problems.length === 0 && options.all !== true && options.p2p === undefined && interfaces.length === 0 && namesNothing(selection)) {
     problems.push({
@@ -122,8 +125,8 @@ export function planOf(words: readonly string[], options: CutOptions, names: Nam
   return { plan: { selection, interfaces, timeoutMs, holdSeconds, heldProtocols, method: options.method } };
 }
 
-function parseSpan(option: string, text: string, mostMs: number): Parsed<number> {
+function parseSpan(text: string, mostMs: number): Parsed<number> {
   const ms = parseDuration(text);
   if (ms !== null && ms > 0 && ms <= mostMs) return { value: ms };
-  return { problem: { message: `${option} ${text}: not a time span`, hint: `seconds, or with a unit as in 10m, at most ${mostMs / 1000}` } };
+  return { problem: { message: `'${text}' is not a span of time`, hint: `seconds, or with a unit as in 10m, more than 0 and at most ${mostMs / 1000} s` } };
 }

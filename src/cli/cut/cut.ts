@@ -46,8 +46,10 @@ export async function cut(name: string, words: readonly string[], options: CutOp
     return await carryOut(planned.plan, options, say, engine);
   } catch (error) {
     if (!(error instanceof SystemError)) throw error;
-    say(`${error.message}${error.hint === '' ? '' : ` (${error.hint})`}`);
-    return error.code === 'ERR_NOT_PERMITTED' ? EXIT_NO_PRIVILEGE : EXIT_UNAVAILABLE;
+    const isForbidden = error.code === 'ERR_NOT_PERMITTED';
+    const message = isForbidden ? `this needs privileges that this process has not: ${error.message}` : error.message;
+    say(`${message}${error.hint === '' ? '' : ` (${error.hint})`}`);
+    return isForbidden ? EXIT_NO_PRIVILEGE : EXIT_UNAVAILABLE;
   } finally {
     engine.close();
   }

@@ -11,6 +11,7 @@ import type { ConntrackEntry, TcpState } from '../../netlink/conntrack.js';
 import type { LocalSocket } from '../../netlink/sock-diag.js';
 import { IPPROTO_TCP, IPPROTO_UDP } from '../../wire/constants.js';
 import { type Conntrack, ConntrackTable } from '../conntrack.js';
+import { EINVAL } from '../errno.js';
 import { SocketTable } from '../socket-table.js';
 import { readSysctl } from '../sysctl.js';
 import { SystemError } from '../system-error.js';
@@ -48,21 +49,25 @@ function openTable(): Conntrack | null {
   }
 }
 
+/** Entries that can match; null when nobody knows about connections here. */
+function readEntries(table: Conntrack | null, selection: Selection, tracked: number): Iterable<ConntrackEntry> | null {
+  try {
+    return table && findEntries(table, selection, tracked);
+  } catch (error) {
+    // nfnetlink_rcv_msg: a request to a part of netfilter that this kernel does not have.
+    if (error instanceof SystemError && error.errno === EINVAL) return null;
+    throw error;
+  } finally {
+    table?.close();
+  }
+}
+
 /** Matches of `selection`. Throws SystemError (ERR_NOT_PERMITTED without CAP_NET_ADMIN). */
-export function discover(selection: Selection): Discovery {
-  const table = openTable();
+export function discover(selection: Selection, table = openTable()): Discovery {
   const nowMs = Date.now();
   const timeouts = readTimeouts(selection);
-  let entries: Iterable<ConntrackEntry> = [];
-  let tracked: number | null = null;
-  if (table) {
-    try {
-      tracked = readSetting('count') ?? 0;
-      entries = findEntries(table, selection, tracked);
-    } finally {
-      table.close();
-    }
-  }
+  const count = readSetting('count') ?? 0;
+  const entries = readEntries(table, selection, count);
   const sockets = readSockets(selection);
   // Only asked where sockets of this machine are among the matches.
   let ownKey: string | null | undefined;
@@ -74,7 +79,7 @@ export function discover(selection: Selection): Discovery {
     if (connection.sockets.some((socket) => socketKey(socket) === ownKey)) keptOwnSession = true;
     else connections.push(connection);
   };
-  for (const entry of entries) {
+  for (const entry of entries ?? []) {
     const connection = connectionOfEntry(entry, nowMs, timeouts);
     if (sockets.size === 0) {
       consider(connection);
@@ -98,7 +103,7 @@ export function discover(selection: Selection): Discovery {
     seen.add(key);
     consider(other ? { ...connection, sockets: [socket, other] } : connection);
   }
-  return { connections, tracked, keptOwnSession };
+  return { connections, tracked: entries && count, keptOwnSession };
 }
 
 /** TCP sockets by their ends. */
