@@ -237,3 +237,50 @@ test('local discovery tells everybody on the link: the first packet of any of th
     assert.ok(lab.held.includes(`${client} not to ${PEER} ${PORT}`), lab.held.join(', '));
   }
 });
+
+/** An inside host that speaks a protocol to an address which does not: a web server with a port of its own, say. */
+function speaksAlone(lab: Lab, transport: 'tcp' | 'udp', opening: Uint8Array): void {
+  const ends = { src: CLIENT, dst: PEER, srcPort: 50_000, dstPort: PORT };
+  if (transport === 'udp') lab.feed(buildUdp({ ...ends, payload: opening }), true);
+  else {
+    lab.feed(buildTcp({ ...ends, seq: 1, flags: TCP_SYN, payload: new Uint8Array(0) }), true);
+    lab.feed(buildTcp({ src: PEER, dst: CLIENT, srcPort: PORT, dstPort: 50_000, seq: 8, flags: TCP_SYN | TCP_ACK, payload: new Uint8Array(0) }), false);
+    lab.feed(buildTcp({ ...ends, seq: 2, flags: TCP_ACK, payload: opening }), true);
+  }
+}
+
+const OPENINGS: readonly (readonly [name: string, transport: 'tcp' | 'udp', opening: Uint8Array])[] = [
+  ['BitTorrent handshake', 'tcp', handshake('-XX0001-')],
+  ['Gnutella handshake', 'tcp', ascii('GNUTELLA CONNECT/0.6\r\nUser-Agent: Shareaza\r\nX-Ultrapeer: False\r\n\r\n')],
+  ['eDonkey login', 'tcp', login()],
+  ['question to the hash table', 'udp', concat(ascii('d1:ad2:id20:'), ascii('a'.repeat(20)), ascii('9:info_hash20:'), HASH, ascii('e1:q9:get_peers1:t2:aa1:y1:qe'))],
+  ['Gnutella ping', 'udp', fromHex('8de43102 4929251c ff297df9 e9260403 00 01 00 05000000 c3 82 51 4b 40')],
+  ['FastTrack ping', 'udp', concat(fromHex('2700000029 80'), ascii('KaZaA\0'))],
+  ['FastTrack session', 'tcp', fromHex('fa00b62bfacb12383209d232')],
+];
+
+for (const [name, transport, opening] of OPENINGS) {
+  test(`an inside host cannot close a site for others by speaking to it: ${name}`, () => {
+    const lab = new Lab([{}]);
+    speaksAlone(lab, transport, opening);
+    assert.equal(lab.connects(NEIGHBOUR, PEER, PORT), 'undecided');
+    assert.ok(lab.held.every((held) => held.startsWith(`${CLIENT} `)), lab.held.join(', '));
+  });
+}
+
+test('once it answers in the protocol, or a second client speaks to it, a peer is one for all', () => {
+  const [, transport, question] = OPENINGS[3] ?? assert.fail();
+  const answer = concat(ascii('d1:rd2:id20:'), ascii('b'.repeat(20)), ascii('5:token4:tttte1:t2:aa1:y1:re'));
+  const isLetPass: Partial<Rule> = { clients: [parseNetwork(`${CLIENT}/32`) ?? assert.fail()], action: { kind: 'allow' } };
+  const answered = new Lab([isLetPass, {}]);
+  speaksAlone(answered, transport, question);
+  answered.feed(buildUdp({ src: PEER, dst: CLIENT, srcPort: PORT, dstPort: 50_000, payload: ascii('HTTP/1.1 400 Bad Request\r\n\r\n') }), false);
+  assert.equal(answered.datagram(NEIGHBOUR, PEER, PORT), 'undecided', 'that was no answer');
+  answered.feed(buildUdp({ src: PEER, dst: CLIENT, srcPort: PORT, dstPort: 50_000, payload: answer }), false);
+  assert.equal(answered.connects(NEIGHBOUR, PEER, PORT), 'drop');
+
+  const second = new Lab([{}]);
+  speaksAlone(second, transport, question);
+  second.feed(buildUdp({ src: NEIGHBOUR, dst: PEER, srcPort: 50_000, dstPort: PORT, payload: question }), true);
+  assert.equal(second.connects('10.0.0.3', PEER, PORT), 'drop');
+});

@@ -32,6 +32,7 @@ export class Endpoints implements PeerSink {
   onTold: ToldListener | null = null;
   readonly #table: FlowTable;
   readonly #memory: PeerMemory;
+  readonly #isWary: boolean;
   readonly #result: KnownPeer = { protocolIndex: NO_PROTOCOL, confidence: 'likely', why: '' };
   // The packet whose endpoints are being harvested.
   #flow = -1;
@@ -46,9 +47,10 @@ export class Endpoints implements PeerSink {
   /** Endpoints learnt since the engine started. */
   toldCount = 0;
 
-  constructor(table: FlowTable, memory: PeerMemory) {
+  constructor(table: FlowTable, memory: PeerMemory, isWary: boolean) {
     this.#table = table;
     this.#memory = memory;
+    this.#isWary = isWary;
   }
 
   #hash(flow: number, end: 0 | 1): number {
@@ -128,22 +130,42 @@ export class Endpoints implements PeerSink {
     const a2 = table.addressWord(flow, end, 2);
     const a3 = table.addressWord(flow, end, 3);
     memory.look(protocolIndex, a0, a1, a2, a3, port, this.#hash(flow, end === 0 ? 1 : 0), timeMs);
-    if (memory.spokeAny !== NO_PROTOCOL) return 'endpoint';
+    if (memory.spokeAny !== NO_PROTOCOL || memory.spokeHere !== NO_PROTOCOL) return 'endpoint';
     if (memory.told !== NO_PROTOCOL) return 'told';
     return memory.hasHost(protocolIndex, a0, a1, a2, a3, timeMs) ? 'host' : 'none';
   }
 
-  /** A certain exchange took place on the flow: remember its endpoints as the feature says. */
-  learn(flow: number, feature: Feature, protocolIndex: number, timeMs: number): void {
+  /**
+   * A certain exchange took place on the flow: remember its endpoints as the feature says. `direction` is that of the packet
+   * that showed it. Its receiver may be anybody: with `isWary` it counts for others only once it answered (`answered`), or a
+   * second client spoke to it. Else an inside host could close a site for all by speaking to it.
+   */
+  learn(flow: number, direction: 0 | 1, feature: Feature, protocolIndex: number, timeMs: number): void {
     const remember = feature.remember ?? (feature.transport === TCP ? 'responder' : 'both');
-    if (remember === 'both' || remember === 'responder') this.#addSpoke(flow, 1, protocolIndex, timeMs);
-    if (remember === 'both' || remember === 'initiator') this.#addSpoke(flow, 0, protocolIndex, timeMs);
+    const isProven = (end: 0 | 1): boolean => end === direction || !this.#isWary;
+    if (remember === 'both' || remember === 'responder') this.#addSpoke(flow, 1, protocolIndex, timeMs, isProven(1));
+    if (remember === 'both' || remember === 'initiator') this.#addSpoke(flow, 0, protocolIndex, timeMs, isProven(0));
     if (feature.forgetHost === true) return;
-    this.#addHost(flow, 0, protocolIndex, timeMs);
-    if (remember !== 'none') this.#addHost(flow, 1, protocolIndex, timeMs);
+    if (isProven(0)) this.#addHost(flow, 0, protocolIndex, timeMs);
+    if (remember !== 'none' && isProven(1)) this.#addHost(flow, 1, protocolIndex, timeMs);
   }
 
-  #addSpoke(flow: number, end: 0 | 1, protocolIndex: number, timeMs: number): void {
+  /** The sender of a packet of a flow that is decided speaks the protocol too: what was learnt of it counts for all. */
+  answered(flow: number, direction: 0 | 1, protocolIndex: number, timeMs: number): void {
+    if (!this.#isWary) return;
+    const table = this.#table;
+    const a0 = table.addressWord(flow, direction, 0);
+    const a1 = table.addressWord(flow, direction, 1);
+    const a2 = table.addressWord(flow, direction, 2);
+    const a3 = table.addressWord(flow, direction, 3);
+    this.#memory.look(protocolIndex, a0, a1, a2, a3, table.port(flow, direction), this.#hash(flow, direction === 0 ? 1 : 0), timeMs);
+    // Nothing was learnt of those whose exchanges prove no peer (trackers).
+    if (this.#memory.spokeHere === NO_PROTOCOL || this.#memory.spokeAny !== NO_PROTOCOL) return;
+    this.#addSpoke(flow, direction, protocolIndex, timeMs, true);
+    this.#addHost(flow, direction, protocolIndex, timeMs);
+  }
+
+  #addSpoke(flow: number, end: 0 | 1, protocolIndex: number, timeMs: number, isProven: boolean): void {
     const table = this.#table;
     const a0 = table.addressWord(flow, end, 0);
     const a3 = table.addressWord(flow, end, 3);
@@ -151,7 +173,7 @@ export class Endpoints implements PeerSink {
     const client = this.#hash(flow, end === 0 ? 1 : 0);
     const a1 = table.addressWord(flow, end, 1);
     const a2 = table.addressWord(flow, end, 2);
-    this.#memory.addSpoke(protocolIndex, a0, a1, a2, a3, table.port(flow, end), client, timeMs);
+    this.#memory.addSpoke(protocolIndex, a0, a1, a2, a3, table.port(flow, end), client, timeMs, isProven);
   }
 
   #addHost(flow: number, end: 0 | 1, protocolIndex: number, timeMs: number): void {
@@ -201,7 +223,7 @@ export class Endpoints implements PeerSink {
   listensOn(port: number): void {
     if (port === 0) return;
     this.toldCount++;
-    this.#memory.addSpoke(this.#protocolIndex, this.#s0, this.#s1, this.#s2, this.#s3, port, this.#receiverHash, this.#timeMs);
+    this.#memory.addSpoke(this.#protocolIndex, this.#s0, this.#s1, this.#s2, this.#s3, port, this.#receiverHash, this.#timeMs, true);
     if (this.onTold === null) return;
     const address = new Uint8Array(16);
     const lengthBytes = this.#table.writeAddress(this.#flow, this.#direction, address, 0);

@@ -112,6 +112,7 @@ export class Gate {
     this.#listener = listener;
     this.identifier = new Identifier({
       protocols: options.protocols,
+      isWary: true,
       ...(flows === undefined ? {} : { flows }),
       ...(peers === undefined ? {} : { peers }),
       ...(maxUndecided === undefined ? {} : { maxUndecided }),

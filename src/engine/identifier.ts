@@ -34,6 +34,8 @@ export interface IdentifierOptions {
   readonly peers?: PeerMemoryOptions;
   /** Most undecided flows with kept bytes; the oldest is given up first. Default 32,768 (about 70 MB at worst). */
   readonly maxUndecided?: number;
+  /** Who is spoken to is a peer for others only once it answered, or a second client spoke to it: where findings are acted on. */
+  readonly isWary?: boolean;
   /** A flow got a finding, or a stronger one. Called before the packet's call returns. */
   readonly onFinding?: (flow: number, finding: FlowFinding) => void;
   /** Every answer of a feature to the packet being inspected; slows everything down. */
@@ -90,7 +92,7 @@ export class Identifier {
     this.#onFlowEnd = options.onFlowEnd;
     this.table = new FlowTable({ ...options.flows, onEnd: (flow, reason) => this.#ended(flow, reason) });
     this.memory = new PeerMemory(options.peers);
-    this.endpoints = new Endpoints(this.table, this.memory);
+    this.endpoints = new Endpoints(this.table, this.memory, options.isWary === true);
     this.#pool = new FlowStatePool(options.maxUndecided ?? 32_768, (flow) => {
       this.evictedStates++;
       this.#states[flow] = null;
@@ -412,7 +414,7 @@ export class Identifier {
   }
 
   #learnAndHarvest(flow: number, direction: 0 | 1, matched: Candidate, payloads: number): void {
-    this.endpoints.learn(flow, matched.feature, matched.protocolIndex, this.#timeMs);
+    this.endpoints.learn(flow, direction, matched.feature, matched.protocolIndex, this.#timeMs);
     const index = matched.feature.transport === UDP ? this.#udp : this.#tcp;
     if (index.harvesters[matched.protocolIndex]!.length === 0) {
       this.#giveUp(flow);
@@ -437,6 +439,7 @@ export class Identifier {
         wantsMore ||= payloads < 4;
         continue;
       }
+      this.endpoints.answered(flow, direction, protocolIndex, this.#timeMs);
       input.protocolIndex = protocolIndex;
       const sink = this.endpoints.harvestFrom(flow, direction, protocolIndex, this.#timeMs);
       if (harvester.feature.harvest?.(input, sink) === true) wantsMore = true;

@@ -38,7 +38,7 @@ test('an endpoint told to a multicast group is known for everybody', () => {
 
 test('an endpoint that spoke is known to its partner and, apart, to anybody', () => {
   const memory = new PeerMemory();
-  memory.addSpoke(DONKEYS, ...PEER, 4662, ALICE, 1000);
+  memory.addSpoke(DONKEYS, ...PEER, 4662, ALICE, 1000, true);
   assert.deepEqual(ask(memory, 4662, ALICE, 2000), { told: NO_PROTOCOL, spokeHere: DONKEYS, spokeAny: DONKEYS });
   assert.deepEqual(ask(memory, 4662, BOB, 2000), { told: NO_PROTOCOL, spokeHere: NO_PROTOCOL, spokeAny: DONKEYS });
 });

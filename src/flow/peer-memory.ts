@@ -89,10 +89,27 @@ export class PeerMemory {
     this.#ageS = Math.ceil((options.ageMs ?? 1_800_000) / 1000);
   }
 
-  /** The endpoint took part in a certain exchange with that client. */
-  addSpoke(protocol: number, a0: number, a1: number, a2: number, a3: number, port: number, client: number, timeMs: number): void {
-    this.#add(a0, a1, a2, a3, KIND_SPOKE | (protocol << 8) | (port << 16), client, timeMs);
-    this.#add(a0, a1, a2, a3, KIND_SPOKE | (protocol << 8) | (port << 16), 0, timeMs);
+  /**
+   * The endpoint took part in a certain exchange with that client. `isProven` false: all that is known is that the client
+   * spoke to it; that counts for others once a second client did so too.
+   */
+  addSpoke(protocol: number, a0: number, a1: number, a2: number, a3: number, port: number, client: number, timeMs: number, isProven: boolean): void {
+    const detail = KIND_SPOKE | (protocol << 8) | (port << 16);
+    this.#add(a0, a1, a2, a3, detail, client, timeMs);
+    if (isProven || this.#hasOther(a0, a1, a2, a3, detail, client, timeMs)) this.#add(a0, a1, a2, a3, detail, 0, timeMs);
+  }
+
+  /** An entry of the same detail with another client. */
+  #hasOther(a0: number, a1: number, a2: number, a3: number, detail: number, client: number, timeMs: number): boolean {
+    const table = this.#table;
+    const setAt = this.#setAt(a0, a1, a2, a3, detail >>> 16);
+    const oldestS = timeMs / 1000 - this.#ageS;
+    for (let at = setAt; at < setAt + WAYS * WORDS; at += WORDS) {
+      if (table[at + DETAIL] !== detail || table[at + 3] !== a3 || table[at] !== a0 || table[at + 1] !== a1 || table[at + 2] !== a2) continue;
+      const other = table[at + CLIENT]!;
+      if (other !== client && other !== 0 && table[at + TAUGHT_AT]! > oldestS && this.#isStill(at, detail)) return true;
+    }
+    return false;
   }
 
   /** The endpoint was named to that client. Client 0: to everybody (multicast). */
