@@ -37,9 +37,9 @@ function problems(...args: string[]): string {
 test('without options: daemon, lock of 120 s, pings blocked, 0x29 forged', () => {
   const { settings, isForeground, wishes } = resolved();
   assert.equal(isForeground, false);
-  assert.equal(settings.wall.lockMs, 120_000);
+  assert.equal(settings.machine.lockMs, 120_000);
   assert.equal(settings.observesUdp, false);
-  assert.equal(settings.wall.reply, PONG_2);
+  assert.equal(settings.machine.reply, PONG_2);
   assert.equal(settings.queue, DEFAULT_QUEUE);
   assert.equal(settings.storeFile ?? settings.clientFolder, null);
   assert.equal(settings.offloads, true);
@@ -52,9 +52,9 @@ test('the letters of version 1 and 2', () => {
   assert.equal(old.settings.observesUdp, true);
   assert.equal(old.settings.receiveBufferBytes, 32_768);
   assert.equal(old.settings.storeFile, '/var/lib/peers');
-  assert.equal(old.settings.wall.lockMs, 60_000);
+  assert.equal(old.settings.machine.lockMs, 60_000);
   assert.equal(old.settings.clientFolder, '/var/log/ftwall.clients');
-  assert.deepEqual([...(old.settings.wall.logs ?? [])].sort(), ['T', 'c', 'p', 't', 'u']);
+  assert.deepEqual([...(old.settings.machine.logs ?? [])].sort(), ['T', 'c', 'p', 't', 'u']);
   assert.equal(old.settings.offloads, false, 'every dropped connection is to be logged');
   assert.equal(resolved('-s').isForeground, true);
   const debug = (...args: string[]): string | null => {
@@ -72,12 +72,12 @@ test('the new options', () => {
   const { settings } = resolved('--iface', 'a', '--iface', 'b', '--queue', '5', '--reply', '0x28', '--lock-scope', 'user-ports', '--protect', '192.0.2.0/24', '--no-rules', '--block-name', '*.winmx.com');
   assert.deepEqual(settings.interfaces, ['a', 'b']);
   assert.equal(settings.queue, 5);
-  assert.equal(settings.wall.reply, PONG);
+  assert.equal(settings.machine.reply, PONG);
   assert.equal(settings.lockScope, 'user-ports');
   assert.deepEqual(settings.protectedNetworks, ['192.0.2.0/24']);
   assert.equal(settings.installsRules, false);
   assert.equal(settings.watchesNames, true);
-  assert.equal(resolved('--reply', 'none').settings.wall.reply, null);
+  assert.equal(resolved('--reply', 'none').settings.machine.reply, null);
 });
 
 test('all problems are said at once', () => {
@@ -95,7 +95,7 @@ test('a TOML file gives the same options; strangers in it are refused', () => {
     assert.ok(!Array.isArray(options));
     const result = resolveOptions(options, () => []);
     assert.ok(!Array.isArray(result));
-    assert.equal(result.settings.wall.lockMs, 60_000);
+    assert.equal(result.settings.machine.lockMs, 60_000);
     assert.equal(result.settings.observesUdp, true);
     writeFileSync(path, 'lock-tme = 60\n');
     assert.ok(Array.isArray(readConfig(path)));

@@ -128,7 +128,7 @@ export function resolveOptions(options: FtwallOptions, insideInterfaces: () => r
     clientFolder: options.clientDir ?? null,
     receiveBufferBytes: buffer,
     installsRules: options.rules !== false,
-    wall: {
+    machine: {
       observesUdp,
       lockScope,
       names,

@@ -6,11 +6,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { queuedBy, withoutCounters } from '../enforce/iptables.js';
 import { wallPlan } from '../enforce/plan.js';
-import type { SetMember } from '../netlink/ipset.js';
 import { maskOf } from './clear-wall.js';
 import { EventLog } from './event-log.js';
 import { defaultRouteInterfaces, matchingInterfaces } from './interfaces.js';
-import { KernelBlocks } from './kernel-blocks.js';
 import { conflictsIn } from './machine-check.js';
 import { QueueOverruns } from './queue-overruns.js';
 
@@ -52,41 +50,6 @@ test('rules of others that share our bits or queues are named, all others are no
   assert.equal(conflicts('-A FORWARD -j NFQUEUE --queue-balance 4690:4700'), 1);
   assert.equal(conflicts('-A FORWARD -j NFQUEUE --queue-num 4702'), 0);
   assert.equal(conflicts('-A P2PWALL-INSPECT -m mark --mark 0x0/0xff0000 -j NFQUEUE --queue-num 4700'), 0);
-});
-
-test('contained peers and blocks: written once, refreshed late, written again when the sets are new', () => {
-  const said: string[] = [];
-  const text = ({ set, protocol, port }: SetMember): string => `${set} ${protocol ?? '-'} ${port ?? '-'}`;
-  const blocks = new KernelBlocks({
-    add: (member, timeoutMs) => said.push(`+ ${text(member)} ${timeoutMs}`),
-    delete: (member) => said.push(`- ${text(member)}`),
-  });
-  const containment = { client: Uint8Array.of(10, 0, 0, 1), peer: Uint8Array.of(198, 51, 100, 7), port: 6881, holdMs: 60_000, rule: 'hold' };
-  assert.equal(blocks.contain(containment, 0), true);
-  assert.equal(blocks.contain(containment, 10_000), false);
-  assert.deepEqual(said.splice(0), ['+ p2pwall-peers4 6 6881 60000', '+ p2pwall-peers4 17 6881 60000']);
-  assert.equal(blocks.contain(containment, 40_000), false);
-  assert.deepEqual(said.splice(0).length, 2, 'refreshed');
-  blocks.block(Uint8Array.of(192, 0, 2, 1), 20_000, 40_000);
-  assert.deepEqual(blocks.blocked(), [{ address: '192.0.2.1', untilMs: 60_000 }]);
-  said.splice(0);
-  blocks.refill(50_000);
-  assert.deepEqual(said.splice(0), ['+ p2pwall-peers4 6 6881 50000', '+ p2pwall-peers4 17 6881 50000', '+ p2pwall-block4 - - 10000']);
-  blocks.expire(100_001);
-  assert.deepEqual([blocks.containedCount, blocks.blocked().length], [0, 0]);
-  assert.equal(blocks.unblock(Uint8Array.of(192, 0, 2, 1)), false);
-});
-
-test('what the kernel holds back: one client that is told of very many peers leaves room for others', () => {
-  const blocks = new KernelBlocks({ add: () => undefined, delete: () => undefined });
-  const tell = (client: number, peer: number, nowMs: number): boolean =>
-    blocks.contain({ client: Uint8Array.of(10, 0, 0, client), peer: Uint8Array.of(198, 18, peer >> 8, peer & 0xff), port: 6881, holdMs: 60_000, rule: 'hold' }, nowMs);
-  for (let peer = 0; peer < 10_000; peer++) tell(1, peer, 0);
-  assert.equal(blocks.containedCount, 8192);
-  assert.equal(tell(2, 1, 0), true, 'others are not affected');
-  blocks.expire(60_001);
-  assert.equal(blocks.containedCount, 0);
-  assert.equal(tell(1, 9_999, 60_002), true, 'and it has its room back');
 });
 
 test('events: lines of the types that were asked for, a new file after rotation, a full disk is said once and loses nothing that fits', async () => {

@@ -5,23 +5,22 @@
  * Rules are installed last and removed first; with `--queue-bypass` traffic flows whenever the program does not.
  */
 import { readFileSync, statSync } from 'node:fs';
-import { isInNetwork, parseAddress, parseNetwork, type Network } from '../base/address.js';
 import { type FtwallRuleOptions, rulesRemoval, rulesText, setsRemovalText, setsText } from '../enforce/ftwall-rules.js';
 import { must, runTool } from '../enforce/tools.js';
 import type { Action } from '../ftwall/actions.js';
 import { Gate, type Place } from '../ftwall/gate.js';
 import { readStoreFile } from '../ftwall/store-file.js';
-import { Wall, type WallOptions } from '../ftwall/wall.js';
+import { ContainmentMachine, type ContainmentOptions } from '../ftwall/containment-machine.js';
 import { PacketQueue } from '../kernel/nfqueue.js';
 import { NF_ACCEPT, NF_DROP, type QueuedPacket } from '../netlink/nfqueue.js';
 import { decodeIp } from '../wire/decode.js';
 import { PacketView } from '../wire/packet-view.js';
 import { FtwallEffects } from './ftwall-effects.js';
 import type { FtwallLog } from './ftwall-log.js';
-import { readOwnAddresses } from './own-network.js';
+import { protection } from './protection.js';
 
 export interface FtwallSettings extends FtwallRuleOptions {
-  readonly wall: Omit<WallOptions, 'isProtected'>;
+  readonly machine: Omit<ContainmentOptions, 'isProtected'>;
   readonly maxPeers: number;
   readonly storeFile: string | null;
   readonly clientFolder: string | null;
@@ -44,9 +43,6 @@ const RULES_HINT = 'run as root, and look at the kernel modules for ipset and NF
 const RESTORE_BATCH = 500;
 /** A million lines of the longest kind. */
 const MAX_STORE_BYTES = 100 << 20;
-/** Never peers, whatever a client pings: this host, the link, groups. */
-const ALWAYS_PROTECTED = ['0.0.0.0/8', '127.0.0.0/8', '169.254.0.0/16', '224.0.0.0/3', '::1', 'fe80::/10', 'ff00::/8'];
-
 /** A set-up step failed: what, and what to do. */
 export class FtwallStartError extends Error {
   readonly hint: string;
@@ -58,7 +54,7 @@ export class FtwallStartError extends Error {
 }
 
 export class FtwallDaemon {
-  readonly wall: Wall;
+  readonly machine: ContainmentMachine;
   readonly #settings: FtwallSettings;
   readonly #log: FtwallLog;
   readonly #gate: Gate;
@@ -76,8 +72,8 @@ export class FtwallDaemon {
     this.#settings = settings;
     this.#log = log;
     const isProtected = protection(settings.protectedNetworks);
-    this.wall = new Wall({ ...settings.wall, maxPeers: settings.maxPeers, isProtected });
-    this.#gate = new Gate(this.wall);
+    this.machine = new ContainmentMachine({ ...settings.machine, maxPeers: settings.maxPeers, isProtected });
+    this.#gate = new Gate(this.machine);
     const stored = settings.storeFile === null ? '' : readStore(settings.storeFile);
     // Queues first: they tell whether another ftwall runs, whose rules and sets must not be touched then.
     const buffer = settings.receiveBufferBytes;
@@ -117,7 +113,7 @@ export class FtwallDaemon {
   }
 
   get counters() {
-    return { pings: this.#pings.counters.packets, others: this.#others.counters.packets, ...this.#effects.counters, peers: this.wall.peers.size, clients: this.wall.clients.size };
+    return { pings: this.#pings.counters.packets, others: this.#others.counters.packets, ...this.#effects.counters, peers: this.machine.peers.size, clients: this.machine.clients.size };
   }
 
   /** Removes rules and sets, closes everything. Client files of clients that are still there are removed too. Safe to call twice. */
@@ -129,7 +125,7 @@ export class FtwallDaemon {
     if (this.#settings.installsRules) removeChains(this.#settings.interfaces);
     this.#pings.close();
     this.#others.close();
-    for (const client of this.wall.clients.clients()) this.#effects.run({ kind: 'remove-client-file', client: client.address }, '');
+    for (const client of this.machine.clients.clients()) this.#effects.run({ kind: 'remove-client-file', client: client.address }, '');
     this.#effects.close();
     if (this.#settings.installsRules) removeSets();
   }
@@ -160,7 +156,7 @@ export class FtwallDaemon {
       text,
       (peer) => {
         const ageMs = peer.seenAtS === null ? 0 : Math.max(0, nowS - peer.seenAtS) * 1000;
-        this.wall.restore(nowMs, peer.client, peer.address, peer.port, ageMs, actions);
+        this.machine.restore(nowMs, peer.client, peer.address, peer.port, ageMs, actions);
         for (const action of actions) this.#effects.run(action, '');
         actions.length = 0;
         if (++count % RESTORE_BATCH === 0) this.#effects.flush();
@@ -168,7 +164,7 @@ export class FtwallDaemon {
       ({ line, problem }) => this.#log.trouble(`store file line ${line}: ${problem}; skipped`),
     );
     this.#effects.flush();
-    if (count > 0) this.#log.debug('p', `${this.wall.peers.size} peers known from the store file`);
+    if (count > 0) this.#log.debug('p', `${this.machine.peers.size} peers known from the store file`);
   }
 
   #batch(packets: readonly QueuedPacket[], count: number): void {
@@ -208,13 +204,13 @@ export class FtwallDaemon {
   }
 
   #schedule(): void {
-    const untilDueMs = this.wall.nextDueMs() - performance.now();
+    const untilDueMs = this.machine.nextDueMs() - performance.now();
     this.#timer = setTimeout(() => this.#tick(), Math.min(1000, Math.max(10, untilDueMs)));
   }
 
   #tick(): void {
     const actions: Action[] = [];
-    this.wall.tick(performance.now(), actions);
+    this.machine.tick(performance.now(), actions);
     for (const action of actions) this.#effects.run(action, '');
     if (!this.#isStopped) this.#schedule();
   }
@@ -264,14 +260,6 @@ function interfaceIndex(name: string): number {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return -1;
     throw error;
   }
-}
-
-function protection(networks: readonly string[]): (address: string) => boolean {
-  const parsed = [...ALWAYS_PROTECTED, ...readOwnAddresses(), ...networks].map((text) => parseNetwork(text)).filter((network): network is Network => network !== null);
-  return (address) => {
-    const bytes = parseAddress(address);
-    return bytes === null || parsed.some((network) => isInNetwork(network, bytes, 0, bytes.length));
-  };
 }
 
 function macText(bytes: Uint8Array, at: number): string {

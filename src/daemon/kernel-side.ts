@@ -15,6 +15,7 @@ import { ConnectionMarks } from './connection-marks.js';
 import { KernelBlocks } from './kernel-blocks.js';
 import type { Log } from './log.js';
 import { steadyMs } from './packet-path.js';
+import { protection } from './protection.js';
 
 function addressOf(text: string): Uint8Array {
   const address = parseAddress(text);
@@ -36,7 +37,7 @@ export class KernelSide {
     this.#cuts = new ConnectionCuts(this.#conntrack, log);
     const refused = (set: string, words: string): void => log.warn({ component: 'sets', set }, `the kernel refuses members: ${words}`);
     this.#members = isNftables ? new NftMembers((words) => refused('nftables', words)) : new IpsetMembers({ onRefused: refused });
-    this.#blocks = new KernelBlocks(this.#members);
+    this.#blocks = new KernelBlocks(this.#members, protection([]));
   }
 
   /** Makes the kernel ask again for every connection that was decided. */

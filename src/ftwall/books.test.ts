@@ -26,7 +26,26 @@ test('peer book: the oldest entry makes room, and its client gets the share back
   assert.equal(book.countOf('a'), 1);
   assert.equal(book.reveal('a', '192.0.2.5', 0, 6), 'protected', 'port 0 is no endpoint');
   book.age(1004);
-  assert.deepEqual(forgotten, ['192.0.2.2', '192.0.2.3', '192.0.2.1']);
+  assert.deepEqual([...book.newestFirst()].map((peer) => peer.address), ['192.0.2.4']);
+  assert.deepEqual(forgotten, ['192.0.2.2'], 'age is no lack of room');
+});
+
+test('peer book: kept apart, a peer of two clients is two entries, and neither closes it to a third', () => {
+  const book = new PeerBook({ maxPeers: 4, maxPeersPerClient: 2, ageMs: 1000, isProtected: (address) => address === '192.0.2.9', isSharing: false });
+  assert.equal(book.reveal('a', '192.0.2.1', 1, 0, 500, 7), 'new');
+  assert.equal(book.reveal('b', '192.0.2.1', 1, 0, 9000, 8), 'new');
+  assert.equal(book.reveal('a', '192.0.2.1', 1, 1, 500, 7), 'known');
+  assert.equal(book.confirm('a', '192.0.2.1', 1, 1), false);
+  assert.deepEqual(['a', 'b', 'c'].map((client) => book.isBlockedFor(client, '192.0.2.1', 1, 2)), [true, true, false]);
+  assert.equal(book.reveal('a', '192.0.2.9', 1, 2), 'protected');
+  assert.deepEqual([...book.newestFirst()].map(({ client, source, untilMs }) => [client, source, untilMs]), [['a', 7, 501], ['b', 8, 9000]]);
+  assert.equal(book.reveal('b', '192.0.2.1', 1, 10, 100, 9), 'known');
+  assert.equal(book.find('b', '192.0.2.1', 1)?.untilMs, 9000, 'the longer time stays');
+  book.age(501);
+  assert.deepEqual([...book.newestFirst()].map((peer) => peer.client), ['b'], 'behind one that lives longer');
+  assert.equal(book.countOf('a'), 0);
+  assert.equal(book.reveal('c', '192.0.2.1', 1, 600), 'new', 'takes the number of the one that is gone');
+  assert.deepEqual(['a', 'b', 'c'].map((client) => book.isBlockedFor(client, '192.0.2.1', 1, 700)), [false, true, true]);
 });
 
 test('peer book: 200,000 peers stay small', () => {

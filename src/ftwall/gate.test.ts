@@ -10,7 +10,7 @@ import { decodeIp } from '../wire/decode.js';
 import { PacketView } from '../wire/packet-view.js';
 import type { Action } from './actions.js';
 import { Gate, type Place } from './gate.js';
-import { Wall, type WallOptions } from './wall.js';
+import { ContainmentMachine, type ContainmentOptions } from './containment-machine.js';
 
 const CLIENT = '10.1.0.2';
 const PEER = '198.51.100.7';
@@ -18,13 +18,13 @@ const FIELDS = { userName: 't', network: 'KaZaA', ownEndpoint: '10.1.0.2:1214', 
 const REQUEST = buildTransferRequest('8e0cda92da564448da5ec5070f3231907abac2a6', '198.51.100.7:1214', FIELDS, 0, 99);
 
 class Scene {
-  readonly wall: Wall;
+  readonly machine: ContainmentMachine;
   readonly gate: Gate;
   actions: Action[] = [];
 
-  constructor(options: WallOptions = {}) {
-    this.wall = new Wall(options);
-    this.gate = new Gate(this.wall);
+  constructor(options: ContainmentOptions = {}) {
+    this.machine = new ContainmentMachine(options);
+    this.gate = new Gate(this.machine);
   }
   give(place: Place, packet: Uint8Array): string {
     const view = new PacketView();
@@ -82,7 +82,7 @@ test('an answer in the protocol is found although the request was plain', () => 
   const response = buildTransferResponse(FIELDS, 0, 9, 10);
   assert.equal(scene.tcp(response.subarray(0, 30), { back: true }), 'accept nothing-known');
   assert.equal(scene.tcp(response.subarray(30), { back: true, seq: 30 }), 'drop transfer');
-  assert.ok(scene.wall.peers.find(PEER, 1214)?.isConfirmed);
+  assert.ok(scene.machine.peers.find(CLIENT, PEER, 1214)?.isConfirmed);
 });
 
 test('ordinary streams are let go after their first words, and a new SYN starts anew', () => {

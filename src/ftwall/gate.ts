@@ -13,7 +13,7 @@ import { IPPROTO_TCP, IPPROTO_UDP, TCP_ACK, TCP_SYN } from '../wire/constants.js
 import type { PacketView } from '../wire/packet-view.js';
 import type { Action } from './actions.js';
 import { parseDnsAnswer } from './dns-answer.js';
-import type { Wall } from './wall.js';
+import type { ContainmentMachine } from './containment-machine.js';
 
 /** Where the packet was seen. */
 export type Place = 'from-inside' | 'to-inside' | 'to-wall' | 'from-wall';
@@ -39,13 +39,13 @@ interface Stream {
 }
 
 export class Gate {
-  readonly #wall: Wall;
+  readonly #machine: ContainmentMachine;
   /** Oldest first. */
   readonly #streams = new Map<string, Stream>();
   readonly #grown = new GrownBuffers(MAX_HEAD_BYTES);
 
-  constructor(wall: Wall) {
-    this.#wall = wall;
+  constructor(machine: ContainmentMachine) {
+    this.#machine = machine;
   }
 
   get streamCount(): number {
@@ -66,7 +66,7 @@ export class Gate {
     else if (view.protocol !== IPPROTO_TCP) accept(out);
     else if ((view.tcpFlags & (TCP_SYN | TCP_ACK)) === TCP_SYN) {
       if (place === 'from-inside') {
-        this.#wall.synFromInside(nowMs, client, address, port, out);
+        this.#machine.synFromInside(nowMs, client, address, port, out);
         // RFC 9293 section 3.4: data begins one number after the SYN. A new connection may reuse the ports of an old one.
         this.#newStream(streamKey(client, clientPort, address, port)).directions[0].startSeq = (view.seq + 1) >>> 0;
       } else accept(out);
@@ -75,13 +75,13 @@ export class Gate {
 
   #datagram(nowMs: number, view: PacketView, place: Place, client: string, clientPort: number, address: string, port: number, out: Action[]): void {
     const { bytes, payloadAt, end } = view;
-    if (place === 'from-inside') this.#wall.udpFromInside(nowMs, client, clientPort, address, port, bytes, payloadAt, end, out);
-    else if (place === 'to-wall') this.#wall.udpToWall(nowMs, client, clientPort, bytes, payloadAt, end, out);
+    if (place === 'from-inside') this.#machine.udpFromInside(nowMs, client, clientPort, address, port, bytes, payloadAt, end, out);
+    else if (place === 'to-wall') this.#machine.udpToWall(nowMs, client, clientPort, bytes, payloadAt, end, out);
     else if (port === DNS_PORT) {
       accept(out);
       const answer = parseDnsAnswer(bytes, payloadAt, end);
-      if (answer) this.#wall.dnsAnswer(nowMs, client, answer, out);
-    } else if (place === 'to-inside') this.#wall.udpFromOutside(nowMs, client, address, port, bytes, payloadAt, end, out);
+      if (answer) this.#machine.dnsAnswer(nowMs, client, answer, out);
+    } else if (place === 'to-inside') this.#machine.udpFromOutside(nowMs, client, address, port, bytes, payloadAt, end, out);
     else accept(out);
   }
 
@@ -112,7 +112,7 @@ export class Gate {
     }
     const firstAction = out.length;
     const end = prefix.at + prefix.length;
-    const found = this.#wall.streamPrefix(nowMs, client, address, port, isFromInside, prefix.bytes, prefix.at, end, out);
+    const found = this.#machine.streamPrefix(nowMs, client, address, port, isFromInside, prefix.bytes, prefix.at, end, out);
     const verdict = out[firstAction];
     if (verdict?.kind === 'verdict' && verdict.verdict === 'drop') stream.verdict = 'drop';
     else if (found === 'done' || prefix.isFull) {
@@ -130,7 +130,7 @@ export class Gate {
     if (prefix.length < 2 + length && prefix.length < MAX_HEAD_BYTES) return;
     stream.verdict = 'accept';
     const answer = parseDnsAnswer(prefix.bytes, prefix.at + 2, prefix.at + Math.min(prefix.length, 2 + length));
-    if (answer) this.#wall.dnsAnswer(nowMs, client, answer, out);
+    if (answer) this.#machine.dnsAnswer(nowMs, client, answer, out);
   }
 
   #newStream(key: string): Stream {

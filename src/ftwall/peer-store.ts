@@ -1,6 +1,8 @@
 /**
- * PeerStore: peers in typed arrays, oldest first, found by endpoint. What PeerBook keeps its entries in:
- * an object and two strings for each of 200,000 peers would take 60 MB, this takes 12.
+ * PeerStore: peers in typed arrays, oldest first, found by endpoint and owner. What PeerBook keeps its entries in:
+ * an object and two strings for each of 200,000 peers would take 60 MB, this takes 17.
+ *
+ * An owner is a number of the caller's: entries of one endpoint with different owners are different entries.
  *
  * Slots are numbers from 0 up; -1 is none. A slot stays the same peer's until `remove`. Knows no rules and no clock.
  * Grows by doubling, never shrinks. Addresses are canonical text outside (`addressText`) and four words here;
@@ -18,12 +20,16 @@ export class PeerStore {
   size = 0;
   // By slot. Seconds would lose order within one; times are milliseconds of the caller's clock.
   seenAtMs = new Float64Array(FIRST_SLOTS);
-  announcedAtMs = new Float64Array(FIRST_SLOTS);
+  lifeMs = new Float64Array(FIRST_SLOTS);
+  announcedUntilMs = new Float64Array(FIRST_SLOTS);
+  /** A number of the caller's. */
+  source = new Uint16Array(FIRST_SLOTS);
   /** Number of the client that revealed it (`clientName`). */
   client = new Int32Array(FIRST_SLOTS);
   isConfirmed = new Uint8Array(FIRST_SLOTS);
   #words = new Int32Array(4 * FIRST_SLOTS);
   #ports = new Uint16Array(FIRST_SLOTS);
+  #owners = new Int32Array(FIRST_SLOTS);
   /** Of the same hash; of free slots, the next free one. */
   #chain = new Int32Array(FIRST_SLOTS);
   #older = new Int32Array(FIRST_SLOTS);
@@ -41,26 +47,28 @@ export class PeerStore {
   readonly #clientNames: string[] = [];
   readonly #freeNumbers: number[] = [];
 
-  /** The slot of an endpoint. */
-  find(address: string, port: number): number {
+  /** The slot of an endpoint and owner. */
+  find(address: string, port: number, owner: number): number {
     if (!this.#read(address)) return -1;
     const [a, b, c, d] = this.#key as unknown as [number, number, number, number];
-    for (let slot = this.#heads[this.#hash(port)] ?? -1; slot >= 0; slot = this.#chain[slot] ?? -1) {
+    for (let slot = this.#heads[this.#hash(port, owner)] ?? -1; slot >= 0; slot = this.#chain[slot] ?? -1) {
       const at = 4 * slot;
       const words = this.#words;
-      if (words[at + 3] === d && words[at + 2] === c && words[at + 1] === b && words[at] === a && this.#ports[slot] === port) return slot;
+      if (words[at + 3] !== d || words[at + 2] !== c || words[at + 1] !== b || words[at] !== a) continue;
+      if (this.#ports[slot] === port && this.#owners[slot] === owner) return slot;
     }
     return -1;
   }
 
-  /** A new newest slot for an endpoint that has none; its other fields are the caller's to set. -1 when the text is no address. */
-  add(address: string, port: number): number {
+  /** A new newest slot for an endpoint and owner that have none; its other fields are the caller's to set. -1 when the text is no address. */
+  add(address: string, port: number, owner: number): number {
     if (!this.#read(address)) return -1;
     if (this.#free < 0 && this.#fresh === this.#ports.length) this.#grow();
     const slot = this.#free >= 0 ? this.#free : this.#fresh++;
     if (slot === this.#free) this.#free = this.#chain[slot] ?? -1;
     this.#words.set(this.#key, 4 * slot);
     this.#ports[slot] = port;
+    this.#owners[slot] = owner;
     this.#chainIn(slot);
     this.#append(slot);
     this.size++;
@@ -97,6 +105,15 @@ export class PeerStore {
     return this.#newer[slot] ?? -1;
   }
 
+  get newest(): number {
+    return this.#newest;
+  }
+
+  /** The next older slot. */
+  older(slot: number): number {
+    return this.#older[slot] ?? -1;
+  }
+
   port(slot: number): number {
     return this.#ports[slot] ?? 0;
   }
@@ -121,6 +138,11 @@ export class PeerStore {
     return this.#clientNames[number] ?? '';
   }
 
+  /** As `clientNumber`, -1 for a client that has none. */
+  knownClient(name: string): number {
+    return this.#clientNumbers.get(name) ?? -1;
+  }
+
   /** No slot has this client any more. */
   forgetClient(number: number): void {
     this.#clientNumbers.delete(this.clientName(number));
@@ -141,20 +163,20 @@ export class PeerStore {
     return true;
   }
 
-  #hash(port: number): number {
+  #hash(port: number, owner: number): number {
     const [a, b, c, d] = this.#key as unknown as [number, number, number, number];
-    return this.#mix(a, b, c, d, port);
+    return this.#mix(a, b, c, d, port, owner);
   }
 
   #hashOf(slot: number): number {
     const at = 4 * slot;
     const words = this.#words;
-    return this.#mix(words[at] ?? 0, words[at + 1] ?? 0, words[at + 2] ?? 0, words[at + 3] ?? 0, this.#ports[slot] ?? 0);
+    return this.#mix(words[at] ?? 0, words[at + 1] ?? 0, words[at + 2] ?? 0, words[at + 3] ?? 0, this.#ports[slot] ?? 0, this.#owners[slot] ?? 0);
   }
 
-  // Multipliers of MurmurHash3's finaliser. A client that chooses colliding peers slows down its own 2,000 entries only.
-  #mix(a: number, b: number, c: number, d: number, port: number): number {
-    let hash = Math.imul(a ^ Math.imul(b, 0x9e3779b1), 0x85ebca6b) ^ Math.imul(c, 0xc2b2ae35);
+  // Multipliers of MurmurHash3's finaliser. A client that chooses colliding peers slows down its own entries only.
+  #mix(a: number, b: number, c: number, d: number, port: number, owner: number): number {
+    let hash = Math.imul(a ^ Math.imul(b, 0x9e3779b1), 0x85ebca6b) ^ Math.imul(c ^ Math.imul(owner, 0x27d4eb2f), 0xc2b2ae35);
     hash = Math.imul(hash ^ d ^ (hash >>> 15), 0x85ebca6b);
     hash = Math.imul(hash ^ Math.imul(port, 0x9e3779b1) ^ (hash >>> 13), 0xc2b2ae35);
     return (hash ^ (hash >>> 16)) & (this.#heads.length - 1);
@@ -191,11 +213,14 @@ export class PeerStore {
       return made;
     };
     this.seenAtMs = larger(new Float64Array(slots), this.seenAtMs);
-    this.announcedAtMs = larger(new Float64Array(slots), this.announcedAtMs);
+    this.lifeMs = larger(new Float64Array(slots), this.lifeMs);
+    this.announcedUntilMs = larger(new Float64Array(slots), this.announcedUntilMs);
+    this.source = larger(new Uint16Array(slots), this.source);
     this.client = larger(new Int32Array(slots), this.client);
     this.isConfirmed = larger(new Uint8Array(slots), this.isConfirmed);
     this.#words = larger(new Int32Array(4 * slots), this.#words);
     this.#ports = larger(new Uint16Array(slots), this.#ports);
+    this.#owners = larger(new Int32Array(slots), this.#owners);
     this.#chain = new Int32Array(slots);
     this.#older = larger(new Int32Array(slots), this.#older);
     this.#newer = larger(new Int32Array(slots), this.#newer);

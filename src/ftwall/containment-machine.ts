@@ -1,7 +1,9 @@
 /**
- * The containment machine of ftwall: let a FastTrack client reveal its peers by pinging them, answer it in
- * their name so that it stays in that phase, refuse its connections to them, and hold back its other new
- * connections while it runs (the time-lock).
+ * The containment machine: let a client reveal its peers, and refuse its connections to them.
+ *
+ * `ftwall` drives it with FastTrack's packets: it answers pings in the peers' names so that the client stays in that phase, and
+ * holds back the client's other new connections while it runs (the time-lock). The wall's `contain` drives it by `told` with the peers
+ * that any protocol names in clear; there policy decides about everything else.
  *
  * Pure and synchronous: events and the time in, actions out. It opens nothing, sends nothing, reads no clock.
  * Every method takes `nowMs` of a clock that does not go back (a step back counts as standing still) and
@@ -14,7 +16,7 @@ import type { Action, LogLetter, Reason } from './actions.js';
 import { type Client, ClientBook, type ClientBookOptions, CLIENT_BOOK_DEFAULTS } from './client-book.js';
 import { NameBook, type DnsAnswer } from './name-book.js';
 import type { NamePattern } from './name-patterns.js';
-import { type Peer, PeerBook, PEER_BOOK_DEFAULTS } from './peer-book.js';
+import { type Peer, PeerBook, PEER_BOOK_DEFAULTS, type Revelation } from './peer-book.js';
 import { u32 } from '../base/bytes.js';
 import { scanGive, scanTransferHead, type Endpoint } from '../fasttrack/transfer.js';
 import { maskType } from '../fasttrack/type-mask.js';
@@ -24,10 +26,12 @@ import { ipv4Text } from '../base/address.js';
 /** Which of a locked client's connections to unknown places are held back. */
 export type LockScope = 'all' | 'user-ports' | 'none';
 
-export interface WallOptions extends Partial<ClientBookOptions> {
+export interface ContainmentOptions extends Partial<ClientBookOptions> {
   readonly maxPeers?: number;
   readonly maxPeersPerClient?: number;
   readonly peerAgeMs?: number;
+  /** As in PeerBookOptions: false keeps the peers of each client apart. Default true. */
+  readonly isSharing?: boolean;
   /** Option -n: pings pass, nothing is forged. */
   readonly observesUdp?: boolean;
   /** Pong type to forge; null: silence. Default 0x29: the client learns that UDP works but does not connect. */
@@ -40,24 +44,24 @@ export interface WallOptions extends Partial<ClientBookOptions> {
   readonly logs?: ReadonlySet<LogLetter>;
 }
 
-/** Data-plane entries are renewed when half of their time has passed, locks at most once in this time. */
+/** Locks in the data plane are renewed at most once in this time. */
 const LOCK_RENEWAL_MS = 1_000;
 /** A pong confirms a peer only as the answer to a ping of this age (giFT waits 20 s). */
 const PONG_WAIT_MS = 20_000;
 const FIRST_USER_PORT = 1024;
 
-export class Wall {
+export class ContainmentMachine {
   readonly peers: PeerBook;
   readonly clients: ClientBook;
   readonly names: NameBook;
-  readonly #options: WallOptions;
+  readonly #options: ContainmentOptions;
   readonly #peerAgeMs: number;
   readonly #lockMs: number;
   readonly #isProtected: (address: string) => boolean;
   #nowMs = Number.NEGATIVE_INFINITY;
   #out: Action[] = [];
 
-  constructor(options: WallOptions = {}) {
+  constructor(options: ContainmentOptions = {}) {
     this.#options = options;
     this.#isProtected = options.isProtected ?? (() => false);
     this.#peerAgeMs = options.peerAgeMs ?? PEER_BOOK_DEFAULTS.ageMs;
@@ -66,6 +70,7 @@ export class Wall {
       maxPeers: options.maxPeers ?? PEER_BOOK_DEFAULTS.maxPeers,
       maxPeersPerClient: options.maxPeersPerClient ?? PEER_BOOK_DEFAULTS.maxPeersPerClient,
       ageMs: this.#peerAgeMs,
+      isSharing: options.isSharing ?? true,
       isProtected: this.#isProtected,
       onForget: (peer) => this.#out.push({ kind: 'unblock', client: scopeOf(peer), address: peer.address, port: peer.port }),
     });
@@ -96,7 +101,7 @@ export class Wall {
       return;
     }
     // A known peer is not protected: asked only once for each.
-    if (!this.peers.has(address, port) && this.#isProtected(address)) {
+    if (!this.peers.has(client, address, port) && this.#isProtected(address)) {
       this.#verdict('accept', 'ping-to-protected', 'U', client, address, port);
       return;
     }
@@ -117,9 +122,9 @@ export class Wall {
       return;
     }
     out.push({ kind: 'verdict', verdict: 'accept', reason: 'pong' });
-    const peer = this.peers.find(address, port);
+    const peer = this.peers.find(client, address, port);
     if (peer?.client !== client || this.#nowMs - peer.seenAtMs > PONG_WAIT_MS) return;
-    if (this.peers.confirm(address, port, this.#nowMs)) this.#confirmed(address, port);
+    if (this.peers.confirm(client, address, port, this.#nowMs)) this.#confirmed(client, address, port);
   }
 
   /** Event R: UDP of an inside host to the wall itself. A pong that answers a probe refreshes the lock and is dropped. */
@@ -179,7 +184,7 @@ export class Wall {
     this.#verdict('drop', isTransfer ? 'transfer' : 'session-opening', 't', client, address, port);
     this.#reveal(client, address, port);
     // A request may be made up to get a site blocked for others; an answer in the protocol is the peer's own.
-    if (!isFromClient && this.peers.confirm(address, port, this.#nowMs)) this.#confirmed(address, port);
+    if (!isFromClient && this.peers.confirm(client, address, port, this.#nowMs)) this.#confirmed(client, address, port);
     if (head?.supernode) this.#revealEndpoint(client, head.supernode);
     this.#present(client);
     return 'done';
@@ -195,18 +200,28 @@ export class Wall {
     }
   }
 
-  /** A peer told by another protocol in clear (trackers, hash tables, peer exchange): blocked, without lock or forged answers. */
-  told(nowMs: number, client: string, address: string, port: number, out: Action[]): void {
+  /**
+   * A peer that any other protocol told the client in clear (trackers, hash tables, peer exchange), to be blocked for `lifeMs`
+   * from the last time it was told: without lock or forged answers. `source`: see `Peer`.
+   */
+  told(nowMs: number, client: string, address: string, port: number, out: Action[], lifeMs = this.#peerAgeMs, source = 0): Revelation {
     this.#begin(nowMs, out);
-    this.#reveal(client, address, port);
+    return this.#reveal(client, address, port, lifeMs, source);
+  }
+
+  /** All blocks again, the newest first: the data plane was made anew. */
+  blockAll(nowMs: number, out: Action[]): void {
+    this.#begin(nowMs, out);
+    for (const peer of this.peers.newestFirst()) if (peer.untilMs > this.#nowMs) this.#announce(peer);
   }
 
   /** An entry of the store file at start-up. `ageMs`: how long ago it was seen. Returns whether it was taken. */
   restore(nowMs: number, client: string, address: string, port: number, ageMs: number, out: Action[]): boolean {
     this.#begin(nowMs, out);
     if (ageMs >= this.#peerAgeMs || !this.peers.restore(client, address, port, this.#nowMs - ageMs)) return false;
-    out.push({ kind: 'block', client, address, port, timeoutMs: this.#peerAgeMs - ageMs });
-    return true;
+    const peer = this.peers.find(client, address, port);
+    if (peer) this.#announce(peer);
+    return peer !== null;
   }
 
   /** Time passes: probes, expiry, ageing. Call at `nextDueMs()` or every second. */
@@ -254,25 +269,25 @@ export class Wall {
     this.#reveal(client, ipv4Text(endpoint.address, 0), endpoint.port);
   }
 
-  #reveal(client: string, address: string, port: number): void {
-    const found = this.peers.reveal(client, address, port, this.#nowMs);
+  #reveal(client: string, address: string, port: number, lifeMs = this.#peerAgeMs, source = 0): Revelation {
+    const found = this.peers.reveal(client, address, port, this.#nowMs, lifeMs, source);
     if (found === 'client-full') this.#log('p', client, address, port, 'client has revealed as many peers as are kept');
-    if (found === 'protected' || found === 'client-full') return;
+    if (found === 'protected' || found === 'client-full') return found;
     if (found === 'confirmed') {
-      this.#confirmed(address, port);
-      return;
+      this.#confirmed(client, address, port);
+      return found;
     }
-    if (found === 'known' && this.#nowMs - this.peers.announcedAtMs(address, port) < this.#peerAgeMs / 2) return;
-    const peer = this.peers.find(address, port);
-    if (!peer) return;
-    this.#announce(peer);
-    if (found === 'known') return;
+    if (found === 'known' && !this.peers.needsRenewal(client, address, port, this.#nowMs)) return found;
+    const peer = this.peers.find(client, address, port);
+    if (peer) this.#announce(peer);
+    if (found === 'known') return found;
     this.#out.push({ kind: 'store', address, port, client });
     this.#log('p', client, address, port, 'peer identified');
+    return found;
   }
 
-  #confirmed(address: string, port: number): void {
-    const peer = this.peers.find(address, port);
+  #confirmed(client: string, address: string, port: number): void {
+    const peer = this.peers.find(client, address, port);
     if (!peer) return;
     this.#announce(peer);
     this.#out.push({ kind: 'store', address: peer.address, port: peer.port, client: '' });
@@ -280,8 +295,8 @@ export class Wall {
   }
 
   #announce(peer: Peer): void {
-    this.peers.announced(peer.address, peer.port, this.#nowMs);
-    this.#out.push({ kind: 'block', client: scopeOf(peer), address: peer.address, port: peer.port, timeoutMs: this.#peerAgeMs });
+    this.peers.announced(peer.client, peer.address, peer.port, peer.untilMs);
+    this.#out.push({ kind: 'block', client: scopeOf(peer), address: peer.address, port: peer.port, timeoutMs: peer.untilMs - this.#nowMs });
   }
 
   #hear(client: string, clientPort: number, ping: Ping): void {
