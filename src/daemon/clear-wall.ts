@@ -1,13 +1,15 @@
 /**
  * Removes every trace of a wall from the kernel without its daemon or configuration:
- * rules of both iptables variants and of nftables, sets, qdiscs, and our field in the marks of connections.
+ * the guard, rules of both iptables variants and of nftables, sets, qdiscs, and our field in the marks of connections.
  */
+import { GUARD_TABLE } from '../enforce/guard.js';
 import { markField, maskProblem } from '../enforce/marks.js';
 import { NftRules } from '../enforce/nft-rules.js';
 import { NFT_TABLE } from '../enforce/nftables.js';
 import { runTool } from '../enforce/tools.js';
 import { WallRules } from '../enforce/wall-rules.js';
 import { ConntrackTable } from '../kernel/conntrack.js';
+import { removeTable } from '../kernel/owned-table.js';
 import { ConnectionMarks } from './connection-marks.js';
 
 /** The mask that a standing wall uses, as iptables-save or nft shows it; null when there is none. */
@@ -19,7 +21,8 @@ export function maskOf(saved: string): number | null {
 
 /** Returns what was removed. Throws ToolError, SystemError. */
 export function clearWall(): string[] {
-  const removed: string[] = [];
+  // First: while it stands, what the chains no longer mark stops.
+  const removed = removeTable(GUARD_TABLE) ? [`nftables table inet ${GUARD_TABLE}`] : [];
   let mask: number | null = null;
   for (const variant of ['iptables-nft', 'iptables-legacy'] as const) {
     mask ??= maskOf(runTool(`${variant}-save`, []).stdout);

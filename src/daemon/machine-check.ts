@@ -14,9 +14,11 @@ import { nftablesText } from '../enforce/nftables.js';
 import type { WallPlan } from '../enforce/plan.js';
 import { ROOT_HANDLE, shapedInterfaces } from '../enforce/shaping.js';
 import { type RunTool, runTool } from '../enforce/tools.js';
+import { OwnedTable } from '../kernel/owned-table.js';
 import { readQueueStatistics } from '../kernel/queue-statistics.js';
 import { readSysctl } from '../kernel/sysctl.js';
 import { isNearlyFull, readConntrackFill } from './conntrack-room.js';
+import { SystemError } from '../kernel/system-error.js';
 import { matchingInterfaces } from './interfaces.js';
 import { planOf } from './wall-plan.js';
 
@@ -83,9 +85,23 @@ function checkKernel(run: RunTool, plan: WallPlan, isNftables: boolean, add: Add
   }
   if (isNftables) checkNftables(run, plan, add);
   else checkIptables(run, plan, add);
+  if (plan.mode === 'closed') checkGuard(add);
   if (shapedInterfaces(plan).length === 0 && !plan.classes.some((it) => it.kind === 'limit')) return;
   const htb = inNewNetwork(run, `tc qdisc add dev lo root handle ${ROOT_HANDLE}: htb`, '');
   add('shaping (sch_htb)', htb.isGood ? 'good' : 'missing', htb.isGood ? 'accepted by the kernel in a trial' : htb.words, 'load or build sch_htb, or remove rules with action limit or prioritise');
+}
+
+/** Mode closed: is there a second place for it? The trial is a table without chains that vanishes at once. */
+function checkGuard(add: Add): void {
+  let words = '';
+  try {
+    new OwnedTable('p2pwall_trial', []).close();
+  } catch (error) {
+    if (!(error instanceof SystemError)) throw error;
+    words = error.message;
+  }
+  const remedy = 'load or build nf_tables, Linux 5.12 or newer: otherwise traffic passes when somebody flushes all rules at once, until they are put back';
+  add('guard of mode closed (nf_tables)', words === '' ? 'good' : 'advice', words === '' ? 'accepted by the kernel in a trial' : words, remedy);
 }
 
 function checkNetwork(plan: WallPlan, add: Add): void {

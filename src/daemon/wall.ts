@@ -4,17 +4,23 @@
  * `run-wall.ts`.
  *
  * Order of a start: everything that can fail without touching the network first, the queue next (its packets wait for
- * the reader), the rules last. Of a stop: the rules first, so that nothing is queued when the reader goes.
+ * the reader), the rules, and in mode closed the guard behind them. Of a stop: the other way, so that nothing is queued when the
+ * reader goes.
  */
 import type { Config } from '../config/load.js';
 import type { LiveFlow, PeerList, Status, TopRow } from '../control/protocol.js';
 import { addressText } from '../base/address.js';
+import { GUARD_PRIORITY, GUARD_TABLE, guardExpressions } from '../enforce/guard.js';
+import { TABLES } from '../enforce/iptables.js';
 import type { WallPlan } from '../enforce/plan.js';
 import { shapedInterfaces } from '../enforce/shaping.js';
 import type { RuleSet } from '../enforce/rule-set.js';
 import { type ConntrackEvents, watchConntrack } from '../kernel/conntrack.js';
+import { GuardTable } from '../kernel/guard-table.js';
 import { PacketQueue } from '../kernel/nfqueue.js';
-import { watchRuleChanges } from '../kernel/rule-changes.js';
+import { removeTable } from '../kernel/owned-table.js';
+import { type RuleChanges, watchLegacyRules, watchRuleChanges } from '../kernel/rule-changes.js';
+import { SystemError } from '../kernel/system-error.js';
 import type { ConntrackEntry } from '../netlink/conntrack.js';
 import { ClientClasses } from './client-classes.js';
 import { EventLog } from './event-log.js';
@@ -57,14 +63,16 @@ export class Wall {
   #rope: RopeSettings;
   #queues: PacketQueue[] = [];
   #inspectors: Inspectors | null = null;
+  /** Mode closed only, and where the kernel has nf_tables. */
+  #guard: GuardTable | null = null;
   #kernel: KernelSide | null = null;
   #ends: ConntrackEvents | null = null;
   #classes: ClientClasses;
   #watch: RuleWatch;
   readonly #overruns: QueueOverruns;
   readonly #fullness: FullnessReports;
-  /** Tells when somebody changes rules. */
-  #changes: { close(): void } | null = null;
+  /** They tell when somebody changes rules. */
+  #changes: RuleChanges[] = [];
   /** How often rules of ours were missing. */
   #restored = 0;
   readonly #top = new TopListing((entry) => this.#flows.find(entry)?.live ?? null);
@@ -109,11 +117,14 @@ export class Wall {
       for (let i = 0; i < gateway.queues; i++) this.#queues.push(new PacketQueue({ queues: [gateway.first_queue + i], failOpen: gateway.mode === 'open' }));
       this.#inspectors = this.#newInspectors();
       await this.#inspectors.start();
+      // What a wall in mode closed left would stop what this one lets pass.
+      if (gateway.mode === 'open') removeTable(GUARD_TABLE);
       this.#rules.install(this.#plan);
       this.#overruns.rulesInstalled();
+      if (gateway.mode === 'closed') this.#guard = this.#newGuard();
       // Verdicts of an earlier wall are no longer ours; connections older than this wall are asked about.
       this.#kernel.forgetMarks();
-      this.#changes = watchRuleChanges(() => this.#watch.changed());
+      this.#watchChanges();
       this.#ends = watchConntrack((_change, entry) => this.#connectionEnded(entry), () => undefined, { changes: ['destroy'] });
     } catch (error) {
       await this.#tearDown();
@@ -122,6 +133,22 @@ export class Wall {
     this.#every(HOUSEKEEPING_MS, () => this.#keepHouse());
     this.#every(this.#config.file.events.stats_seconds * 1000, () => this.#eventLog.emit('stats', { stats: this.status() }));
     if (matchingInterfaces(gateway.inside).length === 0) this.#log.warn({ inside: gateway.inside }, 'no inside interface exists yet: nothing is inspected until one does');
+  }
+
+  #watchChanges(): void {
+    const changed = (): void => this.#watch.changed();
+    this.#changes.push(watchRuleChanges(changed));
+    if (this.#rules.isSilent) this.#changes.push(watchLegacyRules(TABLES, this.#plan.ipv6 ? [4, 6] : [4], changed));
+  }
+
+  #newGuard(): GuardTable | null {
+    try {
+      return new GuardTable(GUARD_TABLE, GUARD_PRIORITY, guardExpressions(this.#plan));
+    } catch (error) {
+      if (!(error instanceof SystemError && error.code === 'ERR_NOT_SUPPORTED')) throw error;
+      this.#log.warn({ component: 'rules' }, 'this kernel has no nf_tables: should somebody flush all tables of iptables at once, traffic passes until the rules are put back');
+      return null;
+    }
   }
 
   #newInspectors(): Inspectors {
@@ -223,6 +250,7 @@ export class Wall {
 
   #install(): void {
     this.#rules.install(this.#plan);
+    for (const changes of this.#changes) changes.settle();
     this.#overruns.rulesInstalled();
     this.#classes = this.#newClasses();
     this.#kernel?.refillSets();
@@ -300,8 +328,10 @@ export class Wall {
   }
 
   async #tearDown(isLeftStanding = false): Promise<void> {
-    this.#changes?.close();
+    for (const changes of this.#changes) changes.close();
+    this.#changes = [];
     this.#watch.close();
+    this.#guard?.close(isLeftStanding);
     if (!isLeftStanding) {
       this.#rules.remove();
       this.#kernel?.forgetMarks();

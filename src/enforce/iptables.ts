@@ -12,9 +12,13 @@
  * are classified too; the daemon marks every flow within its budgets (docs/limits.md).
  * NF_ACCEPT from the queue continues at the next hook, and NF_DROP would leave the
  * connection unmarked: hence verdicts are marks, and a later chain acts on them.
+ *
+ * In mode closed each table also stands for the other: mangle marks all it lets pass, filter drops what has no
+ * mark, mangle POSTROUTING drops what filter should have. Somebody who flushes one of them stops traffic instead of opening
+ * the wall. `guard.ts` does the same for all of them.
  */
 import { blockSet, clientSet, peerSet } from './ipsets.js';
-import { VALUE_DROP, VALUE_PASS, VALUE_REJECT, VALUE_UNDECIDED, hex, markText } from './marks.js';
+import { VALUE_DROP, VALUE_PASS, VALUE_REJECT, VALUE_SEEN, VALUE_UNDECIDED, hex, markText } from './marks.js';
 import { type TrafficClass, type WallPlan, flowLimit } from './plan.js';
 import { ROOT_HANDLE } from './shaping.js';
 
@@ -27,8 +31,10 @@ function inspectRules(plan: WallPlan, ipVersion: 4 | 6): string[] {
   const mask = hex(field.mask);
   const drop = `-j MARK --set-xmark ${markText(field, VALUE_DROP)}`;
   const queues = plan.queues === 1 ? `--queue-num ${plan.firstQueue}` : `--queue-balance ${plan.firstQueue}:${plan.firstQueue + plan.queues - 1}`;
-  const bypass = plan.mode === 'open' ? ' --queue-bypass' : '';
+  const isClosed = plan.mode === 'closed';
+  const bypass = isClosed ? '' : ' --queue-bypass';
   const undecided = `-m mark --mark ${markText(field, VALUE_UNDECIDED)}`;
+  const queued = isClosed ? `-m mark --mark ${markText(field, VALUE_SEEN)}` : undecided;
   return [
     `-A ${INSPECT} -j CONNMARK --restore-mark --nfmask ${mask} --ctmask ${mask}`,
     `-A ${INSPECT} -m mark ! --mark ${markText(field, VALUE_UNDECIDED)} -j RETURN`,
@@ -37,8 +43,9 @@ function inspectRules(plan: WallPlan, ipVersion: 4 | 6): string[] {
     // From the client to the peer, and from the peer to the client.
     `-A ${INSPECT} -m set --match-set ${peerSet(ipVersion)} dst,dst,src ${drop}`,
     `-A ${INSPECT} -m set --match-set ${peerSet(ipVersion)} src,src,dst ${drop}`,
-    `-A ${INSPECT} -p tcp ${undecided} -j NFQUEUE ${queues}${bypass}`,
-    `-A ${INSPECT} -p udp ${undecided} -j NFQUEUE ${queues}${bypass}`,
+    ...(isClosed ? [`-A ${INSPECT} ${undecided} -j MARK --set-xmark ${markText(field, VALUE_SEEN)}`] : []),
+    `-A ${INSPECT} -p tcp ${queued} -j NFQUEUE ${queues}${bypass}`,
+    `-A ${INSPECT} -p udp ${queued} -j NFQUEUE ${queues}${bypass}`,
   ];
 }
 
@@ -55,6 +62,27 @@ function verdictRules(plan: WallPlan, ipVersion: 4 | 6): string[] {
     `-A ${FORWARD} ${isReject} ${save}`,
     `-A ${FORWARD} -p tcp ${isReject} -j REJECT --reject-with tcp-reset`,
     `-A ${FORWARD} ${isReject} -j REJECT --reject-with ${unreachable}`,
+    ...unseenRules(plan),
+  ];
+}
+
+/** Mode closed: drops what mangle has not seen. */
+function unseenRules({ mode, inside, field }: WallPlan): string[] {
+  if (mode === 'open') return [];
+  const drop = `-m mark --mark ${markText(field, VALUE_UNDECIDED)} -j DROP`;
+  return inside.flatMap((name) => [`-A ${FORWARD} -i ${name} ${drop}`, `-A ${FORWARD} -o ${name} ${drop}`]);
+}
+
+/** Mode closed: drops what filter should have; what was seen and has no verdict is undecided again. */
+function lastRules({ mode, field }: WallPlan): string[] {
+  if (mode === 'open') return [];
+  const rejected = `-m mark --mark ${markText(field, VALUE_REJECT)} -j DROP`;
+  return [
+    `-A ${POST} -m mark --mark ${markText(field, VALUE_DROP)} -j DROP`,
+    // With net.ipv4.fwmark_reflect our own refusals bear the mark of what they answer: resets and ICMP, which pass.
+    `-A ${POST} -p tcp ! --tcp-flags RST RST ${rejected}`,
+    `-A ${POST} -p udp ${rejected}`,
+    `-A ${POST} -m mark --mark ${markText(field, VALUE_SEEN)} -j MARK --set-xmark ${markText(field, VALUE_UNDECIDED)}`,
   ];
 }
 
@@ -92,6 +120,7 @@ export function iptablesText(plan: WallPlan, ipVersion: 4 | 6): string {
     `:${POST} - [0:0]`,
     ...concerns,
     ...inspectRules(plan, ipVersion),
+    ...lastRules(plan),
     `-A ${POST} -m mark ! --mark ${markText(plan.field, VALUE_UNDECIDED)} -j CONNMARK --save-mark --nfmask ${mask} --ctmask ${mask}`,
     `-A ${POST} -m mark --mark ${markText(plan.field, VALUE_PASS)} -j RETURN`,
     ...plan.classes.flatMap((it) => classRules(plan, it, ipVersion)),
@@ -107,15 +136,19 @@ export function iptablesText(plan: WallPlan, ipVersion: 4 | 6): string {
   return `${lines.join('\n')}\n`;
 }
 
+/** Where our chains are. */
+export const TABLES = ['mangle', 'filter'] as const;
+type Table = (typeof TABLES)[number];
+
 /** Jumps by table: what must stand once, and goes first when the wall is taken down. */
-export const JUMPS: readonly { readonly table: 'mangle' | 'filter'; readonly from: string; readonly to: string }[] = [
+export const JUMPS: readonly { readonly table: Table; readonly from: string; readonly to: string }[] = [
   { table: 'mangle', from: 'FORWARD', to: FORWARD },
   { table: 'mangle', from: 'POSTROUTING', to: POST },
   { table: 'filter', from: 'FORWARD', to: FORWARD },
 ];
 
 /** Chains by table, in an order in which they can be removed. */
-export const CHAINS: readonly { readonly table: 'mangle' | 'filter'; readonly chain: string }[] = [
+export const CHAINS: readonly { readonly table: Table; readonly chain: string }[] = [
   { table: 'mangle', chain: FORWARD },
   { table: 'mangle', chain: INSPECT },
   { table: 'mangle', chain: POST },

@@ -7,7 +7,8 @@
  *   1        passes, no more questions
  *   2        dropped
  *   3        rejected (TCP reset, ICMP port unreachable)
- *   4 ...    passes in the traffic class of a rule (limit, prioritise)
+ *   4 ... 254 passes in the traffic class of a rule (limit, prioritise)
+ *   255      mode closed, packets only: undecided, and our chains have seen it
  *
  * Bits outside the mask belong to others and survive: every rule reads and writes
  * through the mask. The default, 0x00ff0000, stays clear of the low bytes that most
@@ -20,8 +21,11 @@ export const VALUE_UNDECIDED = 0;
 export const VALUE_PASS = 1;
 export const VALUE_DROP = 2;
 export const VALUE_REJECT = 3;
-/** First value of the traffic classes. */
+/** Values of the traffic classes. */
 export const VALUE_FIRST_CLASS = 4;
+export const VALUE_LAST_CLASS = 0xfe;
+/** Never in the mark of a connection. */
+export const VALUE_SEEN = 0xff;
 
 /** Width of the narrowest field, and so the number of values. */
 const LEAST_BITS = 8;
@@ -29,8 +33,6 @@ const LEAST_BITS = 8;
 export interface MarkField {
   readonly mask: number;
   readonly shift: number;
-  /** Largest value. */
-  readonly maxValue: number;
 }
 
 /** Why a mask cannot serve, or null. */
@@ -45,7 +47,7 @@ export function maskProblem(mask: number): string | null {
 export function markField(mask: number): MarkField {
   invariant(maskProblem(mask) === null, `mark mask ${mask}`);
   const shift = 31 - Math.clz32(mask & -mask);
-  return { mask, shift, maxValue: Math.min(mask >>> shift, 0xff) };
+  return { mask, shift };
 }
 
 /** The mark that says `value`, other bits zero. */

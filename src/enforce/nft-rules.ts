@@ -12,6 +12,7 @@ import { type RunTool, must, runTool } from './tools.js';
 const INSTALL_HINT = 'the kernel may lack the queue statement (CONFIG_NFT_QUEUE): p2pwall check tells; use gateway.backend = "auto" where there is iptables';
 
 export class NftRules implements RuleSet {
+  readonly isSilent = false;
   readonly #run: RunTool;
   readonly #ruleText: (plan: WallPlan) => string;
 

@@ -6,12 +6,17 @@
  * `queue` needs CONFIG_NFT_QUEUE; `withQueue: false` renders the rest, for kernels that
  * lack it and for checking what they can check.
  */
-import { VALUE_DROP, VALUE_PASS, VALUE_REJECT, VALUE_UNDECIDED, hex, markOf } from './marks.js';
+import { VALUE_DROP, VALUE_PASS, VALUE_REJECT, VALUE_SEEN, VALUE_UNDECIDED, hex, markOf } from './marks.js';
 import { SET_TIMEOUT_SECONDS, type TrafficClass, type WallPlan, flowLimit } from './plan.js';
 import { ROOT_HANDLE } from './shaping.js';
 
 export const NFT_TABLE = 'inet p2pwall';
 export const NFT_CHAINS = ['inspect', 'forward', 'verdict', 'postrouting'] as const;
+
+/** An interface as nft writes it; a trailing `+` stands for any ending, as in iptables. */
+export function nftInterface(name: string): string {
+  return JSON.stringify(name.replace(/\+$/, '*'));
+}
 
 /** Clients and the tc class that limits each of them. */
 export function nftClientMap(trafficClass: TrafficClass, ipVersion: 4 | 6): string {
@@ -78,10 +83,10 @@ export function nftablesText(plan: WallPlan, options: { readonly withQueue: bool
   const save = (value: number): string => `ct mark set ct mark & ${keep} | ${mark(value)}`;
   const values = [VALUE_PASS, VALUE_DROP, VALUE_REJECT, ...plan.classes.map((it) => it.value)];
   const restored = values.map((value) => `    ${is(VALUE_UNDECIDED)} ct mark & ${hex(field.mask)} == ${mark(value)} ${set(value)} return`);
-  const names = `{ ${plan.inside.map((name) => `"${name}"`).join(', ')} }`;
+  const isClosed = plan.mode === 'closed';
   const range = plan.queues === 1 ? `${plan.firstQueue}` : `${plan.firstQueue}-${plan.firstQueue + plan.queues - 1}`;
   // Not `fanout`: it chooses by CPU. Without it the pair of addresses chooses, the same for both directions.
-  const flags = plan.mode === 'open' ? ' flags bypass' : '';
+  const flags = isClosed ? '' : ' flags bypass';
   const queue = `    meta l4proto { tcp, udp } counter queue${flags} to ${range}`;
   const classes = plan.classes.flatMap((it) => classRules(plan, it, `    ${is(it.value)}`));
   const lines = [
@@ -92,12 +97,13 @@ export function nftablesText(plan: WallPlan, options: { readonly withQueue: bool
     '  chain inspect {',
     ...restored,
     ...setRules(plan, `${set(VALUE_DROP)} return`),
+    // For the guard: see guard.ts.
+    ...(isClosed ? [`    ${is(VALUE_UNDECIDED)} ${set(VALUE_SEEN)}`] : []),
     ...(options.withQueue ? [queue] : []),
     '  }',
     '  chain forward {',
     '    type filter hook forward priority mangle; policy accept;',
-    `    iifname ${names} goto inspect`,
-    `    oifname ${names} goto inspect`,
+    ...plan.inside.flatMap((name) => ['iifname', 'oifname'].map((end) => `    ${end} ${nftInterface(name)} goto inspect`)),
     '  }',
     '  chain verdict {',
     '    type filter hook forward priority mangle + 1; policy accept;',
@@ -107,6 +113,7 @@ export function nftablesText(plan: WallPlan, options: { readonly withQueue: bool
     '  }',
     '  chain postrouting {',
     '    type filter hook postrouting priority mangle; policy accept;',
+    ...(isClosed ? [`    ${is(VALUE_SEEN)} ${set(VALUE_UNDECIDED)}`] : []),
     ...values.map((value) => `    ${is(value)} ${save(value)}`),
     ...classes,
     '  }',

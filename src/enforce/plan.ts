@@ -1,10 +1,10 @@
 /**
  * What the wall will install, as data: derived from configuration alone, so that it can
  * be printed without root. Rendering is in `iptables.ts`, `ipsets.ts`, `shaping.ts` and
- * `nftables.ts`; execution in `apply.ts`.
+ * `nftables.ts`; execution in `wall-rules.ts` and `nft-rules.ts`.
  */
 import type { Rule } from '../policy/policy.js';
-import { type MarkField, VALUE_FIRST_CLASS, markField } from './marks.js';
+import { type MarkField, VALUE_FIRST_CLASS, VALUE_LAST_CLASS, markField } from './marks.js';
 
 /** A rule's traffic class. */
 export interface TrafficClass {
@@ -46,11 +46,11 @@ export interface PlanOptions {
 }
 
 /** Classes of the rules that shape, in the order of the rules. Rules beyond the mark field's room have none. */
-export function trafficClasses(rules: readonly Rule[], field: MarkField): TrafficClass[] {
+export function trafficClasses(rules: readonly Rule[]): TrafficClass[] {
   const classes: TrafficClass[] = [];
   for (const { name, action } of rules) {
     const value = VALUE_FIRST_CLASS + classes.length;
-    if (value > field.maxValue) break;
+    if (value > VALUE_LAST_CLASS) break;
     if (action.kind === 'limit') {
       classes.push({ value, rule: name, kind: 'limit', bitsPerSecond: action.bitsPerSecond, per: action.per, dscp: 0, band: 'low' });
     } else if (action.kind === 'prioritise') {
@@ -63,7 +63,7 @@ export function trafficClasses(rules: readonly Rule[], field: MarkField): Traffi
 export function wallPlan(options: PlanOptions, rules: readonly Rule[]): WallPlan {
   const field = markField(options.markMask);
   const { inside, outside, firstQueue, queues, mode, ipv6 } = options;
-  return { inside, outside, field, firstQueue, queues, mode, ipv6, classes: trafficClasses(rules, field) };
+  return { inside, outside, field, firstQueue, queues, mode, ipv6, classes: trafficClasses(rules) };
 }
 
 /** One packet as the kernel coalesces them (64 KiB) must fit, or nothing ever does. (xt_hashlimit refuses less than a second of the rate.) */

@@ -7,6 +7,8 @@ import { ROOT_HANDLE, hasOwnQdisc, shapedInterfaces, shapingText } from './shapi
 import { type RunTool, must } from './tools.js';
 
 export interface RuleSet {
+  /** The kernel tells nobody of changes of these rules. */
+  readonly isSilent: boolean;
   /** Puts this wall in the place of an earlier one, or of none. On failure nothing stays behind. */
   install(plan: WallPlan): void;
   /** Removes all of ours, whoever installed it. Returns what was there. */

@@ -1,6 +1,7 @@
 import { test } from 'node:test';
 import assert from 'node:assert/strict';
 import type { Rule } from '../policy/policy.js';
+import { guardExpressions, guardText } from './guard.js';
 import { ipsetText, ownSets } from './ipsets.js';
 import { iptablesRemovalText, iptablesText, missingFrom, withoutStandingJumps } from './iptables.js';
 import { markField, maskProblem, markText, markValue } from './marks.js';
@@ -62,6 +63,42 @@ test('open lets traffic pass without a reader, closed does not; several queues a
   for (const line of queued({})) assert.match(line, /--queue-num 4700 --queue-bypass$/);
   for (const line of queued({ mode: 'closed' })) assert.match(line, /--queue-num 4700$/);
   for (const line of queued({ queues: 4 })) assert.match(line, /--queue-balance 4700:4703 --queue-bypass$/);
+});
+
+test('mode closed: mangle marks what it lets pass, filter drops what has no mark, and what is undecided keeps none', () => {
+  const closed = wallPlan({ ...OPTIONS, mode: 'closed' }, SHAPING);
+  const lines = iptablesText(closed, 4).split('\n');
+  const at = (start: string): number => lines.findIndex((line) => line.startsWith(start));
+  assert.ok(at('-A P2PWALL-INSPECT -m mark --mark 0x0/0xff0000 -j MARK --set-xmark 0xff0000/0xff0000') < at('-A P2PWALL-INSPECT -p tcp -m mark --mark 0xff0000/0xff0000 -j NFQUEUE'));
+  for (const end of ['-i', '-o']) assert.ok(at(`-A P2PWALL-FORWARD ${end} eth1 -m mark --mark 0x0/0xff0000 -j DROP`) > 0);
+  const unmark = at('-A P2PWALL-POST -m mark --mark 0xff0000/0xff0000 -j MARK --set-xmark 0x0/0xff0000');
+  assert.ok(unmark > 0 && unmark < at('-A P2PWALL-POST -m mark ! --mark 0x0/0xff0000 -j CONNMARK'));
+  assert.ok(at('-A P2PWALL-POST -m mark --mark 0x20000/0xff0000 -j DROP') > 0);
+  const open = iptablesText(wallPlan(OPTIONS, SHAPING), 4);
+  assert.doesNotMatch(open, /0xff0000\/0xff0000|0x0\/0xff0000 -j DROP/, 'nothing of it in mode open');
+});
+
+test('the guard: none in mode open; each interface both ways; patterns; IPv6 only where the wall has rules for it', () => {
+  const text = (options: Partial<PlanOptions>): string => guardText(wallPlan({ ...OPTIONS, ...options }, []));
+  assert.equal(text({}), '');
+  assert.equal(
+    text({ mode: 'closed', inside: ['eth1', 'wg+'], ipv6: false }),
+    `table inet p2pwall_guard {
+  chain forward {
+    type filter hook forward priority 100; policy accept;
+    meta mark & 0xff0000 == 0x10000 accept
+    meta nfproto ipv6 accept
+${['iifname "eth1"', 'oifname "eth1"', 'iifname "wg*"', 'oifname "wg*"'].flatMap((end) => ['0x0', '0x20000', '0x30000'].map((value) => `    ${end} meta mark & 0xff0000 == ${value} counter drop\n`)).join('')}  }
+}
+`,
+  );
+  const closed = wallPlan({ ...OPTIONS, mode: 'closed' }, []);
+  assert.equal(guardExpressions(closed).length, guardText(closed).split('\n').filter((line) => /accept$|drop$/.test(line)).length);
+});
+
+test('as many classes as the mark has values, and none is the value of packets that were seen', () => {
+  const { classes } = wallPlan(OPTIONS, Array.from({ length: 300 }, (_, i) => rule(`r${i}`, { kind: 'prioritise', dscp: 8, band: 'low' })));
+  assert.deepEqual([classes[0]?.value, classes.at(-1)?.value, classes.length], [4, 0xfe, 251]);
 });
 
 test('shaping is installed only where a rule shapes', () => {

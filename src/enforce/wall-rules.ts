@@ -29,6 +29,10 @@ export class WallRules implements RuleSet {
     this.#run = run;
   }
 
+  get isSilent(): boolean {
+    return this.#variant === 'iptables-legacy' || (this.#variant === 'iptables' && /legacy/.test(this.#run('iptables', ['--version']).stdout));
+  }
+
   /** Name of the program that shows or restores rules. */
   program(ipVersion: 4 | 6, part: 'save' | 'restore'): string {
     const [, variant] = this.#variant.split('-');

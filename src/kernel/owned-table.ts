@@ -7,8 +7,8 @@
  */
 import { spawn } from 'node:child_process';
 import { MessageWriter } from '../netlink/message-writer.js';
-import { addElements, addOwnedTable, beginBatch, endBatch } from '../netlink/nftables.js';
-import { EINVAL, ENOSPC, EOPNOTSUPP } from './errno.js';
+import { NFT_TABLE_F_OWNER, addElements, addTable, beginBatch, deleteTable, endBatch } from '../netlink/nftables.js';
+import { EINVAL, ENOENT, ENOSPC, EOPNOTSUPP } from './errno.js';
 import type { Libc } from './libc.js';
 import { NETLINK_NETFILTER, NetlinkSocket } from './netlink-socket.js';
 import { SystemError } from './system-error.js';
@@ -21,17 +21,47 @@ const MESSAGES_PER_BATCH = 4;
 /** Writes one request of the transaction under its sequence number. */
 export type TablePart = (writer: MessageWriter, sequence: number) => void;
 
+/** Does all of it in one transaction, or nothing. Returns 0 or the errno of the first refusal. */
+function commit(socket: NetlinkSocket, writer: MessageWriter, parts: readonly TablePart[]): number {
+  writer.reset();
+  beginBatch(writer, socket.nextSequence());
+  for (const part of parts) part(writer, socket.nextSequence());
+  endBatch(writer, socket.nextSequence());
+  let refusal = 0;
+  // Sequence numbers of the batch's two ends are never acknowledged.
+  socket.requestAll(writer, parts.length + 2, (_sequence, errno) => {
+    refusal ||= errno;
+  });
+  return refusal;
+}
+
+/** Removes a table that nobody owns. False when there is none, or no nf_tables. Throws SystemError. */
+export function removeTable(name: string, libc?: Libc): boolean {
+  const socket = NetlinkSocket.open(NETLINK_NETFILTER, libc ? { libc } : {});
+  try {
+    const errno = commit(socket, new MessageWriter(), [(writer, sequence) => deleteTable(writer, name, sequence)]);
+    if (errno === 0) return true;
+    if (errno === ENOENT || errno === EOPNOTSUPP) return false;
+    throw new SystemError({ syscall: 'NFT_MSG_DELTABLE', errno, doing: `remove the nf_tables table ${name}`, hint: 'a program that runs owns it: end that first' });
+  } finally {
+    socket.close();
+  }
+}
+
 export class OwnedTable {
   readonly name: string;
   private readonly socket: NetlinkSocket;
   private readonly writer = new MessageWriter(65536);
 
-  /** Makes the table with its chains, sets and rules in one transaction. Throws SystemError (ERR_NOT_SUPPORTED without nf_tables or ownership). */
-  constructor(name: string, parts: readonly TablePart[], libc?: Libc) {
+  /**
+   * Makes the table with its chains, sets and rules in one transaction. `flags`: NFT_TABLE_F_*. Throws SystemError (ERR_NOT_SUPPORTED
+   * without nf_tables or what the flags ask for).
+   */
+  constructor(name: string, parts: readonly TablePart[], libc?: Libc, flags = NFT_TABLE_F_OWNER) {
     this.name = name;
     this.socket = NetlinkSocket.open(NETLINK_NETFILTER, { receiveBufferBytes: 4 << 20, ...(libc ? { libc } : {}) });
     try {
-      this.commit([(writer, sequence) => addOwnedTable(writer, name, sequence), ...parts]);
+      this.commit([(writer, sequence) => addTable(writer, name, flags, sequence), ...parts]);
     } catch (error) {
       this.socket.close();
       throw error;
@@ -65,16 +95,7 @@ export class OwnedTable {
   }
 
   private commit(parts: readonly TablePart[]): void {
-    const { socket, writer } = this;
-    writer.reset();
-    beginBatch(writer, socket.nextSequence());
-    for (const part of parts) part(writer, socket.nextSequence());
-    endBatch(writer, socket.nextSequence());
-    let refusal = 0;
-    // Sequence numbers of the batch's two ends are never acknowledged.
-    socket.requestAll(writer, parts.length + 2, (_sequence, errno) => {
-      refusal ||= errno;
-    });
+    const refusal = commit(this.socket, this.writer, parts);
     if (refusal === 0) return;
     const isOld = refusal === EOPNOTSUPP || refusal === EINVAL;
     throw new SystemError({

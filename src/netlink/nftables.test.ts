@@ -5,17 +5,22 @@ import { messageLength, messageType } from './message.js';
 import { MessageWriter } from './message-writer.js';
 import {
   NFPROTO_IPV4,
+  NFT_TABLE_F_OWNER,
   addChain,
   addElements,
-  addOwnedTable,
   addRule,
   addSet,
+  addTable,
   beginBatch,
   connectionKey,
+  counter,
+  deleteTable,
   drop,
   endBatch,
   isConnectionIn,
   isFamily,
+  isInterface,
+  isMark,
   isNewConnection,
   isServiceIn,
   rejectWithReset,
@@ -40,7 +45,7 @@ test('a transaction is framed by two messages that name the subsystem', () => {
 
 test('an owned table, a chain, a set and an element', () => {
   assert.equal(
-    written((writer) => addOwnedTable(writer, 't', 1)),
+    written((writer) => addTable(writer, 't', NFT_TABLE_F_OWNER, 1)),
     hex('24000000 000a 0504 01000000 00000000 01 00 0000', name('0100'), '0800 0200 00000002'),
   );
   assert.equal(
@@ -101,6 +106,20 @@ test('a rule: the connection of the packet is in the set, by its original tuple;
   addRule(bytes, 't', 'forward', [drop(), ...isNewConnection(), ...isServiceIn('s', NFPROTO_IPV4, 'from')], 6);
   assert.equal(messageLength(bytes.bytes, 0, bytes.lengthBytes), bytes.lengthBytes);
   assert.equal(messageType(bytes.bytes, 0), 0x0a06);
+});
+
+test('interface and mark: names whole or as a beginning, marks in host order', () => {
+  const cmp = (length: string, data: string): string => hex(expression(length, '0800 0100 636d7000', data));
+  const text = written((writer) => addRule(writer, 't', 'forward', [...isInterface('in', 'eth1'), ...isMark(0xff0000, 0x20000), counter(), drop()], 1));
+  assert.ok(text.includes(cmp('3800', '2c00 0280 0800 0100 00000008 0800 0200 00000000 1800 0380 1400 0100 65746831 000000000000000000000000')), text);
+  assert.ok(text.includes(hex('0800 0100 0000ff00')), 'the mask');
+  assert.ok(text.includes(hex('0800 0100 00000200')), 'the value');
+  assert.ok(text.includes(hex('1400 0180 0c00 0100 636f756e74657200 0400 0280')), 'counter');
+  assert.ok(written((writer) => addRule(writer, 't', 'forward', isInterface('out', 'wg+'), 1)).includes(hex('0c00 0380 0600 0100 7767 0000')), 'two bytes of the name');
+});
+
+test('a table is removed by its name', () => {
+  assert.equal(written((writer) => deleteTable(writer, 't', 1)), hex('1c000000 020a 0504 01000000 00000000 01 00 0000', name('0100')));
 });
 
 test('keys of services: client, service, protocol, port', () => {

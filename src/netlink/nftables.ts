@@ -13,11 +13,13 @@
 import { concat } from '../base/bytes.js';
 import { NLM_F_ACK, NLM_F_CREATE, NLM_F_REQUEST } from './message.js';
 import type { MessageWriter } from './message-writer.js';
+import { NF_ACCEPT, NF_DROP } from './nfqueue.js';
 
 const NFNL_SUBSYS_NFTABLES = 10;
 const NFNL_MSG_BATCH_BEGIN = 0x10;
 const NFNL_MSG_BATCH_END = 0x11;
 const NFT_MSG_NEWTABLE = (NFNL_SUBSYS_NFTABLES << 8) | 0;
+const NFT_MSG_DELTABLE = (NFNL_SUBSYS_NFTABLES << 8) | 2;
 const NFT_MSG_NEWCHAIN = (NFNL_SUBSYS_NFTABLES << 8) | 3;
 const NFT_MSG_NEWRULE = (NFNL_SUBSYS_NFTABLES << 8) | 6;
 const NFT_MSG_NEWSET = (NFNL_SUBSYS_NFTABLES << 8) | 9;
@@ -30,7 +32,10 @@ export const NFPROTO_IPV6 = 10;
 // attributes
 const NFTA_TABLE_NAME = 1;
 const NFTA_TABLE_FLAGS = 2;
-const NFT_TABLE_F_OWNER = 2;
+/** The table vanishes with the socket it was made on, and nobody else can change it. Linux 5.12. */
+export const NFT_TABLE_F_OWNER = 2;
+/** With OWNER: it stays when the socket closes, and is anybody's from then on. Linux 6.9. */
+export const NFT_TABLE_F_PERSIST = 4;
 const NFTA_CHAIN_TABLE = 1;
 const NFTA_CHAIN_NAME = 3;
 const NFTA_CHAIN_HOOK = 4;
@@ -58,6 +63,9 @@ const NFTA_SET_ELEM_TIMEOUT = 4;
 const NFTA_DATA_VALUE = 1;
 // expressions
 const NFT_REG32_00 = 8;
+const NFT_META_MARK = 3;
+const NFT_META_IIFNAME = 6;
+const NFT_META_OIFNAME = 7;
 const NFT_META_NFPROTO = 15;
 const NFT_META_L4PROTO = 16;
 const NFT_CT_STATE = 0;
@@ -77,6 +85,8 @@ const NFT_PAYLOAD_NETWORK_HEADER = 1;
 const NFT_PAYLOAD_TRANSPORT_HEADER = 2;
 const NFT_CMP_EQ = 0;
 const NFT_CMP_NEQ = 1;
+/** if.h: longest name of an interface, with its zero. */
+const IFNAMSIZ = 16;
 
 /** NF_INET_* hook numbers. */
 export type Hook = 'input' | 'forward' | 'output';
@@ -102,12 +112,14 @@ function text(value: string): Uint8Array {
   return out;
 }
 
-/** A table of family inet that vanishes with the socket it was made on. EOPNOTSUPP or EINVAL: kernel older than 5.12. */
-export function addOwnedTable(writer: MessageWriter, table: string, sequence: number): void {
-  request(writer, NFT_MSG_NEWTABLE, 0, sequence)
-    .attribute(NFTA_TABLE_NAME, text(table))
-    .attributeU32be(NFTA_TABLE_FLAGS, NFT_TABLE_F_OWNER)
-    .end();
+/** A table of family inet. EOPNOTSUPP or EINVAL: the kernel is too old for one of the flags (NFT_TABLE_F_*). */
+export function addTable(writer: MessageWriter, table: string, flags: number, sequence: number): void {
+  request(writer, NFT_MSG_NEWTABLE, 0, sequence).attribute(NFTA_TABLE_NAME, text(table)).attributeU32be(NFTA_TABLE_FLAGS, flags).end();
+}
+
+/** Removes a table of family inet with all it holds. ENOENT: there is none; EPERM: it is owned by another socket. */
+export function deleteTable(writer: MessageWriter, table: string, sequence: number): void {
+  request(writer, NFT_MSG_DELTABLE, 0, sequence).attribute(NFTA_TABLE_NAME, text(table)).end();
 }
 
 /** A base chain of type filter, named like its hook, policy accept. Lower priorities see packets first; 0 is filter. */
@@ -250,6 +262,22 @@ export function isTransport(protocol: number): Expression[] {
   return [meta(NFT_META_L4PROTO, 0), compare(0, NFT_CMP_EQ, Uint8Array.of(protocol))];
 }
 
+/** The packet came in by an interface, or goes out by it; `prefix+` stands for any ending. */
+export function isInterface(direction: 'in' | 'out', name: string): Expression[] {
+  const key = direction === 'in' ? NFT_META_IIFNAME : NFT_META_OIFNAME;
+  const prefix = name.endsWith('+') ? text(name.slice(0, -1)).subarray(0, -1) : null;
+  const whole = new Uint8Array(IFNAMSIZ);
+  whole.set(text(name).subarray(0, IFNAMSIZ));
+  return [meta(key, 0), compare(0, NFT_CMP_EQ, prefix ?? whole)];
+}
+
+/** The packet's mark within `mask` is `value`. */
+export function isMark(mask: number, value: number): Expression[] {
+  // Host order, as all numbers in registers.
+  const number = (it: number): Uint8Array => Uint8Array.of(it, it >>> 8, it >>> 16, it >>> 24);
+  return [meta(NFT_META_MARK, 0), masked(0, number(mask)), compare(0, NFT_CMP_EQ, number(value))];
+}
+
 /** The packet would begin a connection. */
 export function isNewConnection(): Expression[] {
   // Host order, as all numbers in registers.
@@ -302,12 +330,27 @@ export function serviceKey(client: Uint8Array, service: Uint8Array, protocol: nu
   return concat(client, service, Uint8Array.of(protocol, 0, 0, 0), padded(port));
 }
 
-/** Drops the packet. NFTA_IMMEDIATE_DREG 1 (0: the verdict), NFTA_IMMEDIATE_DATA 2, NFTA_DATA_VERDICT 2, NFTA_VERDICT_CODE 1. */
-export function drop(): Expression {
+/** NFTA_IMMEDIATE_DREG 1 (0: the verdict), NFTA_IMMEDIATE_DATA 2, NFTA_DATA_VERDICT 2, NFTA_VERDICT_CODE 1. */
+function verdict(code: number): Expression {
   return {
     name: 'immediate',
-    write: (writer) => writer.attributeU32be(1, 0).beginNested(2).beginNested(2).attributeU32be(1, 0).endNested().endNested(),
+    write: (writer) => writer.attributeU32be(1, 0).beginNested(2).beginNested(2).attributeU32be(1, code).endNested().endNested(),
   };
+}
+
+/** Drops the packet. */
+export function drop(): Expression {
+  return verdict(NF_DROP);
+}
+
+/** Ends the chain; chains of other priorities go on. */
+export function accept(): Expression {
+  return verdict(NF_ACCEPT);
+}
+
+/** Counts the packets that come so far; shown by `nft list`. */
+export function counter(): Expression {
+  return { name: 'counter', write: () => undefined };
 }
 
 /** Drops the packet and sends a RST with exact numbers to its sender; TCP only. */

@@ -1,5 +1,6 @@
 /** `p2pwall rules`: what the wall would install, as text. Needs no root and changes nothing. */
 import { planOf } from '../../daemon/wall-plan.js';
+import { guardText } from '../../enforce/guard.js';
 import { ipsetText } from '../../enforce/ipsets.js';
 import { iptablesText } from '../../enforce/iptables.js';
 import { nftablesText } from '../../enforce/nftables.js';
@@ -22,6 +23,7 @@ export function rules(options: { readonly config: string; readonly nft?: boolean
           { program: 'iptables-restore --noflush', text: iptablesText(plan, 4) },
           ...(plan.ipv6 ? [{ program: 'ip6tables-restore --noflush', text: iptablesText(plan, 6) }] : []),
         ];
+  if (plan.mode === 'closed') parts.push({ program: 'nft -f -', text: guardText(plan) });
   parts.push(...shapedInterfaces(plan).map((device) => ({ program: 'tc -batch -', text: shapingText(plan, device) })));
   if (options.json === true) process.stdout.write(`${JSON.stringify(parts)}\n`);
   else process.stdout.write(parts.map(({ program, text }) => `# ${program}\n${text}`).join('\n'));

@@ -17,7 +17,7 @@ export function gateway(t: TestContext, options: RoutedLabOptions = {}): Gateway
 
 /** Everything of ours that stands in the router; '' when nothing does. */
 export function traces(gate: Gateway): string {
-  const commands: readonly (readonly string[])[] = [['iptables-save'], ['ip6tables-save'], ['iptables-legacy-save'], ['ipset', 'list', '-n'], ['tc', 'qdisc', 'show']];
+  const commands: readonly (readonly string[])[] = [['iptables-save'], ['ip6tables-save'], ['iptables-legacy-save'], ['ipset', 'list', '-n'], ['tc', 'qdisc', 'show'], ['nft', 'list', 'tables']];
   const shown = commands.map(([command = '', ...args]) => gate.router.run(command, args).stdout).join('\n');
   return shown.split('\n').filter((line) => /p2pwall|htb 7032/i.test(line)).join('\n');
 }
