@@ -6,7 +6,9 @@
 import { test } from 'node:test';
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { labUnavailable } from '../../src/lab/namespaces.js';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { type LabHost, labUnavailable } from '../../src/lab/namespaces.js';
 import { ALL_CONNECTIONS } from '../../src/cutter/selection.js';
 import { CutLab, assertReset, legSummary, pause, withPorts } from './support/cut-lab.js';
 import { connectByTun } from './support/tun-cable.js';
@@ -15,16 +17,25 @@ import type { CrowdPlan } from './support/tcp-crowd.js';
 const skip = labUnavailable() ?? false;
 const METHODS = ['window', 'challenge', 'reject'] as const;
 const V4 = '10.77.2.2';
+const V6 = 'fd77:2::2';
 const idle = (host: string, port: number, count?: number): CrowdPlan => ({ host, port, traffic: 'idle', ...(count === undefined ? {} : { count }) });
 const isOver = (all: object): boolean => Object.values(all).every(({ open }: { open: number }) => open === 0);
 const cutter = new URL('../../../bin/cutter', import.meta.url).pathname;
+const LAST_WORD = fileURLToPath(new URL('../../../test/live/support/last_word.py', import.meta.url));
+
+/** Starts one end of a connection that waits for its end; gives its words, line by line. */
+function lastWord(host: LabHost, ...args: string[]): AsyncIterator<string> {
+  const child = host.spawn('/usr/bin/python3', [LAST_WORD, ...args], { stdio: ['ignore', 'pipe', 'inherit'] });
+  assert.ok(child.stdout);
+  return createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+}
 
 for (const method of METHODS) {
   test(`${method}: a cold neighbour cache is warmed`, { skip }, async (t) => {
     const lab = new CutLab(t);
     const { client, router, server } = lab.net;
     const serverCrowd = await lab.crowd(server, { plain: idle('::', 22) });
-    const clientCrowd = await lab.crowd(client, { plain: idle(V4, 22, 1), plain6: idle('fd77:2::2', 22, 1) });
+    const clientCrowd = await lab.crowd(client, { plain: idle(V4, 22, 1), plain6: idle(V6, 22, 1) });
     router.ip('neigh flush all', 'neigh flush all nud permanent');
     const answer = await lab.cut({ method });
     assert.ok(answer.report.results.length === 2 && answer.report.results.every(({ isCut }) => isCut), legSummary(answer));
@@ -154,18 +165,49 @@ test('a host that left the link is told apart: no link-layer address', { skip },
   assertReset('client', await lab.reportsWhen(clientCrowd, isOver), { plain: 1 });
 });
 
-test('connections that end on this machine: sockets are destroyed, peers are reset', { skip }, async (t) => {
-  const lab = new CutLab(t);
-  const { router, server } = lab.net;
-  const serverCrowd = await lab.crowd(server, { peer: idle('::', 22) });
-  const own = await lab.crowd(router, { listen: idle('::', 25), loopback: idle('127.0.0.1', 25, 1), loopback6: idle('::1', 25, 1), out: idle(V4, 22, 2) });
-  const answer = await lab.cut({ method: 'challenge' });
-  assert.equal(answer.report.results.length, 4, legSummary(answer));
-  assert.ok(answer.report.results.every(({ isCut }) => isCut), legSummary(answer));
-  assertReset('router', await lab.reportsWhen(own, isOver), { listen: 2, loopback: 1, loopback6: 1, out: 2 }, ['ECONNABORTED', 'ECONNRESET']);
-  assertReset('server', await lab.reportsWhen(serverCrowd, isOver), { peer: 2 });
-  assert.equal((await lab.cut({ method: 'challenge' })).report.results.length, 0);
-});
+for (const method of METHODS) {
+  test(`${method}: connections that end on this machine: sockets are destroyed, peers are reset`, { skip }, async (t) => {
+    const lab = new CutLab(t);
+    const { router, server } = lab.net;
+    const serverCrowd = await lab.crowd(server, { peer: idle('::', 22) });
+    const own = await lab.crowd(router, { listen: idle('::', 25), loopback: idle('127.0.0.1', 25, 1), loopback6: idle('::1', 25, 1), out: idle(V4, 22, 2) });
+    const answer = await lab.cut({ method });
+    assert.equal(answer.report.results.length, 4, legSummary(answer));
+    assert.ok(answer.report.results.every(({ isCut }) => isCut), legSummary(answer));
+    // Of a loopback connection the second socket may have the RST of the first one before it is destroyed itself.
+    assertReset('router', await lab.reportsWhen(own, isOver), { listen: 2, loopback: 1, loopback6: 1 }, ['ECONNABORTED', 'ECONNRESET']);
+    assertReset('router', await lab.reports(own), { out: 2 }, ['ECONNABORTED']);
+    assertReset('server', await lab.reportsWhen(serverCrowd, isOver), { peer: 2 });
+    assert.equal((await lab.cut({ method })).report.results.length, 0);
+  });
+
+  test(`${method}: what each program is told: reset; a broken pipe where the other end had said goodbye; aborted on the router itself`, { skip }, async (t) => {
+    const lab = new CutLab(t);
+    const { client, router, server } = lab.net;
+    const cases = [
+      { name: 'open', from: client, address: V4, port: 31, state: 'open', told: ['ECONNRESET', 'ECONNRESET'] },
+      { name: 'open, IPv6', from: client, address: V6, port: 32, state: 'open', told: ['ECONNRESET', 'ECONNRESET'] },
+      // net/ipv4/tcp_input.c tcp_reset: EPIPE in CLOSE_WAIT, whoever sends the RST.
+      { name: 'half closed', from: client, address: V4, port: 33, state: 'half', told: ['ECONNRESET', 'EPIPE'] },
+      // net/ipv4/tcp_diag.c tcp_diag_destroy: sock_diag_destroy(sk, ECONNABORTED).
+      { name: 'on the router', from: router, address: V4, port: 34, state: 'open', told: ['ECONNABORTED', 'ECONNRESET'] },
+    ] as const;
+    const lines: AsyncIterator<string>[][] = [];
+    for (const { from, address, port, state } of cases) {
+      const listening = lastWord(server, 'listen', address === V6 ? '::' : '0.0.0.0', String(port), state);
+      assert.equal((await listening.next()).value, 'ready');
+      const connecting = lastWord(from, 'connect', address, String(port), state);
+      for (const end of [listening, connecting]) assert.equal((await end.next()).value, 'waits');
+      lines.push([connecting, listening]);
+    }
+    const answer = await lab.cut({ method });
+    assert.ok(answer.report.results.length === cases.length && answer.report.results.every(({ isCut }) => isCut), legSummary(answer));
+    for (const [i, { name, told }] of cases.entries()) {
+      const words = await Promise.all((lines[i] ?? []).map(async (end) => (await end.next()).value));
+      assert.deepEqual(words, told, name);
+    }
+  });
+}
 
 test('the SSH session that we run in is never cut', { skip }, async (t) => {
   const lab = new CutLab(t);
@@ -181,26 +223,28 @@ test('the SSH session that we run in is never cut', { skip }, async (t) => {
   assert.equal(session?.open, 1);
 });
 
-test('a hold refuses the same client and service for its time, and vanishes by itself', { skip }, async (t) => {
+test('a hold refuses the same client and service for its time, in both families, and vanishes by itself', { skip }, async (t) => {
   const lab = new CutLab(t);
   const { client, router, server } = lab.net;
-  router.masquerade('outside');
+  router.masquerade('outside', true);
   const rules = lab.rules();
   await lab.crowd(server, { held: idle('::', 22), other: idle('::', 24) });
-  await lab.crowd(client, { held: idle(V4, 22, 1) });
-  const reconnects = async (port: number): Promise<boolean> => {
-    const script = `require('net').connect(${port}, '${V4}', () => process.exit(0)).on('error', (e) => process.exit(e.code === 'ECONNREFUSED' ? 7 : 8))`;
+  await lab.crowd(client, { held: idle(V4, 22, 1), held6: idle(V6, 22, 1) });
+  const reconnects = (host: string, port: number): boolean => {
+    const script = `require('net').connect(${port}, '${host}', () => process.exit(0)).on('error', (e) => process.exit(e.code === 'ECONNREFUSED' ? 7 : 8))`;
     const { status } = client.run(process.execPath, ['-e', script]);
     assert.ok(status === 0 || status === 7, `refused at once or connected, not ${status}`);
     return status === 0;
   };
   const heldAtMs = performance.now();
   const answer = await lab.cut({ method: 'challenge', holdSeconds: 4, selection: withPorts(22) });
-  assert.ok(answer.report.results[0]?.isCut);
-  assert.equal(await reconnects(22), false, 'held');
-  assert.equal(await reconnects(24), true, 'another service of the same host is not');
+  assert.deepEqual(answer.report.results.map(({ isCut }) => isCut), [true, true]);
+  for (const host of [V4, V6]) {
+    assert.equal(reconnects(host, 22), false, `${host} is held`);
+    assert.equal(reconnects(host, 24), true, `another service of ${host} is not`);
+  }
   await pause(Math.max(0, heldAtMs + 4500 - performance.now()));
-  assert.equal(await reconnects(22), true, 'over');
+  for (const host of [V4, V6]) assert.equal(reconnects(host, 22), true, `the hold of ${host} is over`);
   for (let i = 0; i < 40 && lab.rules() !== rules; i++) await pause(100);
   assert.equal(lab.rules(), rules, 'nothing is left');
 });
@@ -230,21 +274,23 @@ test('UDP: the entry is deleted and the pair held; other pairs go on', { skip },
   assert.doesNotMatch(router.must('conntrack', ['-L', '-p', 'udp']), /dport=7000/);
 });
 
-test('SIGKILL in the middle of a cut leaves no rule', { skip }, async (t) => {
-  const lab = new CutLab(t);
-  const { client, router, server } = lab.net;
-  await lab.crowd(server, { plain: idle('::', 22) });
-  await lab.crowd(client, { plain: idle(V4, 22, 1) });
-  const rules = lab.rules();
-  server.must('iptables', ['-w', '-A', 'INPUT', '-j', 'DROP']);
-  const child = router.spawn(process.execPath, [cutter, '--method', 'reject', '--timeout', '30', V4]);
-  for (let i = 0; i < 100 && lab.rules() === rules; i++) await pause(50);
-  assert.notEqual(lab.rules(), rules, 'its table is there while it works');
-  child.kill('SIGKILL');
-  await once(child, 'exit');
-  for (let i = 0; i < 40 && lab.rules() !== rules; i++) await pause(50);
-  assert.equal(lab.rules(), rules);
-});
+for (const signal of ['SIGKILL', 'SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+  test(`${signal} in the middle of a cut leaves no rule`, { skip }, async (t) => {
+    const lab = new CutLab(t);
+    const { client, router, server } = lab.net;
+    await lab.crowd(server, { plain: idle('::', 22) });
+    await lab.crowd(client, { plain: idle(V4, 22, 1) });
+    const rules = lab.rules();
+    server.must('iptables', ['-w', '-A', 'INPUT', '-j', 'DROP']);
+    const child = router.spawn(process.execPath, [cutter, '--method', 'reject', '--timeout', '30', V4]);
+    for (let i = 0; i < 100 && lab.rules() === rules; i++) await pause(50);
+    assert.notEqual(lab.rules(), rules, 'its table is there while it works');
+    child.kill(signal);
+    assert.equal((await once(child, 'exit'))[1], signal);
+    for (let i = 0; i < 40 && lab.rules() !== rules; i++) await pause(50);
+    assert.equal(lab.rules(), rules);
+  });
+}
 
 test('zones: the entry of the right zone is cut', { skip }, async (t) => {
   const lab = new CutLab(t);

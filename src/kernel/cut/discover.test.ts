@@ -32,7 +32,7 @@ const refusal = (errno: number) => (): never => {
 
 test('what the table has and the selection means is found', () => {
   const udp = recordedEntry('udp');
-  const kernel = table((_keys, visit) => [udp, recordedEntry('plainMarked')].forEach((entry) => visit(entry)));
+  const kernel = table((_keys, visit) => void [udp, recordedEntry('plainMarked')].map(visit));
   const { connections, tracked, keptOwnSession } = discover(UDP, kernel);
   assert.deepEqual(connections.map(({ entry }) => entry), [udp]);
   assert.ok(tracked !== null && !keptOwnSession && kernel.isClosed);
