@@ -4,6 +4,7 @@
  */
 import { test, type TestContext } from 'node:test';
 import assert from 'node:assert/strict';
+import fc from 'fast-check';
 import { type LabHost, type RunResult, labUnavailable } from '../../src/lab/namespaces.js';
 import { CutLab, pause } from './support/cut-lab.js';
 import type { CrowdPlan } from './support/tcp-crowd.js';
@@ -157,6 +158,44 @@ test('every mistake has its own message, remedy and status', { skip }, async (t)
   const unprivileged = router.run('setpriv', ['--reuid=65534', '--clear-groups', '--inh-caps=-all', program('cutter'), V4]);
   assert.equal(unprivileged.status, 77, unprivileged.stderr);
   assert.match(unprivileged.stderr, /operation not permitted[\s\S]*root/);
+});
+
+/** Arguments as users mix them; none of them names everything by itself. */
+const ARGUMENTS = fc
+  .tuple(
+    fc.constantFrom(['10.77.2.2'], ['10.77.1.2'], ['10.77.2.1'], ['0', '22'], ['10.77.2.0/24', '443'], ['fd77:2::/64'], ['10.77.1.2', '0', V4, '22,443'], ['localhost', '0', V4, 'ssh']),
+    fc.subarray([['--state', 'all'], ['--iface', 'outside'], ['--bytes', '<300'], ['--idle', '<1h'], ['--mark', '0'], ['--mark', '1/1'], ['--proto', 'tcp,udp']], { maxLength: 2 }),
+    fc.constantFrom(['--method', 'window'], ['--method', 'challenge'], ['--method', 'reject'], []),
+  )
+  .map((parts) => parts.flat(2));
+
+test('no arguments cut anything that --list does not show with the same arguments, and they cut all of it', { skip }, async (t) => {
+  const lab = new CutLab(t);
+  const { client, router, server } = lab.net;
+  router.masquerade('outside', true);
+  router.must('iptables', ['-w', '-t', 'mangle', '-A', 'PREROUTING', '-p', 'tcp', '--dport', '443', '-j', 'CONNMARK', '--set-mark', '1']);
+  await lab.crowd(server, { ssh: idle('::', 22), web: idle('::', 443) });
+  const known = (): Set<string> => new Set(router.must('conntrack', ['-L', '-p', 'tcp', '-o', 'extended']).match(/src=[^ ]+ dst=[^ ]+ sport=[0-9]+ dport=[0-9]+(?= )/g)?.filter((_, i) => i % 2 === 0));
+  const named = (stdout: string): string[] => {
+    const lines = stdout.trim().split('\n').map((line) => JSON.parse(line)).filter(({ type }) => type !== 'summary');
+    return lines.map(({ original: { src, dst } }) => `src=${src.ip} dst=${dst.ip} sport=${src.port} dport=${dst.port}`).sort();
+  };
+  let some = 0;
+  // A fixed seed: each run tries the same arguments.
+  for (const args of fc.sample(ARGUMENTS, { numRuns: 6, seed: 4 })) {
+    await lab.crowd(client, { ssh: idle(V4, 22, 2), web: idle(V4, 443, 1), ssh6: idle('fd77:2::2', 22, 1) });
+    await lab.crowd(router, { own: idle(V4, 22, 1) });
+    const before = known();
+    const listed = named(cutter(router, '--list', '--json', ...args).stdout);
+    const result = cutter(router, '--json', '--yes', ...args);
+    assert.ok(result.status === 0 || result.status === 1, `${args.join(' ')}: ${result.stderr}`);
+    assert.deepEqual(named(result.stdout), listed, args.join(' '));
+    const after = known();
+    const gone = [...before].filter((name) => !after.has(name)).sort();
+    assert.deepEqual(gone, listed, args.join(' '));
+    if (listed.length > 0 && listed.length < before.size) some++;
+  }
+  assert.ok(some >= 2, `${some} of the arguments meant some and not all`);
 });
 
 test('a router whose connection tracking sleeps says so', { skip }, async (t) => {

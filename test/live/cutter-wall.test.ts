@@ -46,6 +46,26 @@ for (const masquerade of [false, true]) {
   });
 }
 
+test('cutter --p2p asks the running wall: BitTorrent is listed and cut, other connections of the same hosts live on', { skip }, async (t) => {
+  const gate = new Gateway('p2pw-cutwall', { masquerade: true });
+  t.after(() => gate.close());
+  await gate.up('[[rule]]\nname = "watch"\nprotocol = ["any"]\naction = "log"\n');
+  const peer = { host: '::', port: 7100, traffic: 'idle', greeting: HANDSHAKE } as const;
+  const other = { host: '::', port: 7101, traffic: 'idle' } as const;
+  const server = await crowd(gate.net.server, { peer, other });
+  const client = await crowd(gate.net.client, { peer: { ...peer, host: SERVER[4], count: 3 }, other: { ...other, host: SERVER[4], count: 2 } });
+  await pause(500);
+  const cutter = (...args: string[]) => gate.command('cut', '--json', '--socket', gate.path('control.sock'), '--p2p', ...args);
+  const ports = (text: string): number[] => text.trim().split('\n').map((line) => JSON.parse(line).original?.dst.port).filter((port) => port !== undefined);
+  assert.deepEqual(ports(cutter('bittorrent', '--list').stdout), [7100, 7100, 7100]);
+  assert.equal(cutter('edonkey').status, 1, 'none of another protocol');
+  const result = cutter('bittorrent', CLIENT[4]);
+  assert.deepEqual([result.status, ports(result.stdout)], [0, [7100, 7100, 7100]], result.stderr);
+  assert.deepEqual(await endsOf(client, 'peer', 3), { ECONNRESET: 3 });
+  assert.deepEqual(await endsOf(server, 'peer', 3), { ECONNRESET: 3 });
+  assert.deepEqual(await endsOf(client, 'other', 0), {});
+});
+
 test('a policy that tightens to reject ends idle peer-to-peer connections at both ends, and no others', { skip }, async (t) => {
   const gate = new Gateway('p2pw-cutwall', {});
   t.after(() => gate.close());
