@@ -1,9 +1,10 @@
 import { test } from 'node:test';
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { type Connection, connectionOfEntry, legsOf } from '../../cutter/connection.js';
 import { type RecordedName, recordedEntry } from '../../cutter/recorded-entries.js';
 import type { ConnectionResult, LegResult } from '../../kernel/cut/cut-connections.js';
-import { connectionJson, connectionText, listRow, resultJson, resultLine, summaryLine } from './cut-text.js';
+import { connectionJson, connectionText, listRow, resultJson, resultLine, summaryJson, summaryLine } from './cut-text.js';
 
 function connection(name: RecordedName): Connection {
   const entry = recordedEntry(name);
@@ -42,4 +43,15 @@ test('JSON has stable names', () => {
   });
   assert.equal(connectionJson(connection('masqueraded')).average_bps, 34);
   assert.deepEqual(connectionJson(connection('bothNat')).reply, { src: { ip: '10.77.2.2', port: 7000 }, dst: { ip: '10.77.2.9', port: 30029 } });
+});
+
+test('cutter(8) explains every member of the JSON', () => {
+  const page = readFileSync(new URL('../../../../docs/man/cutter.8', import.meta.url), 'utf8').replaceAll('\\-', '-');
+  const section = page.slice(page.indexOf('.SH JSON'), page.indexOf('.SH NOTES'));
+  const members = (value: unknown): string[] =>
+    value === null || typeof value !== 'object' ? [] : Object.entries(value).flatMap(([key, inner]) => (Number.isInteger(Number(key)) ? members(inner) : [key, ...members(inner)]));
+  const summary = summaryJson({ results: [], cutMs: 1, prepareMs: 2, warnings: [] }, { startedAtMs: 3, startupMs: 4, discoverMs: 5 });
+  const all = new Set([...members(resultJson(result('masqueraded', {}))), ...members(summary), 'rate_bps']);
+  assert.ok(all.size > 30, `${all.size}`);
+  for (const member of all) assert.match(section, new RegExp(`(?<![a-z_])${member}(?![a-z_])`), member);
 });

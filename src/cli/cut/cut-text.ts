@@ -105,6 +105,32 @@ export function summaryLine({ results, cutMs, prepareMs }: CutReport): string {
   return `${what}${failed === 0 ? '' : `, ${failed} failed`} in ${cutMs.toFixed(0)} ms (${prepareMs.toFixed(0)} ms to get ready)`;
 }
 
+/** Where the time went, on the clock of performance.timeOrigin and behind it. */
+export interface CutTimes {
+  /** When this process began, since 1970. */
+  readonly startedAtMs: number;
+  /** From there to the first thing done for the user. */
+  readonly startupMs: number;
+  readonly discoverMs: number;
+}
+
+const tenths = (ms: number): number => Math.round(ms * 10) / 10;
+
+export function summaryJson({ results, prepareMs, cutMs }: CutReport, { startedAtMs, startupMs, discoverMs }: CutTimes): Record<string, unknown> {
+  const cut = results.filter(({ isCut }) => isCut).length;
+  return {
+    type: 'summary',
+    matched: results.length,
+    cut,
+    failed: results.length - cut,
+    started_at_ms: tenths(startedAtMs),
+    startup_ms: tenths(startupMs),
+    discover_ms: tenths(discoverMs),
+    prepare_ms: tenths(prepareMs),
+    cut_ms: tenths(cutMs),
+  };
+}
+
 const endpointJson = ({ address, port }: Endpoint): { ip: string; port: number } => ({
   ip: addressText(address, 0, address.length),
   port,

@@ -16,7 +16,7 @@ import { tableText } from '../../report/table.js';
 import { lookUpNames } from './cut-names.js';
 import { p2pConnections } from './cut-p2p.js';
 import { type CutOptions, type CutPlan, planOf } from './cut-options.js';
-import { LIST_COLUMNS, connectionJson, listRow, planLine, resultJson, resultLine, summaryLine } from './cut-text.js';
+import { type CutTimes, LIST_COLUMNS, connectionJson, listRow, planLine, resultJson, resultLine, summaryJson, summaryLine } from './cut-text.js';
 import { EXIT_FAILED, EXIT_NO_PRIVILEGE, EXIT_OK, EXIT_UNAVAILABLE, EXIT_USAGE } from '../exit-codes.js';
 import { Progress, terminalWidth } from '../terminal.js';
 
@@ -92,12 +92,12 @@ async function carryOut(plan: CutPlan, options: CutOptions, say: (text: string) 
   const progress = new Progress('cutting', (count) => `${count} connections`);
   const report = await engine.cut({ ...plan, connections, onProgress: (done, total) => progress.update(done, total) });
   progress.clear();
-  tell(report, options, say, { startupMs, discoverMs });
+  tell(report, options, say, { startedAtMs: performance.timeOrigin, startupMs, discoverMs });
   return report.results.every(({ isCut }) => isCut) ? EXIT_OK : EXIT_SOME_FAILED;
 }
 
 function noneMatched(discovery: Discovery, plan: CutPlan, options: CutOptions, say: (text: string) => void): number {
-  if (options.json === true) process.stdout.write(`${JSON.stringify({ type: 'summary', matched: 0 })}\n`);
+  if (options.json === true) printJson([{ type: 'summary', matched: 0 }]);
   if (discovery.tracked === null) {
     say('this kernel has no connection tracking (load it: modprobe nf_conntrack_netlink)');
     return EXIT_UNAVAILABLE;
@@ -139,8 +139,8 @@ function show(
 ): void {
   const row = (connection: Connection): string[] => listRow(connection, rates.get(connection) ?? null);
   if (options.json === true) {
-    const lines = connections.map((connection) => JSON.stringify({ type: 'connection', ...connectionJson(connection), rate_bps: rates.get(connection) ?? null }));
-    process.stdout.write(`${[...lines, JSON.stringify({ type: 'summary', matched: connections.length })].join('\n')}\n`);
+    const lines = connections.map((connection) => ({ type: 'connection', ...connectionJson(connection), rate_bps: rates.get(connection) ?? null }));
+    printJson([...lines, { type: 'summary', matched: connections.length }]);
     return;
   }
   if (passageOf === null || options.dryRun !== true) {
@@ -167,35 +167,18 @@ async function isConfirmed(connections: readonly Connection[], options: CutOptio
   }
 }
 
-interface Times {
-  /** From the start of the process to the first thing done for the user. */
-  readonly startupMs: number;
-  readonly discoverMs: number;
-}
-
-function tell(report: CutReport, options: CutOptions, say: (text: string) => void, { startupMs, discoverMs }: Times): void {
+function tell(report: CutReport, options: CutOptions, say: (text: string) => void, times: CutTimes): void {
   for (const warning of report.warnings) say(warning);
-  const { results } = report;
   if (options.json === true) {
-    const cutCount = results.filter(({ isCut }) => isCut).length;
-    const summary = {
-      type: 'summary',
-      matched: results.length,
-      cut: cutCount,
-      failed: results.length - cutCount,
-      started_at_ms: tenths(performance.timeOrigin),
-      startup_ms: tenths(startupMs),
-      discover_ms: tenths(discoverMs),
-      prepare_ms: tenths(report.prepareMs),
-      cut_ms: tenths(report.cutMs),
-    };
-    process.stdout.write(`${[...results.map(resultJson), summary].map((line) => JSON.stringify(line)).join('\n')}\n`);
+    printJson([...report.results.map(resultJson), summaryJson(report, times)]);
     return;
   }
   const isTold = ({ isCut }: ConnectionResult): boolean => options.quiet !== true || !isCut;
-  const lines = results.filter(isTold).map(resultLine);
+  const lines = report.results.filter(isTold).map(resultLine);
   if (lines.length > 0) process.stdout.write(`${lines.join('\n')}\n`);
   if (options.quiet !== true) process.stdout.write(`${summaryLine(report)}\n`);
 }
 
-const tenths = (ms: number): number => Math.round(ms * 10) / 10;
+function printJson(lines: readonly object[]): void {
+  process.stdout.write(`${lines.map((line) => JSON.stringify(line)).join('\n')}\n`);
+}
