@@ -51,6 +51,7 @@ export class NextHops {
   private readonly socket: NetlinkSocket;
   private readonly decoder = new RouteDecoder();
   private readonly links = new Map<number, Link>();
+  private readonly vrfs: readonly number[];
   private readonly found = new Map<string, NextHop | Promise<NextHop>>();
 
   /** Reads the list of links; later changes of links are not followed. Throws SystemError. */
@@ -63,6 +64,7 @@ export class NextHops {
       const link = decoder.link(bytes, at, end);
       if (link) this.links.set(link.index, link);
     });
+    this.vrfs = [...this.links.values()].filter(({ kind }) => kind === 'vrf').map(({ index }) => index);
   }
 
   /** Name of an interface, '' if unknown. */
@@ -76,15 +78,16 @@ export class NextHops {
 
   /** Route of a packet from `source` (which need not be ours) to `destination`; a positive errno when there is none. */
   route(destination: Uint8Array, source: Uint8Array, mark: number): Route | number {
-    const arrival = this.lookup({ destination: source, mark });
-    if (typeof arrival !== 'number' && arrival.type === RTN_UNICAST) {
-      // As forwarded. Refused (EINVAL) where reverse path filtering would drop such a packet.
-      const forwarded = this.lookup({ destination, source, mark, inputInterface: arrival.outputInterface });
-      if (typeof forwarded !== 'number') return forwarded;
+    let best = this.routeOutsideVrfs(destination, source, mark);
+    let bestBits = this.vrfs.length === 0 ? 0 : this.knownBits(destination, source, { mark });
+    // A connection lies in one VRF or in none: where more of both addresses is known.
+    for (const outputInterface of this.vrfs) {
+      const bits = this.knownBits(destination, source, { mark, outputInterface });
+      if (bits <= bestBits) continue;
+      best = this.lookup({ destination, mark, outputInterface });
+      bestBits = bits;
     }
-    const sent = this.lookup({ destination, mark });
-    if (typeof sent !== 'number') return sent;
-    return this.lookupInVrfs(destination, mark) ?? sent;
+    return best;
   }
 
   /**
@@ -157,13 +160,20 @@ export class NextHops {
     socket.request(socket.writer);
   }
 
-  private lookupInVrfs(destination: Uint8Array, mark: number): Route | undefined {
-    for (const link of this.links.values()) {
-      if (link.kind !== 'vrf') continue;
-      const route = this.lookup({ destination, mark, outputInterface: link.index });
-      if (typeof route !== 'number' && route.type === RTN_UNICAST) return route;
+  private routeOutsideVrfs(destination: Uint8Array, source: Uint8Array, mark: number): Route | number {
+    const arrival = this.lookup({ destination: source, mark });
+    if (typeof arrival !== 'number' && arrival.type === RTN_UNICAST) {
+      // As forwarded. Refused (EINVAL) where reverse path filtering would drop such a packet.
+      const forwarded = this.lookup({ destination, source, mark, inputInterface: arrival.outputInterface });
+      if (typeof forwarded !== 'number') return forwarded;
     }
-    return undefined;
+    return this.lookup({ destination, mark });
+  }
+
+  /** Prefix lengths of the routes to both addresses together; -1 when one of them has none. */
+  private knownBits(destination: Uint8Array, source: Uint8Array, where: Pick<RouteQuery, 'mark' | 'outputInterface'>): number {
+    const [there, back] = [destination, source].map((address) => this.lookup({ destination: address, ...where, isEntryWanted: true }));
+    return typeof there !== 'object' || typeof back !== 'object' ? -1 : there.prefixLength + back.prefixLength;
   }
 
   private lookup(query: RouteQuery): Route | number {

@@ -36,9 +36,9 @@ test('a route lookup as the forwarding path would do it', () => {
 test('routes: on the link, by a gateway, by a gateway of the other family', () => {
   // Recorded in a namespace; the answer to the lookup above.
   const onLink = fromHex('680000001800000001000000df60000002202000fe0000010002000008000f00fe000000080001000a4d0202080002000a4d01020800040003000000080003000200000024000c000200000000000000000000000000000000000000000000000000000000000000');
-  assert.deepEqual(decoder.route(onLink, 0, onLink.length), { type: 1, outputInterface: 3, gateway: null });
+  assert.deepEqual(decoder.route(onLink, 0, onLink.length), { type: 1, outputInterface: 3, gateway: null, prefixLength: 32 });
   const byGateway = fromHex(hex('2c000000 1800 0000 01000000 00000000 02200000 fe000001 00000000', '0800 0500 0a4d0101', '0800 0400 02000000'));
-  assert.deepEqual(decoder.route(byGateway, 0, byGateway.length), { type: 1, outputInterface: 2, gateway: Uint8Array.of(10, 77, 1, 1) });
+  assert.deepEqual(decoder.route(byGateway, 0, byGateway.length), { type: 1, outputInterface: 2, gateway: Uint8Array.of(10, 77, 1, 1), prefixLength: 32 });
   const byIpv6 = fromHex(hex('3c000000 1800 0000 01000000 00000000 02200000 fe000001 00000000', '1600 1200 0a00 fe800000000000000000000000000001 0000', '0800 0400 02000000'));
   assert.equal(toHex(decoder.route(byIpv6, 0, byIpv6.length)?.gateway ?? new Uint8Array()), 'fe800000000000000000000000000001');
   for (let end = 16; end < onLink.length; end++) {

@@ -44,6 +44,7 @@ const RTA_OIF = 4;
 const RTA_GATEWAY = 5;
 const RTA_MARK = 16;
 const RTA_VIA = 18;
+const RTM_F_FIB_MATCH = 0x2000;
 export const RTN_UNICAST = 1;
 export const RTN_LOCAL = 2;
 // neighbour.h
@@ -88,6 +89,8 @@ export interface RouteQuery {
   readonly outputInterface?: number;
   /** fwmark of policy rules. */
   readonly mark?: number;
+  /** The answer is to be the entry of the routing table that matched, for its prefix. Linux 4.13. */
+  readonly isEntryWanted?: boolean;
 }
 
 /** Asks which way a packet would go. ENETUNREACH, EHOSTUNREACH and EINVAL are answers: no way, or refused as a martian. */
@@ -95,7 +98,7 @@ export function lookupRoute(writer: MessageWriter, query: RouteQuery, sequence: 
   const bits = query.destination.length * 8;
   writer.begin(RTM_GETROUTE, NLM_F_REQUEST, sequence);
   // struct rtmsg: family, dst_len, src_len, tos, table, protocol, scope, type, flags
-  writer.u8(familyOf(query.destination)).u8(bits).u8(query.source ? bits : 0).u8(0).u32(0).u32(0);
+  writer.u8(familyOf(query.destination)).u8(bits).u8(query.source ? bits : 0).u8(0).u32(0).u32(query.isEntryWanted ? RTM_F_FIB_MATCH : 0);
   writer.attribute(RTA_DST, query.destination);
   if (query.source) writer.attribute(RTA_SRC, query.source);
   if (query.inputInterface !== undefined) writer.attributeU32(RTA_IIF, query.inputInterface);
@@ -110,6 +113,8 @@ export interface Route {
   readonly outputInterface: number;
   /** Next hop (possibly of the other family); null when the destination is on the link. */
   readonly gateway: Uint8Array | null;
+  /** Of the entry that matched, if that was asked for; else of an address. */
+  readonly prefixLength: number;
 }
 
 /** Decodes routes, neighbours, links and addresses; owns the scratch space for it. */
@@ -125,7 +130,7 @@ export class RouteDecoder {
     let gateway = this.value(bytes, RTA_GATEWAY);
     // struct rtvia: family (2 bytes), address
     if (!gateway && viaAt !== 0) gateway = bytes.slice(viaAt + 2, index.end(RTA_VIA));
-    return { type: bytes[bodyAt + 7] ?? 0, outputInterface: outAt === 0 ? 0 : u32le(bytes, outAt), gateway };
+    return { type: bytes[bodyAt + 7] ?? 0, outputInterface: outAt === 0 ? 0 : u32le(bytes, outAt), gateway, prefixLength: bytes[bodyAt + 1] ?? 0 };
   }
 
   neighbour(bytes: Uint8Array, at: number, end: number): Neighbour | null {

@@ -142,6 +142,8 @@ test('in a VRF: the way to both ends is found in its table', { skip }, async (t)
   }
   // Enslaving moves the connected routes of IPv4 into the table.
   router.ip('link set blue up', 'link set inside master blue', 'link set outside master blue');
+  // A default route of the main table, for the management of the router, must not be taken for theirs.
+  router.ip('link add management type dummy', 'link set management up', 'addr add 192.0.2.1/24 dev management', 'route add default via 192.0.2.254');
   const serverCrowd = await lab.crowd(server, { plain: idle('0.0.0.0', 22) });
   const clientCrowd = await lab.crowd(client, { plain: idle(V4, 22, 2) });
   const answer = await lab.cut({ method: 'auto' });
