@@ -6,7 +6,7 @@
 import { assertNever } from '../base/assert.js';
 import { escapeText } from './escape.js';
 import type { Int, Ir, Op, Str, Test } from './ir.js';
-import { childLists } from './lower/slot-use.js';
+import { childLists } from './operation-use.js';
 
 const SYMBOLS = { eq: '=', ne: '<>', lt: '<', le: '<=', gt: '>', ge: '>=' } as const;
 
@@ -26,10 +26,16 @@ function writeOps(ir: Ir, ops: readonly Op[], depth: number, lines: string[]): v
     lines.push(`${String(line).padStart(4)}  ${'  '.repeat(depth)}${opText(ir, op)}`);
     const lists = childLists(op);
     lists.forEach((list, index) => {
-      if (index > 0 && list.length > 0) lines.push(`      ${'  '.repeat(depth)}${op.op === 'loop' ? `while ${testText(ir, op.test)}` : 'else'}`);
+      if (index > 0 && list.length > 0) lines.push(`      ${'  '.repeat(depth)}${listTitle(ir, op, index)}`);
       writeOps(ir, list, depth + 1, lines);
     });
   }
+}
+
+/** What stands above a list of operations that is not the first of its operation. */
+function listTitle(ir: Ir, op: Op, index: number): string {
+  if (op.op === 'loop') return `while ${testText(ir, op.test)}`;
+  return op.op === 'attempt' && index === 1 ? 'matched' : 'else';
 }
 
 function int(operand: Int): string {
@@ -135,6 +141,8 @@ function opText(ir: Ir, op: Op): string {
       return `repeat ${int(op.count)} times, n${op.counter} counts`;
     case 'scope':
       return `n${op.result} = verdict of`;
+    case 'attempt':
+      return 'attempt';
     case 'end':
       return `end ${['fail', 'okay', 'yes', 'no'][op.verdict]}${op.tag === null ? '' : ` ${op.tag}`}`;
     case 'hotdrop':

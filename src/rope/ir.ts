@@ -15,8 +15,8 @@
  * - `$offset` is integer slot 0 and may hold any integer. The bytes left are
  *   `[offset, packet_len)` when 0 <= offset <= packet_len, otherwise none.
  *   An operation that finds too few bytes leaves slot 0 as it was.
- * - Ends: an operation that "ends with V" finishes the innermost `scope` around
- *   it with verdict V, or the program when there is none. `hotdrop` always
+ * - Ends: an operation that "ends with V" finishes the innermost `scope` or body of an `attempt`
+ *   around it with verdict V, or the program when there is none. `hotdrop` always
  *   finishes the program.
  * - Running off the end of a program or scope gives OKAY.
  * - Every operation is total: what can fail (division by zero, say) is guarded
@@ -200,8 +200,13 @@ export type ControlOp =
   | { readonly op: 'loop'; readonly head: readonly Op[]; readonly test: Test; readonly body: readonly Op[]; readonly counter: number; readonly limit: Int }
   /** `body` runs `count` times (evaluated once; negative: none). `counter` counts from 0 up. */
   | { readonly op: 'repeat'; readonly count: Int; readonly body: readonly Op[]; readonly counter: number }
-  /** eval and the alternatives of expect_one: what ends inside ends only `body`; integer slot `result` gets the verdict code (0-3). */
+  /** eval: what ends inside ends only `body`; integer slot `result` gets the verdict code (0-3). */
   | { readonly op: 'scope'; readonly body: readonly Op[]; readonly result: number }
+  /**
+   * An alternative of expect_one: `body` runs as that of a scope; `whenMatched` when it came to OKAY or YES, `otherwise` when it
+   * came to NO or FAIL. Those two belong to the scope around.
+   */
+  | { readonly op: 'attempt'; readonly body: readonly Op[]; readonly whenMatched: readonly Op[]; readonly otherwise: readonly Op[] }
   /** Ends the innermost scope. The last operation of its list. `tag` for FAIL, and EAssertFailed for a false assert. */
   | { readonly op: 'end'; readonly verdict: typeof FAIL | typeof YES | typeof NO; readonly tag: ErrorTag | null }
   /** Ends the program: the packet is dropped. The last operation of its list. */

@@ -8,7 +8,7 @@ import { isRopeName, RopeStore, USUAL_PLACES, type RopePlaces, type RopeStatus }
 import { tableText } from '../../report/table.js';
 import { latin1 } from '../../base/bytes.js';
 import { compileForKernel } from '../../rope/backends/ebpf.js';
-import { allOps } from '../../rope/backends/ebpf/plan.js';
+import { allOps } from '../../rope/operation-use.js';
 import { GLOBAL_COUNT, type Ir } from '../../rope/ir.js';
 import { EXIT_FAILED, EXIT_OK, EXIT_USAGE } from '../exit-codes.js';
 import { kernelObstacles } from './back-ends.js';

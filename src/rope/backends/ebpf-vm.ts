@@ -12,8 +12,8 @@ import { Vm } from '../../ebpf/vm.js';
 import { VmMap } from '../../ebpf/vm-memory.js';
 import { vmHelpers, type VmWorld } from '../../ebpf/vm-helpers.js';
 import { FAIL, HOTDROP, NO, OKAY, YES, type ErrorTag, type Ir, type Verdict } from '../ir.js';
+import { allOps } from '../operation-use.js';
 import type { BackEnd } from './back-end.js';
-import { allOps } from './ebpf/plan.js';
 import { compileForKernel, type KernelProgram } from './ebpf.js';
 import { GLOBALS_MAP, initialState, readCounters, STATE_MAP, UTC_CLOCK, writeClock, type ClockState, type Counters } from './ebpf/state.js';
 

@@ -10,7 +10,7 @@
  * Offset 0 is the IP header. Requires Linux 5.8; 5.17 for programs with loops
  * or searches.
  */
-import { and, mov, rsh, sub, toBigEndian } from '../../ebpf/alu.js';
+import { and, mov, rsh, toBigEndian } from '../../ebpf/alu.js';
 import { SKB_MARK } from '../../ebpf/helpers.js';
 import { isLabel, type Item } from '../../ebpf/instruction.js';
 import { BPF_B, BPF_DW, BPF_H, BPF_W, MAX_BPF_STACK, r1, r2, r6, r9 } from '../../ebpf/isa.js';
@@ -18,22 +18,22 @@ import { ja, jne } from '../../ebpf/jump.js';
 import { load, store, storeImm } from '../../ebpf/load-store.js';
 import { calledFunctions, removeUnreachable } from '../../ebpf/reachable.js';
 import type { MapShape } from '../../ebpf/maps.js';
-import { assertNever } from '../../base/assert.js';
 import { IPPROTO_TCP, IPPROTO_UDP } from '../../wire/constants.js';
 import { HOTDROP, OKAY, type IntField, type Ir, type Op } from '../ir.js';
+import { allOps, childLists } from '../operation-use.js';
 import { HEADER_FIELDS } from '../packet.js';
 import { checkFrame, checkSize, largestBuffer } from './ebpf/bounds.js';
 import { Constants } from './ebpf/bytes.js';
 import { Code } from './ebpf/code.js';
 import { emitTest } from './ebpf/compare.js';
-import { emitCharge, emitIf, emitLoopOp, emitRepeat, emitScope } from './ebpf/control.js';
+import { emitAttempt, emitCharge, emitIf, emitLoopOp, emitRepeat, emitScope } from './ebpf/control.js';
 import { emitEnds, hotdropProgram, type Form } from './ebpf/ends.js';
-import { emitHead, emitHeaders } from './ebpf/headers.js';
+import { emitHeaders } from './ebpf/headers.js';
 import { emitArenaOp, emitCopy, emitSlice, emitStrField } from './ebpf/make.js';
 import {
   emitAbs, emitAddGlobal, emitArith, emitAtoi, emitDecode, emitDigits, emitGetGlobal, emitSetGlobal,
 } from './ebpf/numbers.js';
-import { allOps, planSlots, MAX_SCRATCH_BYTES } from './ebpf/plan.js';
+import { LAST_LAYOUT, LAYOUTS, planSlots, MAX_SCRATCH_BYTES, type Layout } from './ebpf/plan.js';
 import { Program, type Obstacle } from './ebpf/program.js';
 import { emitExpectStr, emitScan, emitSearch, emitTake, emitTakeWhile, literalBytes } from './ebpf/reads.js';
 import { acquireScratch, SCRATCH_MAP, scratchShape } from './ebpf/scratch.js';
@@ -62,19 +62,23 @@ export { RESULTS, type Form } from './ebpf/ends.js';
 
 /** Compiles for the kernel, or says what stands in the way. */
 export function compileForKernel(ir: Ir, form: Form = 'match'): KernelResult {
-  const result = compileWith(ir, form, false);
-  return result === 'stack' ? (compileWith(ir, form, true) as KernelResult) : result;
+  const isLooked = looksTwice(ir);
+  for (const layout of LAYOUTS) {
+    if (layout.hasHead && !isLooked) continue;
+    const result = compileWith(ir, form, layout, layout === LAST_LAYOUT);
+    if (result !== 'stack') return result;
+  }
+  throw new Error('invariant broken: the last layout says what does not fit');
 }
 
-/** 'stack': does not fit, and `isTight` might help. */
-function compileWith(ir: Ir, form: Form, isTight: boolean): KernelResult | 'stack' {
+/** 'stack': does not fit, and another layout might. */
+function compileWith(ir: Ir, form: Form, layout: Layout, isLast: boolean): KernelResult | 'stack' {
   const code = new Code();
   code.begin();
   const wantsTransport = ir.fields.some((field) => field.startsWith('tcp_') || field.startsWith('udp_'));
-  const headers = emitHeaders(code, wantsTransport);
-  if (!isTight && looksTwice(ir)) emitHead(code, headers);
+  const headers = emitHeaders(code, { transport: wantsTransport, head: layout.hasHead });
   const constants = new Constants();
-  const plan = planSlots(ir, code.frame, isTight);
+  const plan = planSlots(ir, code.frame, layout);
   const program = new Program(ir, code, plan, headers, constants, compileOps);
   if (plan.scratchBytes > MAX_SCRATCH_BYTES) {
     program.obstacle(largestBuffer(program), `strings of ${plan.scratchBytes} bytes may be made here, and kernel programs have room for ${MAX_SCRATCH_BYTES}`);
@@ -86,7 +90,7 @@ function compileWith(ir: Ir, form: Form, isTight: boolean): KernelResult | 'stac
   code.leave(program.ends[OKAY]);
   code.line = undefined;
   emitEnds(program, form);
-  if (!isTight && code.frame.totalBytes > MAX_BPF_STACK) return 'stack';
+  if (!isLast && code.frame.totalBytes > MAX_BPF_STACK) return 'stack';
   checkFrame(program);
   if (program.obstacles.length > 0) return { ok: false, obstacles: program.obstacles };
   const items = removeUnreachable(code.functions.flatMap((part) => part.items));
@@ -172,7 +176,7 @@ function compileOps(program: Program, ops: readonly Op[]): void {
     if (line !== undefined) code.line = line;
     code.step = op.at;
     compileOp(program, op);
-    program.start.after(op, op.op === 'expectStr' ? literalBytes(program, op.parts) : 0);
+    if (childLists(op).length === 0) program.positions.after(op, op.op === 'expectStr' ? literalBytes(program, op.parts) : null);
   }
 }
 
@@ -184,6 +188,7 @@ function compileOp(program: Program, op: Op): void {
         program.storeConstant(op.dst, op.value.value);
         break;
       }
+      if (program.positions.areSame(op.dst, op.value)) break;
       program.loadInt(r1, op.value);
       program.storeInt(op.dst, r1);
       break;
@@ -244,14 +249,6 @@ function compileOp(program: Program, op: Op): void {
     case 'slice':
       emitSlice(program, op.dst, op.of, op.start, op.length);
       break;
-    case 'bitwise':
-    case 'concat':
-    case 'mapCase':
-    case 'chr':
-    case 'format':
-    case 'time':
-      emitArenaOp(program, op);
-      break;
     case 'take':
       emitTake(program, op);
       break;
@@ -279,6 +276,9 @@ function compileOp(program: Program, op: Op): void {
     case 'scope':
       emitScope(program, op);
       break;
+    case 'attempt':
+      emitAttempt(program, op);
+      break;
     case 'end':
       program.end(op.verdict, op.at, op.tag);
       break;
@@ -292,7 +292,7 @@ function compileOp(program: Program, op: Op): void {
     case 'hexdump':
       break;
     default:
-      assertNever(op);
+      emitArenaOp(program, op);
   }
 }
 
@@ -308,8 +308,7 @@ function emitField(program: Program, dst: number, field: IntField, at: number): 
       from(headers.dataAt);
       break;
     case 'data_len':
-      from(code.frame.packetLengthAt);
-      code.emit(load(BPF_W, r2, r9, headers.dataAt), sub.reg32(r1, r2));
+      from(headers.dataLengthAt);
       break;
     case 'ip_version':
       from(headers.versionAt);

@@ -6,7 +6,7 @@
  * error tags are handed over as values. Names: see `javascript-terms.ts`.
  */
 import { assertNever } from '../../base/assert.js';
-import type { ErrorTag, Ir, Op, Str, Test, Verdict } from '../ir.js';
+import { OKAY, YES, type ErrorTag, type Ir, type Op, type Str, type Test, type Verdict } from '../ir.js';
 import { isInSet } from '../classes.js';
 import type { RunContext } from '../run-context.js';
 import {
@@ -37,8 +37,8 @@ class Writer {
   readonly tags: ErrorTag[] = [];
   readonly #ir: Ir;
   readonly #lines: string[] = [];
-  /** Innermost scope last: label and result slot. */
-  readonly #scopes: { readonly label: string; readonly result: number }[] = [];
+  /** Innermost scope last: the statements that end it with a verdict. */
+  readonly #scopes: ((verdict: number) => string)[] = [];
   #indent = 1;
   #temporaries = 0;
   #labels = 0;
@@ -91,7 +91,7 @@ class Writer {
   /** Statements that end the innermost scope or the program. */
   #end(verdict: number, tag: ErrorTag | null): string {
     const scope = this.#scopes.at(-1);
-    if (scope !== undefined) return `i${scope.result} = ${verdict}; break ${scope.label};`;
+    if (scope !== undefined) return scope(verdict);
     return tag === null ? `return ${verdict};` : this.#leave(verdict, tag);
   }
 
@@ -277,13 +277,16 @@ class Writer {
       case 'scope': {
         const label = `E${this.#labels++}`;
         this.#block(`${label}: {`, () => {
-          this.#scopes.push({ label, result: op.result });
+          this.#scopes.push((verdict) => `i${op.result} = ${verdict}; break ${label};`);
           this.#ops(op.body);
           this.#scopes.pop();
           this.#line(`i${op.result} = 1;`);
         });
         break;
       }
+      case 'attempt':
+        this.#attempt(op);
+        break;
       case 'end':
         this.#line(this.#end(op.verdict, op.tag));
         break;
@@ -310,6 +313,23 @@ class Writer {
   #if(op: Op & { readonly op: 'if' }): void {
     this.#block(`if (${this.#test(op.test)}) {`, () => this.#ops(op.whenTrue));
     if (op.whenFalse.length > 0) this.#block('else {', () => this.#ops(op.whenFalse));
+  }
+
+  #attempt(op: Op & { readonly op: 'attempt' }): void {
+    const number = this.#labels++;
+    const [done, missed, matched] = [`D${number}`, `N${number}`, `Y${number}`];
+    this.#block(`${done}: {`, () => {
+      this.#block(`${missed}: {`, () => {
+        this.#block(`${matched}: {`, () => {
+          this.#scopes.push((verdict) => `break ${verdict === OKAY || verdict === YES ? matched : missed};`);
+          this.#ops(op.body);
+          this.#scopes.pop();
+        });
+        this.#ops(op.whenMatched);
+        this.#line(`break ${done};`);
+      });
+      this.#ops(op.otherwise);
+    });
   }
 
   #slice(op: Op & { readonly op: 'slice' }): void {

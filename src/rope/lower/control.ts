@@ -278,8 +278,17 @@ export function lowerEval(l: Lowering, block: Block): void {
   if (result !== null) l.push({ type: 'int', int: slot(result) });
 }
 
-/** Emits the scope; returns the slot of its result. Afterwards the stack is as before. null: nothing comes out of it. */
+/** Emits the scope; returns the slot of its result. null: nothing comes out of it. */
 function lowerScope(l: Lowering, block: Block): number | null {
+  const body = lowerScopeBody(l, block);
+  if (body === null) return null;
+  const result = l.newInt();
+  l.emit({ op: 'scope', body, result });
+  return result;
+}
+
+/** The operations of a scope. Afterwards the stack is as before. null: nothing comes out of it, and what runs in it was emitted. */
+function lowerScopeBody(l: Lowering, block: Block): Op[] | null {
   if (l.state === null) return null;
   const before = cloneState(l.state);
   const frame: { exits: Map<string, Value> | null } = { exits: null };
@@ -299,12 +308,10 @@ function lowerScope(l: Lowering, block: Block): number | null {
     return null;
   }
   l.state = { stack: before.stack, isOpen: before.isOpen || isOpen, registers: new Map(registers) };
-  const result = l.newInt();
-  l.emit({ op: 'scope', body, result });
-  return result;
+  return body;
 }
 
-/** expect_one: nested scopes, each tried with the offset of the beginning. */
+/** expect_one: attempts inside one another, each tried with the offset of the beginning. */
 export function lowerExpectOne(l: Lowering, blocks: readonly Block[]): void {
   l.releaseOperands();
   const mark = l.pins();
@@ -320,13 +327,8 @@ function tryFrom(l: Lowering, blocks: readonly Block[], index: number, start: nu
     end(l, NO);
     return;
   }
-  const result = lowerScope(l, block);
-  if (result === null || l.state === null) return;
-  // OKAY 1 and YES 2 succeed, FAIL 0 and NO 3 do not: bit 1 of the code plus one tells.
-  const mark = l.pins();
-  const plusOne = l.computeInt((dst) => ({ op: 'arith', fn: 'add', dst, a: slot(result), b: constant(1) }));
-  const success = l.computeInt((dst) => ({ op: 'arith', fn: 'and', dst, a: plusOne, b: constant(2) }));
-  l.unpin(mark);
+  const body = lowerScopeBody(l, block);
+  if (body === null || l.state === null) return;
   const before = cloneState(l.state);
   l.held.push(before);
   const otherwise = l.collect(() => {
@@ -335,8 +337,7 @@ function tryFrom(l: Lowering, blocks: readonly Block[], index: number, start: nu
   });
   l.held.pop();
   const otherState = l.state;
-  const then: Op[] = [];
-  const test: Test = { kind: 'int', rel: 'ne', a: success, b: constant(0) };
-  l.state = joinInto(l, then, before, otherwise, otherState);
-  l.emit({ op: 'if', test, whenTrue: then, whenFalse: otherwise });
+  const whenMatched: Op[] = [];
+  l.state = joinInto(l, whenMatched, before, otherwise, otherState);
+  l.emit({ op: 'attempt', body, whenMatched, otherwise });
 }

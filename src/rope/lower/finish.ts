@@ -5,7 +5,7 @@ import { MAX_LITERAL_BYTES } from '../code.js';
 import { TIME_BYTES } from '../operations.js';
 import type { Int, IntField, Ir, Limits, Op, StrField, StrSlotInfo } from '../ir.js';
 import type { Lowering } from './lowering.js';
-import { childLists, slotUse, visitOps } from './slot-use.js';
+import { allOps, childLists, isArenaOp, slotUse } from '../operation-use.js';
 
 export function finish(l: Lowering, ops: readonly Op[]): Ir {
   const strSlots = l.slots.strInfo();
@@ -16,11 +16,11 @@ export function finish(l: Lowering, ops: readonly Op[]): Ir {
   const fields = new Set<IntField | StrField>();
   let readsGlobals = false;
   let writesGlobals = false;
-  visitOps(kept, (op) => {
+  for (const op of allOps(kept)) {
     if (op.op === 'field' || op.op === 'strField') fields.add(op.field);
     if (op.op === 'getGlobal') readsGlobals = true;
     if (op.op === 'setGlobal' || op.op === 'addGlobal') writesGlobals = true;
-  });
+  }
   return {
     ops: kept,
     intSlots: l.slots.ints,
@@ -57,6 +57,9 @@ function bound(ops: readonly Op[], limits: Limits, cost: (op: Op) => number): nu
       case 'scope':
         sum += bound(op.body, limits, cost);
         break;
+      case 'attempt':
+        sum += bound(op.body, limits, cost) + Math.max(bound(op.whenMatched, limits, cost), bound(op.otherwise, limits, cost));
+        break;
       default:
     }
   }
@@ -69,19 +72,9 @@ function times(count: Int): number {
 
 /** Most bytes of new string that one execution of the operation itself makes. */
 function arenaBytes(op: Op, strSlots: readonly StrSlotInfo[]): number {
-  switch (op.op) {
-    case 'bitwise':
-    case 'concat':
-    case 'mapCase':
-    case 'format':
-      return strSlots[op.dst]?.maxLengthBytes ?? 0;
-    case 'chr':
-      return 1;
-    case 'time':
-      return TIME_BYTES;
-    default:
-      return 0;
-  }
+  if (!isArenaOp(op)) return 0;
+  if (op.op === 'chr') return 1;
+  return op.op === 'time' ? TIME_BYTES : (strSlots[op.dst]?.maxLengthBytes ?? 0);
 }
 
 /** The lists inside an operation, each mapped. */
@@ -95,6 +88,8 @@ function mapLists(op: Op, map: (ops: readonly Op[]) => readonly Op[]): Op {
     case 'scope':
     case 'scan':
       return { ...op, body: map(op.body) };
+    case 'attempt':
+      return { ...op, body: map(op.body), whenMatched: map(op.whenMatched), otherwise: map(op.otherwise) };
     default:
       return op;
   }
@@ -109,11 +104,11 @@ function removeUnread(ops: readonly Op[], checksArena: boolean): readonly Op[] {
   for (let current = ops; ; ) {
     const ints = new Set<number>();
     const strs = new Set<number>();
-    visitOps(current, (op) => {
+    for (const op of allOps(current)) {
       const use = slotUse(op);
       for (const slot of use.readInts) ints.add(slot);
       for (const slot of use.readStrs) strs.add(slot);
-    });
+    }
     let hasChanged = false;
     const sweep = (list: readonly Op[]): readonly Op[] => {
       const out: Op[] = [];
@@ -147,6 +142,7 @@ function withoutUnreadResult(op: Op, strs: ReadonlySet<number>): Op {
 }
 
 function isRemovable(op: Op, ints: ReadonlySet<number>, strs: ReadonlySet<number>, checksArena: boolean): boolean {
+  if (isArenaOp(op)) return !checksArena && !strs.has(op.dst);
   switch (op.op) {
     case 'int':
     case 'arith':
@@ -164,13 +160,6 @@ function isRemovable(op: Op, ints: ReadonlySet<number>, strs: ReadonlySet<number
     case 'strField':
     case 'slice':
       return !strs.has(op.dst);
-    case 'bitwise':
-    case 'concat':
-    case 'mapCase':
-    case 'chr':
-    case 'format':
-    case 'time':
-      return !checksArena && !strs.has(op.dst);
     case 'if':
       return op.whenTrue.length === 0 && op.whenFalse.length === 0;
     default:

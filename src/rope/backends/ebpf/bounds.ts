@@ -5,8 +5,8 @@
 import { assemble } from '../../../ebpf/assemble.js';
 import { isLabel, type Item } from '../../../ebpf/instruction.js';
 import { MAX_BPF_FUNCTIONS, MAX_BPF_STACK, MAX_CALL_FRAMES, MAX_JUMP_SLOTS } from '../../../ebpf/isa.js';
+import { allOps, isArenaOp } from '../../operation-use.js';
 import type { Code, FunctionCode } from './code.js';
-import { allOps } from './plan.js';
 import type { Program } from './program.js';
 
 /** Step of the operation that makes the longest string. */
@@ -14,9 +14,9 @@ export function largestBuffer({ ir, plan }: Program): number {
   let at = 0;
   let most = -1;
   for (const op of allOps(ir.ops)) {
-    const capacityBytes = 'dst' in op && typeof op.dst === 'number' ? (plan.strs[op.dst]?.capacityBytes ?? 0) : 0;
-    const makes = op.op === 'concat' || op.op === 'mapCase' || op.op === 'format' || op.op === 'bitwise';
-    if (makes && capacityBytes > most) {
+    if (!isArenaOp(op)) continue;
+    const capacityBytes = plan.strs[op.dst]?.capacityBytes ?? 0;
+    if (capacityBytes > most) {
       at = op.at;
       most = capacityBytes;
     }

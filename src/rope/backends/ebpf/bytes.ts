@@ -7,7 +7,7 @@
 import { add, and, lsh, mov, or, rsh, sub, xor } from '../../../ebpf/alu.js';
 import { BPF_FUNC_skb_load_bytes } from '../../../ebpf/helpers.js';
 import { BPF_B, BPF_DW, BPF_H, BPF_W, r0, r1, r2, r3, r4, r6, r9 } from '../../../ebpf/isa.js';
-import { call, ja, jge, jne } from '../../../ebpf/jump.js';
+import { call, jge, jne } from '../../../ebpf/jump.js';
 import { load, loadImm64, loadMapValue, store, storeImm } from '../../../ebpf/load-store.js';
 import type { Code } from './code.js';
 import { STATE_CONSTANTS_AT, STATE_MAP } from './state.js';
@@ -107,20 +107,28 @@ export function emitByteAt(code: Code, source: Source, scratchAt: number): void 
 /** Goes to `miss` unless the bytes in place equal `bytes`; ASCII letters in either case on request. Loses r1-r3. */
 export function emitCompareInPlace(code: Code, place: Place, bytes: Uint8Array, ignoreCase: boolean, miss: string): void {
   if (bytes.length === 0) return;
+  if (place.region === 'frame') {
+    emitCompareAt(code, r9, place.at, bytes, ignoreCase, miss);
+    return;
+  }
   emitAddress(code, r3, place);
-  emitCompareAt(code, bytes, ignoreCase, miss);
+  emitCompareAt(code, r3, 0, bytes, ignoreCase, miss);
 }
 
-/** The same at the address in r3. Loses r1, r2. */
-function emitCompareAt(code: Code, bytes: Uint8Array, ignoreCase: boolean, miss: string): void {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+/** Widest load that is aligned at `at`: the verifier wants those of the stack aligned. */
+function widthAt(at: number, left: number): number {
+  for (const size of [8, 4, 2]) if (left >= size && at % size === 0) return size;
+  return 1;
+}
+
+/** The same at `at` behind the address in `base`, which is aligned to 8. Loses r1, r2. */
+function emitCompareAt(code: Code, base: number, at: number, bytes: Uint8Array, ignoreCase: boolean, miss: string): void {
   for (let i = 0; i < bytes.length; ) {
-    const left = bytes.length - i;
-    const size = left >= 8 ? 8 : left >= 4 ? 4 : left >= 2 ? 2 : 1;
+    const size = widthAt(at + i, bytes.length - i);
     let want = 0n;
     let mask = 0n;
     for (let k = size - 1; k >= 0; k--) {
-      const byte = view.getUint8(i + k);
+      const byte = bytes[i + k] ?? 0;
       const folded = byte >= 0x41 && byte <= 0x5a ? byte | 0x20 : byte;
       const isLetter = ignoreCase && folded >= 0x61 && folded <= 0x7a;
       want = (want << 8n) | BigInt(ignoreCase ? folded : byte);
@@ -128,7 +136,7 @@ function emitCompareAt(code: Code, bytes: Uint8Array, ignoreCase: boolean, miss:
       mask = (mask << 8n) | (isLetter ? 0x20n : 0n);
     }
     const width = size === 8 ? BPF_DW : size === 4 ? BPF_W : size === 2 ? BPF_H : BPF_B;
-    code.emit(load(width, r1, r3, i));
+    code.emit(load(width, r1, base, at + i));
     if (size === 8) {
       if (mask !== 0n) code.emit(loadImm64(r2, mask), or.reg(r1, r2));
       code.emit(loadImm64(r2, want), jne.reg(r1, r2, miss));
@@ -142,31 +150,13 @@ function emitCompareAt(code: Code, bytes: Uint8Array, ignoreCase: boolean, miss:
 
 /**
  * Goes to `miss` unless the packet has `bytes` from the position in r2 on; loses r0-r5. What lies beyond the packet misses
- * only if the buffer's end is the packet's: callers check the length before. `canBeHead`: the position may be where the
- * data begins.
+ * only if the buffer's end is the packet's: callers check the length before.
  */
-export function emitComparePacket(code: Code, bytes: Uint8Array, ignoreCase: boolean, miss: string, canBeHead = false): void {
-  if (bytes.length === 0) return;
-  const { frame, head } = code;
+export function emitComparePacket(code: Code, bytes: Uint8Array, ignoreCase: boolean, miss: string): void {
+  const { frame } = code;
   frame.borrow(CHUNK_BYTES, (chunkAt) => {
-    if (bytes.length <= CHUNK_BYTES) {
-      const elsewhere = code.newLabel('elsewhere');
-      const compare = code.newLabel('compare');
-      // Alternatives look at the same place again and again: what begins the data is there already.
-      if (canBeHead && head && bytes.length <= head.lengthBytes) {
-        code.emit(load(BPF_W, r1, r9, head.positionAt), jne.reg32(r1, r2, elsewhere));
-        code.address(r3, head.at);
-        code.emit(ja(compare));
-      }
-      code.place(elsewhere);
-      emitPacketLoad(code, chunkAt, bytes.length, miss);
-      code.address(r3, chunkAt);
-      code.place(compare);
-      emitCompareAt(code, bytes, ignoreCase, miss);
-      return;
-    }
     const positionAt = frame.take(4);
-    code.emit(store(BPF_W, r9, positionAt, r2));
+    if (bytes.length > CHUNK_BYTES) code.emit(store(BPF_W, r9, positionAt, r2));
     for (let i = 0; i < bytes.length; i += CHUNK_BYTES) {
       const part = bytes.subarray(i, i + CHUNK_BYTES);
       if (i > 0) code.emit(load(BPF_W, r2, r9, positionAt), add.imm32(r2, i));

@@ -43,12 +43,10 @@ export interface FunctionCode {
   readonly step: number;
 }
 
-/** The first bytes of the data in the frame at `at`; beyond the packet's end zeros. */
+/** The first bytes of the data in the frame at `at`, a multiple of 8; beyond the packet's end zeros. */
 export interface Head {
   readonly at: number;
   readonly lengthBytes: number;
-  /** Frame offset of the position in the packet at which they begin. */
-  readonly positionAt: number;
 }
 
 /** Rounds that no packet can need: as many bytes as a length field holds. */
@@ -62,18 +60,12 @@ export class Code {
   /** Source line and step of what is being emitted. */
   line: number | undefined;
   step = 0;
-  /** Operations for the map of constants, in the order of their first use. */
   #current: FunctionCode;
   #counter = 0;
 
   constructor() {
     this.#current = { name: 'rope', items: [], parent: null, leaves: new Set(), step: 0 };
     this.functions.push(this.#current);
-  }
-
-  /** Inside the body of a loop. */
-  get isInLoop(): boolean {
-    return this.#current.parent !== null;
   }
 
   emit(...items: Item[]): void {

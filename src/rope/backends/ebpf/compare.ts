@@ -6,6 +6,7 @@ import { ja, jeq, jlt, jne, jsge, jsgt, jsle, jslt, type JumpOperation } from '.
 import type { Rel, Str, Test } from '../../ir.js';
 import { compareBytes, equalIgnoringCase, relHolds } from '../../operations.js';
 import { emitByteAt, emitCompareInPlace, emitCase, emitComparePacket, emitLength, type Source } from './bytes.js';
+import { emitCompareData } from './data.js';
 import { emitSpan, emitWalk } from './walk.js';
 import type { Program } from './program.js';
 
@@ -86,9 +87,12 @@ function emitEqual(program: Program, ignoreCase: boolean, a: Str, b: Str, otherw
       emitLength(code, r1, source);
       code.emit(jne.imm32(r1, bytes.length, otherwise));
       if (source.kind === 'packet') {
-        code.emit(load(BPF_W, r2, r9, source.offsetAt));
-        // Strings that scripts compare often are the first bytes of $data; in loops the paths would multiply.
-        emitComparePacket(code, bytes, ignoreCase, otherwise, !code.isInLoop);
+        const place = program.positions.of(other);
+        if (place !== null) emitCompareData(program, place, bytes, ignoreCase, otherwise);
+        else {
+          code.emit(load(BPF_W, r2, r9, source.offsetAt));
+          emitComparePacket(code, bytes, ignoreCase, otherwise);
+        }
       } else if (source.kind === 'buffer') {
         // A literal longer than the buffer cannot be equal, and the length said so.
         if (bytes.length <= source.capacityBytes) emitCompareInPlace(code, source.at, bytes, ignoreCase, otherwise);

@@ -24,6 +24,16 @@ test('places never overlap, are aligned, and vague ones lie off multiples of 8',
   }
 });
 
+test('room that is given back is taken again by what fits', () => {
+  const frame = new Frame();
+  const at = frame.take(16);
+  const before = frame.totalBytes;
+  frame.giveBack(at, 16);
+  assert.deepEqual([frame.take(4), frame.take(4)].sort((a, b) => a - b), [at, at + 8]);
+  assert.deepEqual([frame.takeVague(), frame.takeVague()].sort((a, b) => a - b), [at + 4, at + 12]);
+  assert.equal(frame.totalBytes, before);
+});
+
 test('borrowed room is used again, and counts at its deepest', () => {
   const frame = new Frame();
   const before = frame.totalBytes;

@@ -63,6 +63,14 @@ export class Frame {
     return at + 4;
   }
 
+  /** Permanent room that is needed no longer, from a multiple of 8 on: places of 4 bytes are taken there first. */
+  giveBack(at: number, lengthBytes: number): void {
+    for (let i = 0; i + 8 <= lengthBytes; i += 8) {
+      this.#holes.push(at + i);
+      this.#vagueHoles.push(at + i + 4);
+    }
+  }
+
   #grow(lengthBytes: number): number {
     this.#used += lengthBytes;
     this.#most = Math.max(this.#most, this.#used);

@@ -2,9 +2,11 @@
  * What runs before the script: finds the headers of the packet, exactly as
  * `packet.ts` describes, and leaves in the frame what the script asks for.
  *
- * One load of 40 bytes serves the common case: an IPv4 header without options
- * and the TCP or UDP header behind it, or the IPv6 header. Only odd packets cost
- * further loads.
+ * One load serves the common case: an IPv4 header without options, the TCP or
+ * UDP header behind it, and the first bytes of the data for scripts that look at
+ * them. Calls are what costs: bpf_skb_load_bytes takes as long for 80 bytes as
+ * for 8, and as long as 50 instructions (script/bench rope-kernel). Only odd
+ * packets cost further ones.
  *
  * Frame: `headerAt` holds the 20 bytes of the IPv4 header or the first 20 of the
  * IPv6 header, `headerAt + 20` up to 20 bytes of the transport header.
@@ -41,33 +43,32 @@ export interface HeaderPlaces {
   readonly presentAt: number;
   /** Where the data begins in the packet. */
   readonly dataAt: number;
+  /** Bytes from there to the end of the packet. */
+  readonly dataLengthAt: number;
 }
 
 /** Bytes of the data that are loaded in advance for scripts that look at its beginning more than once. */
 const HEAD_BYTES = 32;
+/** Where the data mostly begins in IPv4: behind UDP, behind TCP without options, and behind TCP with timestamps (RFC 7323, appendix A). */
+const UDP_DATA_AT = IPV4_BYTES + UDP_BYTES;
+const TCP_DATA_AT = IPV4_BYTES + TCP_BYTES;
+const TCP_TIMESTAMPS_DATA_AT = TCP_DATA_AT + 12;
+/** What the one load brings: the head wherever it mostly begins. */
+const FRONT_BYTES = TCP_TIMESTAMPS_DATA_AT + HEAD_BYTES;
 
-/** Emits code that loads the first bytes of the data. In: r7 where it begins, r8 length of the packet. Loses r0-r5. */
-export function emitHead(code: Code, { dataAt }: HeaderPlaces): void {
-  const at = code.frame.take(HEAD_BYTES);
-  code.head = { at, lengthBytes: HEAD_BYTES, positionAt: dataAt };
-  const whole = code.newLabel('head_whole');
-  const ready = code.newLabel('head_ready');
-  const done = code.newLabel('head_done');
-  for (let i = 0; i < HEAD_BYTES; i += 8) code.emit(storeImm(BPF_DW, r9, at + i, 0));
-  code.emit(mov.reg32(r4, r8), sub.reg32(r4, r7), jeq.imm32(r4, 0, done), jgt.imm32(r4, HEAD_BYTES, whole));
-  code.place(ready);
-  code.emit(mov.reg(r1, r6), mov.reg32(r2, r7));
-  code.address(r3, at);
-  code.emit(call(BPF_FUNC_skb_load_bytes), ja(done));
-  code.place(whole);
-  code.emit(mov.imm32(r4, HEAD_BYTES), ja(ready));
-  code.place(done);
+/** What the script asks of the prologue. */
+export interface HeaderWishes {
+  /** Fields of the transport header will be read. */
+  readonly transport: boolean;
+  /** The first bytes of the data will be looked at again and again. */
+  readonly head: boolean;
 }
 
-/** Emits the prologue. `wantsTransport`: fields of the transport header will be read. Afterwards r8 is the length of the packet, also in the frame, and r7 where the data begins. */
-export function emitHeaders(code: Code, wantsTransport: boolean): HeaderPlaces {
+/** Emits the prologue. Loses all registers but r6 and r9. */
+export function emitHeaders(code: Code, wishes: HeaderWishes): HeaderPlaces {
   const { frame } = code;
-  const headerAt = frame.take(40);
+  // Four bytes into the room, so that most heads are aligned to 8.
+  const headerAt = wishes.head ? frame.take(FRONT_BYTES + 4) + 4 : frame.take(IPV6_BYTES);
   const places: HeaderPlaces = {
     headerAt,
     transportAt: headerAt + IPV4_BYTES,
@@ -75,52 +76,135 @@ export function emitHeaders(code: Code, wantsTransport: boolean): HeaderPlaces {
     protocolAt: frame.takeVague(),
     presentAt: frame.takeVague(),
     dataAt: frame.takeVague(),
+    dataLengthAt: frame.takeVague(),
+  };
+  const labels: Labels = {
+    transport: code.newLabel('transport'), data: code.newLabel('data'), notIp: code.newLabel('not_ip'),
+    udpInFront: code.newLabel('udp_in_front'), tcpInFront: code.newLabel('tcp_in_front'),
   };
   const version6 = code.newLabel('ipv6');
-  const transport = code.newLabel('transport');
-  const data = code.newLabel('data');
   const done = code.newLabel('headers_done');
-  const whole = code.newLabel('whole');
+  const short = code.newLabel('short');
+  const shorter = code.newLabel('shorter');
   const loaded = code.newLabel('loaded');
-  const notIp = code.newLabel('not_ip');
   // Older verifiers cannot see that the fields are only read where they were loaded.
-  if (wantsTransport) for (let i = 0; i < 20; i += 4) code.emit(storeImm(BPF_W, r9, places.transportAt + i, 0));
+  if (wishes.transport) for (let i = 0; i < TCP_BYTES; i += 4) code.emit(storeImm(BPF_W, r9, places.transportAt + i, 0));
+  if (wishes.head) {
+    code.head = { at: frame.take(HEAD_BYTES), lengthBytes: HEAD_BYTES };
+    for (let i = 0; i < HEAD_BYTES; i += 8) code.emit(storeImm(BPF_DW, r9, code.head.at + i, 0));
+  }
   code.emit(
     load(BPF_W, r8, r6, SKB_LEN),
     mov.imm(r7, 0),
     storeImm(BPF_W, r9, places.versionAt, 0),
     storeImm(BPF_W, r9, places.protocolAt, 0),
     storeImm(BPF_W, r9, places.presentAt, 0),
-    jlt.imm32(r8, IPV4_BYTES, notIp),
-    jge.imm32(r8, IPV6_BYTES, whole),
   );
-  loadBytes(code, 0, headerAt, IPV4_BYTES, notIp);
-  code.emit(ja(loaded));
-  code.place(whole);
-  loadBytes(code, 0, headerAt, IPV6_BYTES, notIp);
-  code.place(loaded);
+  if (wishes.head) {
+    code.emit(jlt.imm32(r8, FRONT_BYTES, short));
+    loadBytes(code, 0, headerAt, FRONT_BYTES, labels.notIp);
+    code.place(loaded);
+  }
+  const rest = (): void => {
+    code.place(short);
+    code.emit(jlt.imm32(r8, IPV6_BYTES, shorter));
+    loadBytes(code, 0, headerAt, IPV6_BYTES, labels.notIp);
+    if (wishes.head) code.emit(ja(loaded));
+    else code.place(loaded);
+  };
+  const least = (): void => {
+    code.place(shorter);
+    code.emit(jlt.imm32(r8, IPV4_BYTES, labels.notIp));
+    loadBytes(code, 0, headerAt, IPV4_BYTES, labels.notIp);
+    code.emit(ja(loaded));
+  };
+  if (!wishes.head) rest();
   code.emit(
     load(BPF_B, r7, r9, headerAt),
     mov.reg32(r1, r7),
     rsh.imm32(r1, 4),
     jeq.imm32(r1, 6, version6),
-    jne.imm32(r1, 4, notIp),
+    jne.imm32(r1, 4, labels.notIp),
   );
-  emitIpv4(code, places, notIp, transport, data);
+  emitIpv4(code, places, labels);
+  const headLoad = code.newLabel('head_load');
+  emitInFront(code, places, labels, headLoad, done);
+  if (wishes.head) rest();
+  least();
   code.place(version6);
-  emitIpv6(code, places, notIp, transport, data);
-  code.place(notIp);
+  emitIpv6(code, places, labels);
+  code.place(labels.notIp);
   code.unknownZero(r7);
-  code.emit(ja(done));
-  code.place(transport);
-  emitTransport(code, places, data);
-  code.place(data);
+  code.emit(ja(headLoad));
+  code.place(labels.transport);
+  emitTransport(code, places, labels);
+  code.place(labels.data);
   const inside = code.newLabel('inside');
   code.emit(jge.reg32(r8, r7, inside), mov.reg32(r7, r8));
   code.place(inside);
+  code.place(headLoad);
+  emitHeadLoad(code, done);
   code.place(done);
   code.emit(store(BPF_W, r9, places.dataAt, r7), store(BPF_W, r9, frame.packetLengthAt, r8));
+  code.emit(sub.reg32(r8, r7), store(BPF_W, r9, places.dataLengthAt, r8));
+  // What lies behind the headers was copied to the head.
+  if (wishes.head) frame.giveBack(headerAt + IPV6_BYTES + 4, FRONT_BYTES - IPV6_BYTES - 4);
   return places;
+}
+
+/** Places in the prologue that its parts go to. */
+interface Labels {
+  /** To look for it: r5 protocol, r7 where it would begin, r8 length of the packet. */
+  readonly transport: string;
+  /** The data begins at r7, if the packet reaches so far. */
+  readonly data: string;
+  readonly notIp: string;
+  /** The transport header was loaded with that of IPv4, which has no options. */
+  readonly udpInFront: string;
+  readonly tcpInFront: string;
+}
+
+/** Takes the head from the front of the packet when it is there; otherwise goes to `headLoad` or `data`. */
+function emitInFront(code: Code, { headerAt, transportAt, presentAt }: HeaderPlaces, labels: Labels, headLoad: string, done: string): void {
+  const { head } = code;
+  const copy = (dataAt: number): void => {
+    if (head === null) return;
+    const from = headerAt + dataAt;
+    const [width, step] = from % 8 === 0 ? [BPF_DW, 8] : [BPF_W, 4];
+    for (let i = 0; i < head.lengthBytes; i += step) code.emit(load(width, r1, r9, from + i), store(width, r9, head.at + i, r1));
+    code.emit(ja(done));
+  };
+  code.place(labels.udpInFront);
+  code.emit(mov.imm32(r7, UDP_DATA_AT), storeImm(BPF_W, r9, presentAt, IPPROTO_UDP));
+  code.emit(head === null ? ja(done) : jlt.imm32(r8, FRONT_BYTES, headLoad));
+  copy(UDP_DATA_AT);
+  code.place(labels.tcpInFront);
+  code.emit(load(BPF_B, r1, r9, transportAt + 12), rsh.imm32(r1, 4), lsh.imm32(r1, 2), jlt.imm32(r1, TCP_BYTES, labels.data));
+  code.emit(add.reg32(r7, r1), storeImm(BPF_W, r9, presentAt, IPPROTO_TCP));
+  if (head === null) {
+    code.emit(ja(labels.data));
+    return;
+  }
+  const timestamps = code.newLabel('timestamps');
+  code.emit(jlt.imm32(r8, FRONT_BYTES, labels.data), jeq.imm32(r7, TCP_TIMESTAMPS_DATA_AT, timestamps), jne.imm32(r7, TCP_DATA_AT, labels.data));
+  copy(TCP_DATA_AT);
+  code.place(timestamps);
+  copy(TCP_TIMESTAMPS_DATA_AT);
+}
+
+/** Loads the head by a call and goes on. In: r7 where the data begins, r8 length of the packet. */
+function emitHeadLoad(code: Code, done: string): void {
+  const { head } = code;
+  if (head === null) return;
+  const whole = code.newLabel('head_whole');
+  const ready = code.newLabel('head_ready');
+  code.emit(mov.reg32(r4, r8), sub.reg32(r4, r7), jeq.imm32(r4, 0, done), jgt.imm32(r4, HEAD_BYTES, whole));
+  code.place(ready);
+  code.emit(mov.reg(r1, r6), mov.reg32(r2, r7));
+  code.address(r3, head.at);
+  code.emit(call(BPF_FUNC_skb_load_bytes), ja(done));
+  code.place(whole);
+  code.emit(mov.imm32(r4, HEAD_BYTES), ja(ready));
 }
 
 /** Copies `lengthBytes` at packet position `position` (a number, or r2 when null) into the frame; goes to `short` when they are not there. */
@@ -131,14 +215,14 @@ function loadBytes(code: Code, position: number | null, at: number, lengthBytes:
   code.emit(mov.imm(r4, lengthBytes), call(BPF_FUNC_skb_load_bytes), jne.imm(r0, 0, short));
 }
 
-/** In: r7 first byte, r8 bytes available. Out: r7 end of the header, r8 length of the packet, r5 protocol. */
-function emitIpv4(code: Code, { headerAt, versionAt, protocolAt }: HeaderPlaces, notIp: string, transport: string, data: string): void {
+/** In: r7 first byte, r8 bytes available. Goes to the labels with r7 end of the header, r8 length of the packet, r5 protocol. */
+function emitIpv4(code: Code, { headerAt, versionAt, protocolAt }: HeaderPlaces, labels: Labels): void {
   const lengthKnown = code.newLabel('ipv4_length');
   code.emit(
     and.imm32(r7, 15),
     lsh.imm32(r7, 2),
-    jlt.imm32(r7, IPV4_BYTES, notIp),
-    jgt.reg32(r7, r8, notIp),
+    jlt.imm32(r7, IPV4_BYTES, labels.notIp),
+    jgt.reg32(r7, r8, labels.notIp),
     load(BPF_H, r1, r9, headerAt + 2),
     toBigEndian(r1, 16),
     jlt.reg32(r1, r7, lengthKnown),
@@ -153,13 +237,16 @@ function emitIpv4(code: Code, { headerAt, versionAt, protocolAt }: HeaderPlaces,
     load(BPF_H, r1, r9, headerAt + 6),
     toBigEndian(r1, 16),
     and.imm32(r1, 0x1fff),
-    jne.imm32(r1, 0, data),
-    ja(transport),
+    jne.imm32(r1, 0, labels.data),
+    jne.imm32(r7, IPV4_BYTES, labels.transport),
+    jlt.imm32(r8, IPV4_BYTES + TCP_BYTES, labels.transport),
+    jeq.imm32(r5, IPPROTO_TCP, labels.tcpInFront),
+    jne.imm32(r5, IPPROTO_UDP, labels.data),
   );
 }
 
 /** In: r8 bytes available. Out as emitIpv4; the whole header is in the frame. */
-function emitIpv6(code: Code, places: HeaderPlaces, notIp: string, transport: string, data: string): void {
+function emitIpv6(code: Code, places: HeaderPlaces, { notIp, transport, data }: Labels): void {
   const { headerAt, transportAt, versionAt, protocolAt } = places;
   const walk = code.newLabel('ipv6_walk');
   const round = code.newLabel('extension');
@@ -231,28 +318,16 @@ function emitIpv6(code: Code, places: HeaderPlaces, notIp: string, transport: st
 }
 
 /** In: r5 protocol, r7 where the transport header would be, r8 length. Out: r7 where the data begins. */
-function emitTransport(code: Code, { headerAt, transportAt, versionAt, presentAt }: HeaderPlaces, data: string): void {
+function emitTransport(code: Code, { transportAt, presentAt }: HeaderPlaces, { data }: Labels): void {
   const udp = code.newLabel('udp');
-  const tcpLoad = code.newLabel('tcp_load');
-  const tcp = code.newLabel('tcp');
-  const udpLoad = code.newLabel('udp_load');
-  const udpThere = code.newLabel('udp_there');
-  /** Goes to `missing` unless the header of an IPv4 packet without options was loaded with it. */
-  const inPlace = (missing: string): void =>
-    code.emit(
-      load(BPF_W, r2, r9, versionAt),
-      jne.imm32(r2, 4, missing),
-      jne.imm32(r7, IPV4_BYTES, missing),
-      jlt.imm32(r8, IPV4_BYTES + TCP_BYTES, missing),
-    );
-  const check = (lengthBytes: number): void =>
-    code.emit(mov.reg32(r1, r7), add.imm32(r1, lengthBytes), jgt.reg32(r1, r8, data));
+  const loadHeader = (lengthBytes: number): void => {
+    code.emit(mov.reg32(r1, r7), add.imm32(r1, lengthBytes), jgt.reg32(r1, r8, data), mov.reg32(r2, r7));
+    loadBytes(code, null, transportAt, lengthBytes, data);
+  };
   code.emit(jeq.imm32(r5, IPPROTO_UDP, udp), jne.imm32(r5, IPPROTO_TCP, data));
-  check(TCP_BYTES);
-  inPlace(tcpLoad);
-  code.place(tcp);
+  loadHeader(TCP_BYTES);
   code.emit(
-    load(BPF_B, r1, r9, headerAt + IPV4_BYTES + 12),
+    load(BPF_B, r1, r9, transportAt + 12),
     rsh.imm32(r1, 4),
     lsh.imm32(r1, 2),
     jlt.imm32(r1, TCP_BYTES, data),
@@ -260,17 +335,7 @@ function emitTransport(code: Code, { headerAt, transportAt, versionAt, presentAt
     storeImm(BPF_W, r9, presentAt, IPPROTO_TCP),
     ja(data),
   );
-  code.place(tcpLoad);
-  code.emit(mov.reg32(r2, r7));
-  loadBytes(code, null, transportAt, TCP_BYTES, data);
-  code.emit(ja(tcp));
   code.place(udp);
-  check(UDP_BYTES);
-  inPlace(udpLoad);
-  code.place(udpThere);
-  code.emit(add.imm32(r7, UDP_BYTES), storeImm(BPF_W, r9, presentAt, IPPROTO_UDP), ja(data));
-  code.place(udpLoad);
-  code.emit(mov.reg32(r2, r7));
-  loadBytes(code, null, transportAt, UDP_BYTES, data);
-  code.emit(ja(udpThere));
+  loadHeader(UDP_BYTES);
+  code.emit(add.imm32(r7, UDP_BYTES), storeImm(BPF_W, r9, presentAt, IPPROTO_UDP));
 }

@@ -6,6 +6,7 @@ import { atomicAdd, load, loadImm64, loadMapValue, store, storeImm } from '../..
 import { GLOBAL_COUNT, type ArithFn, type DecodeForm, type Int, type Str } from '../../ir.js';
 import { decodeLength, decodeNumber, hasDigits, parseDecimal } from '../../operations.js';
 import { emitAddress, emitByteAt, emitLength, emitPacketLoad } from './bytes.js';
+import { emitHeadNumber } from './data.js';
 import type { Program } from './program.js';
 import { GLOBALS_MAP } from './state.js';
 import { emitWalk } from './walk.js';
@@ -126,6 +127,8 @@ export function emitDecode(program: Program, dst: number, form: DecodeForm, of: 
   const width = lengthBytes === 1 ? BPF_B : lengthBytes === 2 ? BPF_H : BPF_W;
   program.eachSource(of, (source) => {
     if (source.kind === 'packet') {
+      const place = program.positions.of(of);
+      if (place !== null && emitHeadNumber(program, place, lengthBytes)) return;
       code.frame.borrow(8, (at) => {
         const missing = code.newLabel('missing');
         code.emit(storeImm(BPF_DW, r9, at, 0), load(BPF_W, r2, r9, source.offsetAt));

@@ -7,8 +7,8 @@
  * as the original. Buffers that would crowd the 512 bytes of stack go to the
  * scratch map.
  */
-import type { ArenaOp, Ir, Op, Str } from '../../ir.js';
-import { OFFSET_SLOT } from '../../ir.js';
+import { OFFSET_SLOT, type ArenaOp, type Ir, type Op, type Str } from '../../ir.js';
+import { allOps, isArenaOp, slotUse } from '../../operation-use.js';
 import type { Place } from './bytes.js';
 import type { Frame } from './frame.js';
 
@@ -44,29 +44,6 @@ export interface SlotPlan {
   readonly scratchBytes: number;
 }
 
-/** All operations, nested ones included, in the order of the source. */
-export function* allOps(ops: readonly Op[]): Generator<Op> {
-  for (const op of ops) {
-    yield op;
-    switch (op.op) {
-      case 'if':
-        yield* allOps(op.whenTrue);
-        yield* allOps(op.whenFalse);
-        break;
-      case 'loop':
-        yield* allOps(op.head);
-        yield* allOps(op.body);
-        break;
-      case 'repeat':
-      case 'scope':
-      case 'scan':
-        yield* allOps(op.body);
-        break;
-      default:
-    }
-  }
-}
-
 /** True when a program runs code of the script more than once. */
 export function hasLoops(ir: Ir): boolean {
   for (const op of allOps(ir.ops)) if (op.op === 'loop' || op.op === 'repeat' || op.op === 'scan') return true;
@@ -78,40 +55,10 @@ export function longest(ir: Ir, str: Str): number {
   return str.kind === 'literal' ? (ir.literals[str.index]?.length ?? 0) : (ir.strSlots[str.slot]?.maxLengthBytes ?? 0);
 }
 
-function isArenaOp(op: Op): op is Op & ArenaOp {
-  switch (op.op) {
-    case 'bitwise':
-    case 'concat':
-    case 'mapCase':
-    case 'chr':
-    case 'format':
-    case 'time':
-      return true;
-    default:
-      return false;
-  }
-}
-
-/** Operands of an operation that makes new bytes. */
-function operandsOf(op: ArenaOp): readonly Str[] {
-  switch (op.op) {
-    case 'bitwise':
-      return [op.a, op.b];
-    case 'concat':
-      return op.parts;
-    case 'mapCase':
-    case 'format':
-      return [op.of];
-    case 'chr':
-    case 'time':
-      return [];
-  }
-}
-
 /** True when the result's slot is read while it is written, or when the result may be refused. Changing the case goes byte by byte and may. */
-export function needsSpare(ir: Ir, op: ArenaOp): boolean {
+export function needsSpare(ir: Ir, op: Extract<Op, ArenaOp>): boolean {
   if (ir.checksArena) return true;
-  return op.op !== 'mapCase' && operandsOf(op).some((str) => str.kind === 'slot' && str.slot === op.dst);
+  return op.op !== 'mapCase' && slotUse(op).readStrs.includes(op.dst);
 }
 
 /** What each string slot can hold: grows until nothing changes. */
@@ -179,11 +126,25 @@ function contents(ir: Ir): Content[] {
   return slots;
 }
 
-/**
- * Gives each slot its place in the frame. `isTight`: for programs that would not fit the stack otherwise, buffers move to
- * the scratch map, and values of the rope stack share the vague places.
- */
-export function planSlots(ir: Ir, frame: Frame, isTight: boolean): SlotPlan {
+/** How a program uses the 512 bytes of the kernel's stack. */
+export interface Layout {
+  /** The first bytes of the data are loaded into the frame. */
+  readonly hasHead: boolean;
+  /** Values of the rope stack take clear places, too: less room, more for the verifier to remember. */
+  readonly takesClear: boolean;
+  /** Small buffers lie in the frame: otherwise in the scratch map, which costs calls. */
+  readonly hasBuffers: boolean;
+}
+
+const ROOMY: Layout = { hasHead: true, takesClear: false, hasBuffers: true };
+export const LAST_LAYOUT: Layout = { hasHead: false, takesClear: true, hasBuffers: false };
+/** From the fastest to the smallest. */
+export const LAYOUTS: readonly Layout[] = [
+  ROOMY, { ...ROOMY, takesClear: true }, { ...ROOMY, hasHead: false }, { ...LAST_LAYOUT, hasBuffers: true }, LAST_LAYOUT,
+];
+
+/** Gives each slot its place in the frame. */
+export function planSlots(ir: Ir, frame: Frame, { takesClear, hasBuffers }: Layout): SlotPlan {
   const held = contents(ir);
   const rounded = (bytes: number): number => (bytes === 0 ? 0 : Math.max(8, 2 ** Math.ceil(Math.log2(bytes))));
   let spareBytes = 0;
@@ -191,11 +152,11 @@ export function planSlots(ir: Ir, frame: Frame, isTight: boolean): SlotPlan {
     if (isArenaOp(op) && needsSpare(ir, op)) spareBytes = Math.max(spareBytes, rounded(held[op.dst]?.capacityBytes ?? 0));
   }
   const total = held.reduce((sum, { capacityBytes }) => sum + rounded(capacityBytes), spareBytes);
-  const usesScratch = total > (isTight ? 0 : FRAME_BUFFER_BYTES);
+  const usesScratch = total > (hasBuffers ? FRAME_BUFFER_BYTES : 0);
   let scratchBytes = 8; // The first word says whether the value is in use.
   const ints = ir.intSlots.map(({ register }, slot) => {
     if (slot === OFFSET_SLOT) return frame.offsetAt;
-    return isTight && register === null ? frame.take(4) : frame.takeVague();
+    return takesClear && register === null ? frame.take(4) : frame.takeVague();
   });
   const room = (bytes: number): Place => {
     if (!usesScratch) return { region: 'frame', at: frame.take(bytes) };

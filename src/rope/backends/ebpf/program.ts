@@ -11,7 +11,7 @@ import type { Constants, Source } from './bytes.js';
 import type { Code, Exit } from './code.js';
 import type { HeaderPlaces } from './headers.js';
 import { hasLoops, type SlotPlan, type StrPlace } from './plan.js';
-import { StartTracker } from './start-tracker.js';
+import { Positions } from './positions.js';
 import { KERNEL_ERROR_TAGS } from './state.js';
 
 /** Position of a string that is in its slot's buffer and not in the packet. */
@@ -23,11 +23,8 @@ export interface Obstacle {
   readonly reason: string;
 }
 
-/** A scope whose body is being compiled. */
-interface OpenScope {
-  readonly exit: Exit;
-  readonly result: number;
-}
+/** Ends a scope whose body is being compiled with a verdict. */
+export type ScopeEnd = (verdict: Verdict) => void;
 
 export class Program {
   readonly ir: Ir;
@@ -46,8 +43,8 @@ export class Program {
   readonly actionsAt: number;
   /** Frame: bytes of new strings so far. */
   readonly arenaUsedAt: number;
-  readonly start = new StartTracker();
-  readonly #scopes: OpenScope[] = [];
+  readonly positions = new Positions();
+  readonly #scopes: ScopeEnd[] = [];
   readonly #compile: (ops: readonly Op[]) => void;
 
   constructor(
@@ -79,10 +76,10 @@ export class Program {
     this.#compile(ops);
   }
 
-  /** Compiles the body of a scope; what ends in it goes to `exit` with its verdict in integer slot `result`. */
-  inScope(exit: Exit, result: number, body: () => void): void {
-    this.#scopes.push({ exit, result });
-    body();
+  /** Compiles operations whose ends are `end`'s. */
+  inScope(end: ScopeEnd, ops: readonly Op[]): void {
+    this.#scopes.push(end);
+    this.compile(ops);
     this.#scopes.pop();
   }
 
@@ -91,8 +88,7 @@ export class Program {
     const { code } = this;
     const scope = verdict === HOTDROP ? undefined : this.#scopes.at(-1);
     if (scope) {
-      code.emit(storeImm(BPF_W, r9, this.intAt(scope.result), verdict));
-      code.leave(scope.exit);
+      scope(verdict);
       return;
     }
     if (verdict === FAIL || verdict === HOTDROP) {

@@ -8,6 +8,7 @@ import { NO, type ReadOp, type Str } from '../../ir.js';
 import { emitByteAt, emitCase, emitComparePacket, emitLength, type Source } from './bytes.js';
 import { MAX_PACKET_BYTES } from './code.js';
 import { emitTest } from './compare.js';
+import { emitCompareData, emitHas, emitMoveTo } from './data.js';
 import type { Program } from './program.js';
 import { emitFind } from './search.js';
 import { emitSpan, emitWalk } from './walk.js';
@@ -44,7 +45,15 @@ function emitTaken(program: Program, dst: number | null, lengthRegister: number)
 }
 
 export function emitTake(program: Program, op: Reading<'take'>): void {
-  const { code } = program;
+  const { code, positions } = program;
+  const place = positions.offset;
+  if (place !== null && op.count.kind === 'const' && op.count.value > 0 && op.missing === 'no') {
+    const count = op.count.value;
+    program.orElse(NO, op.at, null, (short) => emitHas(program, place + count, short));
+    code.emit(mov.imm32(r3, count));
+    emitTaken(program, op.dst, r3);
+    return;
+  }
   emitLeft(program);
   program.loadInt(r3, op.count);
   if (op.count.kind === 'slot') {
@@ -105,7 +114,7 @@ export function emitScan(program: Program, op: Reading<'scan'>): void {
       const byte = program.strPlace(op.byte);
       if (byte.offsetAt !== null) code.emit(store(BPF_W, r9, byte.offsetAt, r1));
       code.emit(storeImm(BPF_W, r9, byte.lengthAt, 1), store(BPF_W, r9, frame.offsetAt, r1));
-      program.start.enclosed(op.body, true, () => program.compile(op.body));
+      program.positions.rounds(op, () => program.compile(op.body));
       const fails = code.newLabel('scan_stop');
       const next = code.newLabel('scan_next');
       emitTest(program, op.test, fails);
@@ -229,9 +238,14 @@ function emitMatchAt(program: Program, text: Source, placeAt: number, ignoreCase
   });
 }
 
-/** Bytes that the literals of an expectStr have together. */
-export function literalBytes(program: Program, parts: readonly Str[]): number {
-  return parts.reduce((sum, part) => sum + (part.kind === 'literal' ? program.literal(part.index).length : 0), 0);
+/** Bytes that an expectStr moves over; null when that varies. */
+export function literalBytes(program: Program, parts: readonly Str[]): number | null {
+  let sum = 0;
+  for (const part of parts) {
+    if (part.kind !== 'literal') return null;
+    sum += program.literal(part.index).length;
+  }
+  return sum;
 }
 
 export function emitExpectStr(program: Program, op: Reading<'expectStr'>): void {
@@ -240,14 +254,7 @@ export function emitExpectStr(program: Program, op: Reading<'expectStr'>): void 
   const pieces = joinLiterals(program, op.parts);
   const [only] = pieces;
   if (pieces.length <= 1 && (only === undefined || only instanceof Uint8Array)) {
-    const bytes = only ?? new Uint8Array(0);
-    emitLeft(program);
-    program.orElse(NO, op.at, null, (miss) => {
-      // r1 is the offset still; a long packet without room for the literal is the common miss.
-      code.emit(jlt.imm32(r2, bytes.length, miss), mov.reg32(r2, r1));
-      emitComparePacket(code, bytes, op.ignoreCase, miss, program.start.canBe);
-      code.emit(load(BPF_W, r1, r9, frame.offsetAt), add.imm32(r1, bytes.length), store(BPF_W, r9, frame.offsetAt, r1));
-    });
+    emitExpectLiteral(program, op, only ?? new Uint8Array(0));
     return;
   }
   frame.temporarily(() => {
@@ -296,6 +303,26 @@ export function emitExpectStr(program: Program, op: Reading<'expectStr'>): void 
     code.place(miss.label);
     program.end(NO, op.at);
     code.place(done);
+  });
+}
+
+/** Expects one literal: where it would stand is mostly known. */
+function emitExpectLiteral(program: Program, op: Reading<'expectStr'>, bytes: Uint8Array): void {
+  const { code, positions } = program;
+  const { offsetAt } = code.frame;
+  const place = positions.offset;
+  if (bytes.length === 0) return;
+  if (place === null) emitLeft(program);
+  program.orElse(NO, op.at, null, (miss) => {
+    if (place === null) {
+      code.emit(jlt.imm32(r2, bytes.length, miss), mov.reg32(r2, r1));
+      emitComparePacket(code, bytes, op.ignoreCase, miss);
+      code.emit(load(BPF_W, r1, r9, offsetAt), add.imm32(r1, bytes.length), store(BPF_W, r9, offsetAt, r1));
+      return;
+    }
+    emitHas(program, place + bytes.length, miss);
+    emitCompareData(program, place, bytes, op.ignoreCase, miss);
+    emitMoveTo(program, place + bytes.length);
   });
 }
 

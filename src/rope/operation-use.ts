@@ -1,6 +1,18 @@
-/** Which slots an operation reads and writes, and which lists it contains: for analyses of the slot form. */
-import { OFFSET_SLOT, type Int, type Op, type Str, type Test } from '../ir.js';
-import { assertNever } from '../../base/assert.js';
+/**
+ * What an operation of the slot form reads, writes and contains: the one place that analyses, passes and back ends ask.
+ */
+import { OFFSET_SLOT, type ArenaOp, type Int, type Op, type Str, type Test } from './ir.js';
+import { assertNever } from '../base/assert.js';
+
+/** Every operation that makes new bytes; the type keeps the list whole. */
+const ARENA_OPS: Readonly<Record<ArenaOp['op'], true>> = {
+  bitwise: true, concat: true, mapCase: true, chr: true, format: true, time: true,
+};
+
+/** True for operations that make new bytes. */
+export function isArenaOp(op: Op): op is Extract<Op, ArenaOp> {
+  return op.op in ARENA_OPS;
+}
 
 export interface SlotUse {
   readonly readInts: number[];
@@ -138,6 +150,8 @@ export function slotUse(op: Op): SlotUse {
     case 'scope':
       toInt(op.result);
       break;
+    case 'attempt':
+      break;
     case 'hotdrop':
       if (op.message !== null) str(op.message);
       break;
@@ -172,14 +186,17 @@ export function childLists(op: Op): readonly (readonly Op[])[] {
     case 'scope':
     case 'scan':
       return [op.body];
+    case 'attempt':
+      return [op.body, op.whenMatched, op.otherwise];
     default:
       return [];
   }
 }
 
-export function visitOps(ops: readonly Op[], visit: (op: Op) => void): void {
+/** All operations, nested ones included, each before those inside it. */
+export function* allOps(ops: readonly Op[]): Generator<Op> {
   for (const op of ops) {
-    visit(op);
-    for (const list of childLists(op)) visitOps(list, visit);
+    yield op;
+    for (const list of childLists(op)) yield* allOps(list);
   }
 }
