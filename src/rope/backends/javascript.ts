@@ -10,8 +10,9 @@ import { OKAY, YES, type ErrorTag, type Ir, type Op, type Str, type Test, type V
 import { isInSet } from '../classes.js';
 import type { RunContext } from '../run-context.js';
 import {
-  arithTerm, fieldTerm, hasOwnBytes, intTerm, number, packetEquals, strFieldTerms, strTerm, testTerm, triple, zonedTerm,
+  arithTerm, fieldTerm, hasOwnBytes, intTerm, number, strFieldTerms, strTerm, testTerm, triple, zonedTerm,
 } from './javascript-terms.js';
+import { writeRead, type Body } from './javascript-reads.js';
 import * as runtime from './javascript-runtime.js';
 
 /** A compiled program bound to its context: runs on `context.packet`. */
@@ -32,10 +33,10 @@ export function compileJavaScript(ir: Ir, context: RunContext): JavaScriptProgra
   return { run: factory(runtime, ir.literals, tables, writer.tags, arena, context), text };
 }
 
-class Writer {
+class Writer implements Body {
   /** Error tags by the numbers that the text uses. */
   readonly tags: ErrorTag[] = [];
-  readonly #ir: Ir;
+  readonly ir: Ir;
   readonly #lines: string[] = [];
   /** Innermost scope last: the statements that end it with a verdict. */
   readonly #scopes: ((verdict: number) => string)[] = [];
@@ -45,11 +46,11 @@ class Writer {
   #at = 0;
 
   constructor(ir: Ir) {
-    this.#ir = ir;
+    this.ir = ir;
   }
 
   program(): string {
-    const ir = this.#ir;
+    const ir = this.ir;
     const head = ["'use strict';"];
     for (const index of ir.literals.keys()) head.push(`const l${index} = L[${index}];`);
     for (const index of ir.sets.keys()) head.push(`const s${index} = S[${index}];`);
@@ -61,27 +62,27 @@ class Writer {
     head.push('  let u = 0, q = 0, i0 = P.dataAt;');
     for (let i = 1; i < ir.intSlots.length; i++) head.push(`  let i${i} = 0;`);
     for (const index of ir.strSlots.keys()) head.push(`  let a${index} = 0, n${index} = 0${hasOwnBytes(ir, index) ? `, b${index} = A` : ''};`);
-    this.#ops(ir.ops);
+    this.ops(ir.ops);
     return [...head, ...this.#lines, '  return 1;', '};'].join('\n');
   }
 
-  #line(text: string): void {
+  line(text: string): void {
     this.#lines.push('  '.repeat(this.#indent) + text);
   }
 
-  #temporary(): string {
+  temporary(): string {
     return `t${this.#temporaries++}`;
   }
 
-  #block(opening: string, body: () => void): void {
-    this.#line(opening);
+  block(opening: string, body: () => void): void {
+    this.line(opening);
     this.#indent++;
     body();
     this.#indent--;
-    this.#line('}');
+    this.line('}');
   }
 
-  #ops(ops: readonly Op[]): void {
+  ops(ops: readonly Op[]): void {
     for (const op of ops) {
       this.#at = op.at;
       this.#op(op);
@@ -89,7 +90,7 @@ class Writer {
   }
 
   /** Statements that end the innermost scope or the program. */
-  #end(verdict: number, tag: ErrorTag | null): string {
+  end(verdict: number, tag: ErrorTag | null): string {
     const scope = this.#scopes.at(-1);
     if (scope !== undefined) return scope(verdict);
     return tag === null ? `return ${verdict};` : this.#leave(verdict, tag);
@@ -102,20 +103,20 @@ class Writer {
   }
 
   #str(str: Str): string {
-    return triple(strTerm(this.#ir, str));
+    return triple(strTerm(this.ir, str));
   }
 
-  #test(test: Test): string {
-    return testTerm(this.#ir, test);
+  test(test: Test): string {
+    return testTerm(this.ir, test);
   }
 
   /** Reserves `length` (an expression without side effects) bytes of the arena for string slot `dst`, and says where they begin. */
   #reserve(dst: number, length: string): string {
-    const size = this.#temporary();
-    const at = this.#temporary();
-    this.#line(`const ${size} = ${length}, ${at} = u;`);
-    this.#line(`u += ${size};`);
-    if (this.#ir.checksArena) this.#line(`if (u > ${this.#ir.limits.arenaBytes}) { ${this.#end(0, 'EArenaFull')} }`);
+    const size = this.temporary();
+    const at = this.temporary();
+    this.line(`const ${size} = ${length}, ${at} = u;`);
+    this.line(`u += ${size};`);
+    if (this.ir.checksArena) this.line(`if (u > ${this.ir.limits.arenaBytes}) { ${this.end(0, 'EArenaFull')} }`);
     this.#pending = { dst, at, size };
     return at;
   }
@@ -125,162 +126,147 @@ class Writer {
   /** The reserved bytes are the new value of their slot: after its operands were read. */
   #assignReserved(): void {
     const { dst, at, size } = this.#pending;
-    const bytes = hasOwnBytes(this.#ir, dst) ? ` b${dst} = A;` : '';
-    this.#line(`a${dst} = ${at}; n${dst} = ${size};${bytes}`);
+    const bytes = hasOwnBytes(this.ir, dst) ? ` b${dst} = A;` : '';
+    this.line(`a${dst} = ${at}; n${dst} = ${size};${bytes}`);
   }
 
   /** Assigns a slice of the packet to a slot; `at` counts in p. */
-  #assignPacket(dst: number | null, at: string, length: string): void {
+  assignPacket(dst: number | null, at: string, length: string): void {
     if (dst === null) return;
-    const bytes = hasOwnBytes(this.#ir, dst) ? ` b${dst} = p;` : '';
-    this.#line(`a${dst} = ${at}; n${dst} = ${length};${bytes}`);
+    const bytes = hasOwnBytes(this.ir, dst) ? ` b${dst} = p;` : '';
+    this.line(`a${dst} = ${at}; n${dst} = ${length};${bytes}`);
   }
 
   #op(op: Op): void {
     switch (op.op) {
       case 'int':
-        this.#line(`i${op.dst} = ${intTerm(op.value)};`);
+        this.line(`i${op.dst} = ${intTerm(op.value)};`);
         break;
       case 'arith':
-        this.#line(`i${op.dst} = ${arithTerm(op)};`);
+        this.line(`i${op.dst} = ${arithTerm(op)};`);
         break;
       case 'abs':
-        this.#line(`i${op.dst} = Math.abs(${intTerm(op.a)}) | 0;`);
+        this.line(`i${op.dst} = Math.abs(${intTerm(op.a)}) | 0;`);
         break;
       case 'test':
-        this.#line(`i${op.dst} = ${this.#test(op.test)} ? 1 : 0;`);
+        this.line(`i${op.dst} = ${this.test(op.test)} ? 1 : 0;`);
         break;
       case 'field':
-        this.#line(`i${op.dst} = ${fieldTerm(op.field)};`);
+        this.line(`i${op.dst} = ${fieldTerm(op.field)};`);
         break;
       case 'length':
-        this.#line(`i${op.dst} = ${strTerm(this.#ir, op.of).length};`);
+        this.line(`i${op.dst} = ${strTerm(this.ir, op.of).length};`);
         break;
       case 'decode': {
-        const of = strTerm(this.#ir, op.of);
-        this.#line(`i${op.dst} = O.${op.form}(${of.bytes}, ${of.at});`);
+        const of = strTerm(this.ir, op.of);
+        this.line(`i${op.dst} = O.${op.form}(${of.bytes}, ${of.at});`);
         break;
       }
       case 'atoi':
-        this.#line(`i${op.dst} = O.parseDecimal(${this.#str(op.of)});`);
+        this.line(`i${op.dst} = O.parseDecimal(${this.#str(op.of)});`);
         break;
       case 'digits':
-        this.#line(`i${op.dst} = O.hasDigits(${this.#str(op.of)}) ? 1 : 0;`);
+        this.line(`i${op.dst} = O.hasDigits(${this.#str(op.of)}) ? 1 : 0;`);
         break;
       case 'timePart':
-        this.#line(`i${op.dst} = O.${op.part}(${zonedTerm(op.zone, op.of)});`);
+        this.line(`i${op.dst} = O.${op.part}(${zonedTerm(op.zone, op.of)});`);
         break;
       case 'getGlobal':
-        this.#line(`i${op.dst} = g[${intTerm(op.index)}];`);
+        this.line(`i${op.dst} = g[${intTerm(op.index)}];`);
         break;
       case 'setGlobal':
-        this.#line(`g[${intTerm(op.index)}] = ${intTerm(op.value)};`);
+        this.line(`g[${intTerm(op.index)}] = ${intTerm(op.value)};`);
         break;
       case 'addGlobal':
-        this.#line(`g[${intTerm(op.index)}] += ${number(op.delta)};`);
+        this.line(`g[${intTerm(op.index)}] += ${number(op.delta)};`);
         break;
       case 'str': {
-        const from = strTerm(this.#ir, op.value);
-        const bytes = hasOwnBytes(this.#ir, op.dst) ? `b${op.dst} = ${from.bytes}; ` : '';
-        this.#line(`${bytes}a${op.dst} = ${from.at}; n${op.dst} = ${from.length};`);
+        const from = strTerm(this.ir, op.value);
+        const bytes = hasOwnBytes(this.ir, op.dst) ? `b${op.dst} = ${from.bytes}; ` : '';
+        this.line(`${bytes}a${op.dst} = ${from.at}; n${op.dst} = ${from.length};`);
         break;
       }
       case 'strField': {
         const [at, length] = strFieldTerms(op.field);
-        this.#assignPacket(op.dst, at, length);
+        this.assignPacket(op.dst, at, length);
         break;
       }
       case 'slice':
         this.#slice(op);
         break;
       case 'bitwise': {
-        const [a, b] = [strTerm(this.#ir, op.a), strTerm(this.#ir, op.b)];
+        const [a, b] = [strTerm(this.ir, op.a), strTerm(this.ir, op.b)];
         const at = this.#reserve(op.dst, a.length);
-        this.#line(`O.bitwise_${op.fn}(A, ${at}, ${a.bytes}, ${a.at}, ${a.length}, ${b.bytes}, ${b.at});`);
+        this.line(`O.bitwise_${op.fn}(A, ${at}, ${a.bytes}, ${a.at}, ${a.length}, ${b.bytes}, ${b.at});`);
         this.#assignReserved();
         break;
       }
       case 'concat': {
-        const parts = op.parts.map((part) => strTerm(this.#ir, part));
+        const parts = op.parts.map((part) => strTerm(this.ir, part));
         let at = this.#reserve(op.dst, parts.map((part) => part.length).join(' + ') || '0');
         for (const part of parts) {
-          this.#line(`O.copyTo(A, ${at}, ${triple(part)});`);
+          this.line(`O.copyTo(A, ${at}, ${triple(part)});`);
           at += ` + ${part.length}`;
         }
         this.#assignReserved();
         break;
       }
       case 'mapCase': {
-        const of = strTerm(this.#ir, op.of);
+        const of = strTerm(this.ir, op.of);
         const at = this.#reserve(op.dst, of.length);
-        this.#line(`O.${op.to}(A, ${at}, ${triple(of)});`);
+        this.line(`O.${op.to}(A, ${at}, ${triple(of)});`);
         this.#assignReserved();
         break;
       }
       case 'chr': {
         const at = this.#reserve(op.dst, '1');
-        this.#line(`A[${at}] = ${intTerm(op.of)};`);
+        this.line(`A[${at}] = ${intTerm(op.of)};`);
         this.#assignReserved();
         break;
       }
       case 'format': {
         const at = this.#reserve(op.dst, `O.${op.form}Length(${this.#str(op.of)})`);
-        this.#line(`O.${op.form}(A, ${at}, ${this.#str(op.of)});`);
+        this.line(`O.${op.form}(A, ${at}, ${this.#str(op.of)});`);
         this.#assignReserved();
         break;
       }
       case 'time': {
         const at = this.#reserve(op.dst, '14');
-        this.#line(`O.writeTime(A, ${at}, ${zonedTerm(op.zone, op.of)});`);
+        this.line(`O.writeTime(A, ${at}, ${zonedTerm(op.zone, op.of)});`);
         this.#assignReserved();
         break;
       }
       case 'take':
-        this.#take(op);
-        break;
-      case 'takeWhile': {
-        const [start, end] = [this.#temporary(), this.#temporary()];
-        this.#line(`const ${start} = i0;`);
-        this.#line(`let ${end} = i0;`);
-        this.#line(`if (i0 >= 0) while (${end} < N && s${op.set}[p[B + ${end}]] === 1) ${end}++;`);
-        if (op.missing === 'no') this.#line(`if (${end} === ${start}) { ${this.#end(3, null)} }`);
-        this.#assignPacket(op.dst, `B + ${start}`, `${end} - ${start}`);
-        this.#line(`i0 = ${end};`);
-        break;
-      }
+      case 'takeWhile':
       case 'scan':
-        this.#scan(op);
-        break;
       case 'search':
-        this.#search(op);
-        break;
       case 'expectStr':
-        this.#expectStr(op);
+        writeRead(this, op);
         break;
       case 'if':
         this.#if(op);
         break;
       case 'loop':
-        this.#line(`i${op.counter} = 0;`);
-        this.#block('for (;;) {', () => {
-          this.#ops(op.head);
-          this.#line(`if (!(${this.#test(op.test)})) break;`);
+        this.line(`i${op.counter} = 0;`);
+        this.block('for (;;) {', () => {
+          this.ops(op.head);
+          this.line(`if (!(${this.test(op.test)})) break;`);
           this.#at = op.at;
-          this.#line(`if (i${op.counter} >= ${intTerm(op.limit)}) { ${this.#leave(4, 'EMaxLoops')} }`);
-          this.#line(`i${op.counter}++;`);
-          this.#ops(op.body);
+          this.line(`if (i${op.counter} >= ${intTerm(op.limit)}) { ${this.#leave(4, 'EMaxLoops')} }`);
+          this.line(`i${op.counter}++;`);
+          this.ops(op.body);
         });
         break;
       case 'repeat':
-        this.#block(`for (i${op.counter} = 0; i${op.counter} < ${intTerm(op.count)}; i${op.counter}++) {`, () => this.#ops(op.body));
+        this.block(`for (i${op.counter} = 0; i${op.counter} < ${intTerm(op.count)}; i${op.counter}++) {`, () => this.ops(op.body));
         break;
       case 'scope': {
         const label = `E${this.#labels++}`;
-        this.#block(`${label}: {`, () => {
+        this.block(`${label}: {`, () => {
           this.#scopes.push((verdict) => `i${op.result} = ${verdict}; break ${label};`);
-          this.#ops(op.body);
+          this.ops(op.body);
           this.#scopes.pop();
-          this.#line(`i${op.result} = 1;`);
+          this.line(`i${op.result} = 1;`);
         });
         break;
       }
@@ -288,22 +274,22 @@ class Writer {
         this.#attempt(op);
         break;
       case 'end':
-        this.#line(this.#end(op.verdict, op.tag));
+        this.line(this.end(op.verdict, op.tag));
         break;
       case 'hotdrop':
-        if (op.message !== null) this.#line(`C.message = O.copyOf(${this.#str(op.message)});`);
-        this.#line('return 4;');
+        if (op.message !== null) this.line(`C.message = O.copyOf(${this.#str(op.message)});`);
+        this.line('return 4;');
         break;
       case 'charge':
-        this.#line(`if ((q += ${op.count}) > ${intTerm(op.limit)}) { ${this.#leave(4, 'EMaxActions')} }`);
+        this.line(`if ((q += ${op.count}) > ${intTerm(op.limit)}) { ${this.#leave(4, 'EMaxActions')} }`);
         break;
       case 'print': {
         const parts = op.parts.map((part) => (part.type === 'int' ? `O.intText(${intTerm(part.value)})` : `O.copyOf(${this.#str(part.value)})`));
-        this.#line(`C.output(O.printed([${parts.join(', ')}], ${op.newline}));`);
+        this.line(`C.output(O.printed([${parts.join(', ')}], ${op.newline}));`);
         break;
       }
       case 'hexdump':
-        this.#line(`C.output(O.hexdumped(${this.#str(op.of)}));`);
+        this.line(`C.output(O.hexdumped(${this.#str(op.of)}));`);
         break;
       default:
         assertNever(op);
@@ -311,108 +297,32 @@ class Writer {
   }
 
   #if(op: Op & { readonly op: 'if' }): void {
-    this.#block(`if (${this.#test(op.test)}) {`, () => this.#ops(op.whenTrue));
-    if (op.whenFalse.length > 0) this.#block('else {', () => this.#ops(op.whenFalse));
+    this.block(`if (${this.test(op.test)}) {`, () => this.ops(op.whenTrue));
+    if (op.whenFalse.length > 0) this.block('else {', () => this.ops(op.whenFalse));
   }
 
   #attempt(op: Op & { readonly op: 'attempt' }): void {
     const number = this.#labels++;
     const [done, missed, matched] = [`D${number}`, `N${number}`, `Y${number}`];
-    this.#block(`${done}: {`, () => {
-      this.#block(`${missed}: {`, () => {
-        this.#block(`${matched}: {`, () => {
+    this.block(`${done}: {`, () => {
+      this.block(`${missed}: {`, () => {
+        this.block(`${matched}: {`, () => {
           this.#scopes.push((verdict) => `break ${verdict === OKAY || verdict === YES ? matched : missed};`);
-          this.#ops(op.body);
+          this.ops(op.body);
           this.#scopes.pop();
         });
-        this.#ops(op.whenMatched);
-        this.#line(`break ${done};`);
+        this.ops(op.whenMatched);
+        this.line(`break ${done};`);
       });
-      this.#ops(op.otherwise);
+      this.ops(op.otherwise);
     });
   }
 
   #slice(op: Op & { readonly op: 'slice' }): void {
-    const of = strTerm(this.#ir, op.of);
-    const [from, left] = [this.#temporary(), this.#temporary()];
-    this.#line(`const ${from} = O.clamp(${intTerm(op.start)}, ${of.length}), ${left} = O.clamp(${intTerm(op.length)}, ${of.length} - ${from});`);
-    const bytes = hasOwnBytes(this.#ir, op.dst) ? `b${op.dst} = ${of.bytes}; ` : '';
-    this.#line(`${bytes}a${op.dst} = ${of.at} + ${from}; n${op.dst} = ${left};`);
-  }
-
-  #take(op: Op & { readonly op: 'take' }): void {
-    const count = op.count.kind === 'const' ? Math.max(op.count.value, 0) : null;
-    if (count === 0) {
-      this.#assignPacket(op.dst, 'B', '0');
-      return;
-    }
-    const wanted = this.#temporary();
-    if (op.missing === 'no' && count !== null) {
-      this.#line(`if (i0 < 0 || N - i0 < ${count}) { ${this.#end(3, null)} }`);
-      this.#line(`const ${wanted} = ${count};`);
-    } else {
-      const left = this.#temporary();
-      const asked = count === null ? `(${intTerm(op.count)} > 0 ? ${intTerm(op.count)} : 0)` : String(count);
-      this.#line(`const ${left} = i0 >= 0 && i0 <= N ? N - i0 : 0;`);
-      if (op.missing === 'no') this.#line(`const ${wanted} = ${asked}; if (${left} < ${wanted}) { ${this.#end(3, null)} }`);
-      else this.#line(`const ${wanted} = ${left} < ${asked} ? ${left} : ${asked};`);
-    }
-    this.#assignPacket(op.dst, `B + i0`, wanted);
-    this.#line(`i0 += ${wanted};`);
-  }
-
-  #scan(op: Op & { readonly op: 'scan' }): void {
-    const [start, at, end] = [this.#temporary(), this.#temporary(), this.#temporary()];
-    this.#line(`const ${start} = i0, ${end} = i0 >= 0 && i0 <= N ? N : i0;`);
-    this.#line(`let ${at} = i0;`);
-    this.#block(`for (; ${at} < ${end}; ${at}++) {`, () => {
-      this.#line(`i0 = ${at};`);
-      this.#assignPacket(op.byte, `B + ${at}`, '1');
-      this.#ops(op.body);
-      this.#line(`if (!(${this.#test(op.test)})) break;`);
-    });
-    this.#line(`i0 = ${at};`);
-    if (op.missing === 'no') this.#line(`if (${at} === ${start}) { ${this.#end(3, null)} }`);
-    this.#assignPacket(op.dst, `B + ${start}`, `${at} - ${start}`);
-  }
-
-  #search(op: Op & { readonly op: 'search' }): void {
-    const needle = strTerm(this.#ir, op.needle);
-    const [end, found] = [this.#temporary(), this.#temporary()];
-    this.#line(`const ${end} = i0 >= 0 && i0 <= N ? B + N : B + i0;`);
-    this.#line(`const ${found} = O.searchBytes(p, B + i0, ${end}, ${triple(needle)}, ${op.ignoreCase});`);
-    // An empty needle is found wherever the offset is, be it before the packet.
-    const isMissing = needle.literal === null ? `${found} < 0 && ${needle.length} > 0` : needle.literal.length > 0 ? `${found} < 0` : 'false';
-    if (op.missing === 'no') this.#line(`if (${isMissing}) { ${this.#end(3, null)} }`);
-    const stop = op.missing === 'no' ? found : `(${isMissing} ? ${end} : ${found})`;
-    const size = this.#temporary();
-    const behind = op.missing === 'no' ? `${found} - B + ${needle.length}` : `${isMissing} ? ${end} - B : ${found} - B + ${needle.length}`;
-    // The needle's own slot may be the target: take its length first.
-    this.#line(`const ${size} = ${behind};`);
-    const from = this.#temporary();
-    this.#line(`const ${from} = B + i0;`);
-    this.#assignPacket(op.dst, from, `${stop} - ${from}`);
-    this.#line(`i0 = ${size};`);
-  }
-
-  #expectStr(op: Op & { readonly op: 'expectStr' }): void {
-    const parts = op.parts.map((part) => strTerm(this.#ir, part));
-    const [only, ...others] = parts;
-    if (only === undefined) return;
-    if (only.literal !== null && others.length === 0) {
-      const { length } = only.literal;
-      if (length === 0) return;
-      this.#line(`if (i0 < 0 || N - i0 < ${length} || !(${packetEquals('i0', only, op.ignoreCase)})) { ${this.#end(3, null)} }`);
-      this.#line(`i0 += ${length};`);
-      return;
-    }
-    const [at, end] = [this.#temporary(), this.#temporary()];
-    this.#line(`let ${at} = i0;`);
-    this.#line(`const ${end} = i0 >= 0 && i0 <= N ? N : i0;`);
-    for (const part of parts) {
-      this.#line(`if (${part.length} > ${end} - ${at} || !(${packetEquals(at, part, op.ignoreCase)})) { ${this.#end(3, null)} }`);
-      this.#line(`${at} += ${part.length};`);
-    }
-    this.#line(`i0 = ${at};`);
+    const of = strTerm(this.ir, op.of);
+    const [from, left] = [this.temporary(), this.temporary()];
+    this.line(`const ${from} = O.clamp(${intTerm(op.start)}, ${of.length}), ${left} = O.clamp(${intTerm(op.length)}, ${of.length} - ${from});`);
+    const bytes = hasOwnBytes(this.ir, op.dst) ? `b${op.dst} = ${of.bytes}; ` : '';
+    this.line(`${bytes}a${op.dst} = ${of.at} + ${from}; n${op.dst} = ${left};`);
   }
 }
