@@ -18,12 +18,12 @@ function fake(answer: (command: number, attr: Uint8Array, memory: readonly Uint8
 
 const PROGRAM = { type: 1, name: 'rope', bytes: new Uint8Array(16) };
 
-test('a refused program is loaded again with a log, and the log summarised', () => {
+test('a refused program is loaded again with the whole log, and the log summarised', () => {
   const levels: number[] = [];
   const bpf = fake((command, attr, memory) => {
     assert.equal(command, BPF_PROG_LOAD);
     levels.push(u32le(attr, 24));
-    if (u32le(attr, 28) === 0) return -22;
+    if (u32le(attr, 24) === 4) return -22;
     // The log buffer is the array whose address stands at 32.
     memory[u32le(attr, 32) - 1]?.set(Buffer.from('3: (95) exit\nR0 !read_ok\nprocessed 4 insns (limit 1000000)\n'));
     return -13;
@@ -37,7 +37,21 @@ test('a refused program is loaded again with a log, and the log summarised', () 
       error.log.includes('processed 4') &&
       /load the program rope.*R0 !read_ok at slot 3$/.test(error.message),
   );
-  assert.deepEqual(levels, [0, 1]);
+  assert.deepEqual(levels, [4, 1]);
+});
+
+test('what is too much to verify is told after one try', () => {
+  let tries = 0;
+  const bpf = fake((_command, attr, memory) => {
+    tries++;
+    memory[u32le(attr, 32) - 1]?.set(Buffer.from('BPF program is too large. Processed 1000001 insn\nprocessed 1000001 insns (limit 1000000)\n'));
+    return -7;
+  });
+  assert.throws(
+    () => bpf.loadProgram(PROGRAM),
+    (error: unknown) => error instanceof ProgramRejected && error.isTooMuch && error.report.slot === undefined && /too large/.test(error.message),
+  );
+  assert.equal(tries, 1);
 });
 
 test('a log that does not fit gets a larger buffer, within bounds', () => {
@@ -45,10 +59,10 @@ test('a log that does not fit gets a larger buffer, within bounds', () => {
   const bpf = fake((_command, attr) => {
     const size = u32le(attr, 28);
     sizes.push(size);
-    return size === 0 ? -22 : -28;
+    return u32le(attr, 24) === 4 ? -22 : -28;
   });
   assert.throws(() => bpf.loadProgram(PROGRAM), ProgramRejected);
-  assert.deepEqual(sizes, [0, 1 << 20, 1 << 22, 1 << 24, 1 << 26]);
+  assert.deepEqual(sizes, [1 << 14, 1 << 20, 1 << 22, 1 << 24, 1 << 26]);
 });
 
 test('missing privileges and missing kernels have their own remedies', () => {

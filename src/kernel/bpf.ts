@@ -26,7 +26,12 @@ import { libc, type Libc } from './libc.js';
 import { check, SystemError } from './system-error.js';
 
 const BPF_HINT = 'run as root, or give the process CAP_BPF and CAP_NET_ADMIN';
+/** Room for the objection and the statistics, and for the first try with the whole log. */
+const SHORT_LOG_BYTES = 1 << 14;
 const LOG_BYTES = 1 << 20;
+/** The log tells each instruction, or only the objection and statistics. */
+const BPF_LOG_LEVEL1 = 1;
+const BPF_LOG_STATS = 4;
 const INTERRUPTED_TRIES = 50;
 /** Largest log buffer that the kernel takes (UINT_MAX >> 2), bounded for our own sake. */
 const MAX_LOG_BYTES = 1 << 26;
@@ -59,6 +64,11 @@ export class ProgramRejected extends SystemError {
     this.name = 'ProgramRejected';
     this.log = log;
     this.report = report;
+  }
+
+  /** Nothing is wrong with the program but its size: the verifier gave up. */
+  get isTooMuch(): boolean {
+    return /too large|too complex/.test(this.report.message);
   }
 }
 
@@ -181,7 +191,7 @@ export class Bpf {
     const descriptors = Int32Array.from(source.descriptors ?? []);
     const descriptorBytes = new Uint8Array(descriptors.buffer);
     const records = source.functions?.records ?? new Uint8Array(0);
-    const attempt = (log: Uint8Array): number =>
+    const attempt = (log: Uint8Array, logLevel: number): number =>
       this.#bpf(
         BPF_PROG_LOAD,
         programLoadAttr({
@@ -190,7 +200,7 @@ export class Bpf {
           instructionsAt: this.#address(source.bytes),
           licenseAt: this.#address(license),
           name: source.name,
-          logLevel: log.length > 0 ? 1 : 0,
+          logLevel,
           logAt: this.#address(log),
           logBytes: log.length,
           ...(records.length > 0 && {
@@ -200,22 +210,26 @@ export class Bpf {
         }),
         source.bytes, license, log, records, descriptorBytes,
       );
-    // The log costs time and memory: only a refused program is loaded a second time with it.
-    let first = attempt(new Uint8Array(0));
+    // The whole log costs ten times what verifying does: only a refused program is loaded a second time with it.
+    const short = new Uint8Array(SHORT_LOG_BYTES);
+    let first = attempt(short, BPF_LOG_STATS);
     // The verifier gives up when a signal waits (a profiler's, a child's end).
-    for (let tries = 0; first === -EAGAIN && tries < INTERRUPTED_TRIES; tries++) first = attempt(new Uint8Array(0));
+    for (let tries = 0; first === -EAGAIN && tries < INTERRUPTED_TRIES; tries++) first = attempt(short, BPF_LOG_STATS);
     if (first >= 0) return first;
     if (first === -EPERM) {
       throw new SystemError({
         syscall: 'bpf(BPF_PROG_LOAD)', errno: EPERM, doing: `load the program ${source.name}`, hint: BPF_HINT,
       });
     }
+    // What is too much to verify has no place: the log would show, after many seconds, where the verifier stood when it gave up.
+    const objection = new ProgramRejected(source.name, -first, logText(short));
+    if (objection.isTooMuch) throw objection;
     let log = new Uint8Array(LOG_BYTES);
-    let result = attempt(log);
+    let result = attempt(log, BPF_LOG_LEVEL1);
     // When the log does not fit, the buffer holds its end, which is what matters; before Linux 6.4 its beginning.
     while (result === -ENOSPC && log.length < MAX_LOG_BYTES && !STATISTICS.test(logText(log))) {
       log = new Uint8Array(4 * log.length);
-      result = attempt(log);
+      result = attempt(log, BPF_LOG_LEVEL1);
     }
     if (result >= 0) return result;
     throw new ProgramRejected(source.name, -first, logText(log));

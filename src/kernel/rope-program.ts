@@ -24,7 +24,7 @@ const ETH_HLEN = 14;
 /** The verifier refused a script: a bug of the compiler, or a kernel that is too old. */
 export class RopeRejected extends Error {
   override readonly name = 'RopeRejected';
-  /** Line of the script that the refused instruction stems from; undefined for the parts around it. */
+  /** Line of the script that the refused instruction stems from, or of its heaviest loop; undefined for the parts around it. */
   readonly line: number | undefined;
   readonly rejection: ProgramRejected;
 
@@ -53,12 +53,14 @@ export interface LoadedRope {
 
 /** Lines and functions of a program whose maps are known. */
 interface Bound {
+  /** Line to name when the whole is too much to verify. */
+  readonly heaviestLine: number | undefined;
   readonly bytes: Uint8Array;
   readonly functions: readonly FunctionStart[];
   readonly lineOfSlot: (slot: number) => number | undefined;
 }
 
-function bind(items: readonly Item[], functions: readonly string[], maps: ReadonlyMap<string, number>): Bound {
+function bind(items: readonly Item[], functions: readonly string[], maps: ReadonlyMap<string, number>, heaviestLine?: number): Bound {
   const result = assemble(items, maps);
   if (!result.ok) throw new Error(`invariant broken: ${result.problems.map(({ message }) => message).join('; ')}`);
   const { program } = result;
@@ -74,7 +76,7 @@ function bind(items: readonly Item[], functions: readonly string[], maps: Readon
     const at = program.slotOf.findLastIndex((start) => start <= slot);
     return program.instructions[at]?.line;
   };
-  return { bytes: program.bytes, functions: starts, lineOfSlot };
+  return { bytes: program.bytes, functions: starts, lineOfSlot, heaviestLine };
 }
 
 function loadBound(bpf: Bpf, name: string, bound: Bound): number {
@@ -88,7 +90,7 @@ function loadBound(bpf: Bpf, name: string, bound: Bound): number {
   } catch (error) {
     if (!(error instanceof ProgramRejected)) throw error;
     const { slot } = error.report;
-    throw new RopeRejected(error, slot === undefined ? undefined : bound.lineOfSlot(slot));
+    throw new RopeRejected(error, slot === undefined ? bound.heaviestLine : bound.lineOfSlot(slot));
   }
 }
 
@@ -114,7 +116,7 @@ export function loadRope(
     }
     bpf.update(mapOf(maps, STATE_MAP), KEY, initialState(match.constants, clock));
     const load = (items: readonly Item[], functions: readonly string[]): number =>
-      keep(loadBound(bpf, name, bind(items, functions, maps)));
+      keep(loadBound(bpf, name, bind(items, functions, maps, match.heaviestLine)));
     return {
       match: load(match.items, match.functions),
       inverted: inverted ? load(inverted.items, inverted.functions) : null,

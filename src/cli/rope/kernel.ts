@@ -95,15 +95,14 @@ function sayRejection(error: RopeRejected, script: Script, isVerbose: boolean): 
   const start = lines.slice(0, at - 1).reduce((sum, text) => sum + text.length + 1, 0);
   const text = lines[at - 1] ?? '';
   const indent = text.length - text.trimStart().length;
-  const isTooLarge = /too large|too complex/.test(rejection.message);
   printDiagnostics(
     [{
       severity: 'error',
       code: 'not-for-kernel',
       message: `the kernel refused the program: ${rejection.report.message}`,
       span: { start: start + indent, end: start + text.trimEnd().length, line: at, column: indent + 1 },
-      hint: isTooLarge
-        ? 'it is too much work to verify: split the script, or use rope load --via queue'
+      hint: rejection.isTooMuch
+        ? 'it is too much work to verify, and loops inside loops multiply it: split the script, or use rope load --via queue'
         : 'this kernel may be too old (5.17 is needed for loops and searches); rope load --via queue runs the script all the same',
     }],
     script,

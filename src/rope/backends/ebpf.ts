@@ -22,7 +22,7 @@ import { IPPROTO_TCP, IPPROTO_UDP } from '../../wire/constants.js';
 import { HOTDROP, OKAY, type IntField, type Ir, type Op } from '../ir.js';
 import { allOps, childLists } from '../operation-use.js';
 import { HEADER_FIELDS } from '../packet.js';
-import { checkFrame, checkSize, largestBuffer } from './ebpf/bounds.js';
+import { checkFrame, checkSize, deepestLoop, largestBuffer } from './ebpf/bounds.js';
 import { Constants } from './ebpf/bytes.js';
 import { Code } from './ebpf/code.js';
 import { emitTest } from './ebpf/compare.js';
@@ -49,6 +49,8 @@ export interface KernelProgram {
   readonly maps: ReadonlyMap<string, MapShape>;
   /** Constants behind the counters in the state map: see ebpf/state.ts, initialState. */
   readonly constants: Uint8Array;
+  /** Line of the loop inside the most others, which costs the verifier most. */
+  readonly heaviestLine: number | undefined;
   /** The second program, when the script may end with HOTDROP. */
   readonly hotdrop: readonly Item[] | null;
 }
@@ -110,6 +112,7 @@ function compileWith(ir: Ir, form: Form, layout: Layout, isLast: boolean): Kerne
       functions: functions.map(({ name }) => name),
       maps,
       constants: constants.bytes,
+      heaviestLine: ir.spans[deepestLoop(code)]?.line,
       hotdrop: mayHotdrop ? hotdropProgram() : null,
     },
   };

@@ -37,7 +37,7 @@ export function checkFrame(program: Program): void {
 }
 
 /** Step of the loop inside the most others. */
-function deepestLoop({ functions }: Code): number {
+export function deepestLoop({ functions }: Code): number {
   let step = 0;
   let most = 0;
   for (const loop of functions) {
