@@ -69,7 +69,7 @@ export function parseScript(bytes: Uint8Array, path: string): Script | ScriptFau
   }
   if (path.endsWith('.rp')) return { message: `${path}: not a compiled script`, hint: 'compile it: ropec SCRIPT.rope' };
   if (bytes.length > 4 * MAX_SOURCE_CHARS || bytes.subarray(0, 4096).includes(0)) {
-    return { message: `${path}: not a script: binary data or too large`, hint: 'the script comes first, then the packets: rope SCRIPT PACKETS...' };
+    return { message: `${path}: not a script: binary data or too large`, hint: 'a script is text; with rope it comes first, then the packets: rope SCRIPT PACKETS...' };
   }
   const source = new TextDecoder('utf-8', { ignoreBOM: true }).decode(bytes);
   return { name, path, source, compile: (options) => compile(source, { ...options, protocols: localProtocols() }) };

@@ -16,7 +16,7 @@ import { DEFAULT_LIMITS, type Ir, type Limits } from '../ir.js';
 import { isUserRegister } from '../registers.js';
 import { type WordName, operandKind, wordInfo } from '../words.js';
 import { finish } from './finish.js';
-import { type ArgumentType, Lowering, MAX_ARGUMENTS, Restart, TooLarge } from './lowering.js';
+import { type ArgumentType, Lowering, MAX_ARGUMENTS, MAX_LOWERED_STEPS, Restart, TooLarge } from './lowering.js';
 import { type Value, constant, slot } from './value.js';
 import { lowerWord } from './words.js';
 import { referenceTo, similarRegister } from './registers.js';
@@ -49,7 +49,7 @@ export function lower(program: Program, options: LowerOptions = {}): Lowered {
     } catch (thrown) {
       if (thrown instanceof TooLarge) {
         l.at = 0;
-        l.dynamic('the script is too large to be compiled: its blocks run inside each other too often', 'use while, until or repeat instead of running blocks in blocks');
+        l.dynamic(`the script is too large to be compiled: more than ${MAX_LOWERED_STEPS} words, those of a block counted each time it runs`, 'split it, or use while, until or repeat instead of running blocks in blocks');
         return { diagnostics: tidy(l.diagnostics), isStatic: false, ir: null, signature: inferred ?? (options.args ?? []).map((arg) => arg.type) };
       }
       if (!(thrown instanceof Restart)) throw thrown;

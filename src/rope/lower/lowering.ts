@@ -27,7 +27,7 @@ export class TooLarge {}
 export type StepRunner = (lowering: Lowering, steps: readonly Step[]) => void;
 
 /** Steps lowered, each time a block is inlined counted: bounds compile time. */
-const MAX_LOWERED_STEPS = 60_000;
+export const MAX_LOWERED_STEPS = 60_000;
 export const MAX_ARGUMENTS = 16;
 
 const NO_SPAN: Span = { start: 0, end: 0, line: 1, column: 1 };

@@ -2,8 +2,8 @@
  * The kernel's bounds on programs that a script can exceed, and the step to name when it does. What only the verifier can
  * know (how much there is to verify) is its own business.
  */
-import { assemble } from '../../../ebpf/assemble.js';
-import { isLabel, type Item } from '../../../ebpf/instruction.js';
+import { assemble, LD_IMM64 } from '../../../ebpf/assemble.js';
+import { isLabel, type Instruction, type Item } from '../../../ebpf/instruction.js';
 import { MAX_BPF_FUNCTIONS, MAX_BPF_STACK, MAX_CALL_FRAMES, MAX_JUMP_SLOTS } from '../../../ebpf/isa.js';
 import { allOps, isArenaOp } from '../../operation-use.js';
 import type { Code, FunctionCode } from './code.js';
@@ -55,12 +55,12 @@ export function checkSize(program: Program, items: readonly Item[], functions: r
   if (tooMany) program.obstacle(tooMany.step, `the script needs ${functions.length - 1} loops and searches from its beginning to its end, and the kernel allows ${MAX_BPF_FUNCTIONS - 1}`);
   // A 64-bit constant fills two slots: shorter programs have no jump that is too long.
   if (2 * items.length <= MAX_JUMP_SLOTS) return;
-  const lines = items.map((item) => (isLabel(item) ? undefined : item.line));
   const maps = new Map(items.flatMap((item) => (!isLabel(item) && item.map !== undefined ? [[item.map, 1]] : [])));
   const result = assemble(items, maps);
   if (result.ok) return;
-  const instructions = lines.filter((_, index) => !isLabel(items[index] as Item));
-  const line = instructions[result.problems[0]?.instruction ?? 0];
+  const instructions = items.filter((item): item is Instruction => !isLabel(item));
+  const line = instructions[result.problems[0]?.instruction ?? 0]?.line;
   const at = Math.max(0, ir.spans.findIndex((span) => span.line === line));
-  program.obstacle(at, `the script compiles to ${instructions.length} instructions, and a jump of the kernel's reaches ${MAX_JUMP_SLOTS}`);
+  const slots = instructions.reduce((sum, { code }) => sum + (code === LD_IMM64 ? 2 : 1), 0);
+  program.obstacle(at, `the script compiles to code of ${slots} slots, which is too long: a jump of the kernel's reaches ${MAX_JUMP_SLOTS}`);
 }
