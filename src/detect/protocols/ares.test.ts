@@ -82,10 +82,18 @@ test('datagrams of the hash table', () => {
     { name: 'two nodes', turns: [ask(nodes)], expected: 'certain' },
     { name: 'no node', turns: [ask(concat(nodes.subarray(0, 18), Uint8Array.of(0)))], expected: 'suspected' },
     { name: 'search for a node', turns: [ask(concat(fromHex('e960'), new Uint8Array(32)))], expected: 'suspected' },
+    { name: 'search', turns: [ask(concat(fromHex('e975'), new Uint8Array(40)))], expected: 'suspected' },
+    { name: 'end of a search', turns: [ask(concat(fromHex('e976'), new Uint8Array(16)))], expected: 'suspected' },
+    { name: 'end of a search, too long', turns: [ask(concat(fromHex('e976'), new Uint8Array(17)))], expected: 'no' },
     { name: 'absurd contact type', turns: [ask(concat(fromHex('e951 0100'), contact(9)))], expected: 'no' },
     { name: 'Kad of eMule', turns: [ask(concat(fromHex('e455'), contact(0)))], expected: 'no' },
   ]);
   checkTruncations(dht, [ask(nodes)]);
+  checkSamples(featureOf(ares, 'dht-packed'), [
+    { name: 'packed search', turns: [ask(concat(fromHex('ea75 789c'), new Uint8Array(40)))], expected: 'likely' },
+    { name: 'packed, other command', turns: [ask(concat(fromHex('ea77 789c'), new Uint8Array(40)))], expected: 'no' },
+    { name: 'header alone', turns: [ask(fromHex('ea75 789c 0300'))], expected: 'no' },
+  ]);
   const told: string[] = [];
   dht.harvest?.(sampleInspection(UDP, [ask(nodes)]), sinkInto(told));
   assert.deepEqual(told, ['192.0.2.7:1214', '192.0.2.7:1214']);

@@ -8,7 +8,7 @@
  *   DHT         0xE9 (0xEA: zlib) | command 1 | ...; Kademlia as in eMule with other numbers
  *   transfer    GET sha1:<base64> HTTP/1.1, answers with X-B6St, X-B6MI fields; PUSH SHA1:<hex> LF LF
  *
- * Not recognised: encrypted transfers, UDP transfers and supernode pings (three bytes), packed DHT datagrams.
+ * Not recognised: encrypted transfers, UDP transfers and supernode pings (three bytes); packed DHT datagrams are not read.
  * Specification: the sources of Ares since they were opened, and the gift-ares notes.
  */
 import { defineProtocol, type Finding, type Inspection, match, MORE, NO, type PeerSink, TCP, UDP } from '../detector.js';
@@ -25,6 +25,7 @@ const TRANSFER_FIELDS = match('certain', 'header fields that only Ares writes');
 const SERVER_FIELD = match('likely', 'HTTP server that calls itself Ares');
 const DHT_NODES = match('certain', 'Ares DHT contacts in a list of the stated length');
 const DHT_HELLO = match('certain', 'Ares DHT hello: same UDP and TCP port, type zero');
+const DHT_PACKED = match('likely', 'Ares DHT message, zlib-packed');
 const DHT_SHAPE = match('suspected', 'datagram with the header, command and length of the Ares DHT');
 
 const OPENING_BYTES = 6;
@@ -86,7 +87,6 @@ function harvestAnswer(input: Inspection, sink: PeerSink): boolean {
 /** `GET sha1:` and a base64 SHA-1 (27 digits): 72 literal bits and 27 of 64 letters. */
 function inspectTransfer(input: Inspection): Finding {
   const { bytes, start, end } = input;
-  if (!input.fromStart) return NO;
   const text = latin1(bytes, start, Math.min(end, start + 64));
   if (/^get sha1:[a-z0-9+/]{27}=?/i.test(text)) return TRANSFER;
   return /^get sha1:[a-z0-9+/]{0,26}$/i.test(text) ? MORE : NO;
@@ -95,7 +95,6 @@ function inspectTransfer(input: Inspection): Finding {
 /** `PUSH SHA1:` and 40 hexadecimal digits, then a random number: 80 literal bits. */
 function inspectPush(input: Inspection): Finding {
   const text = latin1(input.bytes, input.start, Math.min(input.end, input.start + 60));
-  if (!input.fromStart) return NO;
   if (/^push sha1:[0-9a-f]{40}/i.test(text)) return PUSH;
   return /^push sha1:[0-9a-f]{0,39}$/i.test(text) ? MORE : NO;
 }
@@ -122,6 +121,12 @@ function inspectDht(input: Inspection): Finding {
     case 0x60:
     case 0x62:
       return end - start === 34 ? DHT_SHAPE : NO;
+    case 0x75: // search: target and what to look for
+      return end - start > 18 ? DHT_SHAPE : NO;
+    case 0x76: // its end
+      return end - start === 18 ? DHT_SHAPE : NO;
+    case 0x92: // refused
+      return end - start === 3 ? DHT_SHAPE : NO;
     case 0x61: {
       const contacts = nodesAnswer(bytes, start, end);
       // One contact fixes only 30 bits.
@@ -165,9 +170,16 @@ export const ares = defineProtocol({
     {
       feature: 'dht',
       transport: UDP,
-      trigger: { kind: 'anchors', anchors: [0x50, 0x51, 0x55, 0x56, 0x60, 0x61, 0x62].map((command) => ({ at: 0, bytes: Uint8Array.of(0xe9, command) })) },
+      trigger: { kind: 'anchors', anchors: [0x50, 0x51, 0x55, 0x56, 0x60, 0x61, 0x62, 0x75, 0x76, 0x92].map((command) => ({ at: 0, bytes: Uint8Array.of(0xe9, command) })) },
       inspect: inspectDht,
       harvest: (input, sink) => harvestContacts(input.bytes, input.start, input.end, sink),
+    },
+    // Heuristic: header, command and a zlib header (RFC 1950): 32 bits. No other protocol known.
+    {
+      feature: 'dht-packed',
+      transport: UDP,
+      trigger: { kind: 'anchors', anchors: [0x75, 0x61, 0x51].map((command) => ({ at: 0, bytes: Uint8Array.of(0xea, command, 0x78, 0x9c) })) },
+      inspect: (input) => (input.end - input.start > 12 ? DHT_PACKED : NO),
     },
   ],
 });

@@ -15,6 +15,7 @@ test('feature names are unique and say what the documentation lists', () => {
     'dht',
     'udp-tracker',
     'http-tracker',
+    'http-seed',
     'torrent-file',
     'local-discovery',
     'vuze-dht',
@@ -32,6 +33,7 @@ test('what names servers that serve others too is not remembered as peers', () =
   const forgotten = bittorrent.features.filter((feature) => feature.remember === 'none').map((feature) => feature.feature);
   assert.deepEqual(forgotten, [
     'http-tracker',
+    'http-seed',
     'torrent-file',
     'local-discovery',
     'vuze-instance',

@@ -3,13 +3,14 @@
  * HTTP and WebSocket; local discovery; downloads of `.torrent` files; names of public
  * servers. The parts stand in `bittorrent/`, one file for each feature.
  *
- * Not recognised: data channels of WebTorrent (DTLS) whose tracker was not seen in clear, web seeds (plain HTTP, BEP 19),
- * trackers over TLS without a known name, and encrypted streams
- * picked up in the middle, except by their endpoints.
+ * Not recognised: data channels of WebTorrent (DTLS) whose tracker was not seen in clear, web seeds (plain HTTP, BEP 19)
+ * of programs that do not say their name, trackers over TLS without a known name, and encrypted streams picked up in
+ * the middle, except by their endpoints.
  */
 import { defineProtocol } from '../detector.js';
 import { dht } from './bittorrent/dht.js';
 import { handshake } from './bittorrent/handshake.js';
+import { httpSeed } from './bittorrent/http-seed.js';
 import { httpTracker } from './bittorrent/http-tracker.js';
 import { knownNameDns, knownNameHttp, knownNameTls } from './bittorrent/known-names.js';
 import { localDiscovery } from './bittorrent/local-discovery.js';
@@ -43,6 +44,7 @@ export const bittorrent = defineProtocol({
     dht,
     udpTracker,
     httpTracker,
+    httpSeed,
     torrentFile,
     localDiscovery,
     vuzeDht,

@@ -7,7 +7,7 @@
  */
 import { defineProtocol } from '../detector.js';
 import { datagrams, dht, handshake, lines } from './directconnect/adc.js';
-import { nmdc, nmdcUdp } from './directconnect/nmdc.js';
+import { nmdc, nmdcChat, nmdcUdp } from './directconnect/nmdc.js';
 import { tls } from './directconnect/tls.js';
 
 export const directconnect = defineProtocol({
@@ -19,5 +19,5 @@ export const directconnect = defineProtocol({
     'https://nmdc.sourceforge.io/NMDC.html',
     'https://github.com/direct-connect/protocols',
   ],
-  features: [handshake, lines, nmdc, tls, datagrams, nmdcUdp, dht],
+  features: [handshake, lines, nmdc, nmdcChat, tls, datagrams, nmdcUdp, dht],
 });

@@ -1,6 +1,6 @@
 /**
  * eDonkey network (eDonkey2000, eMule, aMule, Shareaza, MLDonkey): servers, clients and
- * the Kad overlay, over TCP and UDP, in clear and obfuscated.
+ * the Kad and Overnet overlays, over TCP and UDP, in clear and obfuscated.
  *
  * The parts are in `edonkey/`. Obfuscated traffic is recognised by sizes only: the keys are hashes
  * that its flows do not contain. Bodies packed with zlib are recognised, not read.
@@ -8,6 +8,7 @@
 import { defineProtocol } from '../detector.js';
 import { kad, kadPacked } from './edonkey/kad.js';
 import { kadObfuscated, reaskObfuscated } from './edonkey/kad-obfuscated.js';
+import { overnet } from './edonkey/overnet.js';
 import { frames } from './edonkey/tcp.js';
 import { obfuscated } from './edonkey/tcp-obfuscated.js';
 import { client, server } from './edonkey/udp.js';
@@ -20,5 +21,5 @@ export const edonkey = defineProtocol({
     'https://sourceforge.net/projects/emule/files/eMule%20Protocol%20Specification/',
     'https://wiki.amule.org/wiki/Ed2k_link',
   ],
-  features: [frames, obfuscated, kad, kadPacked, kadObfuscated, client, server, reaskObfuscated],
+  features: [frames, obfuscated, kad, kadPacked, kadObfuscated, client, server, overnet, reaskObfuscated],
 });

@@ -16,6 +16,8 @@ test('segments of the reliable transport', () => {
     { name: 'data answered', turns: [ask(data('0a000001', '2c000005')), answer(data('2c000006', '0a000001'))], expected: 'certain' },
     { name: 'acknowledgement of data', turns: [answer(data('2c000006', '0a000001')), ask(fromHex('02 04 24 00 11223344 0a000002 2c000006'))], expected: 'certain' },
     { name: 'data with unrelated numbers', turns: [ask(data('0a000001', '2c000005')), answer(data('99000000', '77000000'))], expected: 'likely' },
+    { name: 'segment size alone', turns: [ask(fromHex('02 04 02 00  11223344 0a000001  0000 04e4'))], expected: 'likely' },
+    { name: 'segment size alone, bytes behind it', turns: [ask(fromHex('02 04 02 00  11223344 0a000001  0000 04e4 00'))], expected: 'no' },
     { name: 'absurd segment size', turns: [ask(fromHex('02 05 02 00  11223344 0a000001  0000 0004  02040100'))], expected: 'no' },
     { name: 'unknown flags', turns: [ask(fromHex('02 05 52 00  11223344 0a000001  0000 04e4  02040100'))], expected: 'no' },
     { name: 'header longer than the datagram', turns: [ask(OPEN.slice().fill(7, 1, 2))], expected: 'no' },

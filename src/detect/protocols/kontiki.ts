@@ -13,6 +13,8 @@ import { fromHex, u16, u32, u8 } from '../../base/bytes.js';
 
 const PROBE = match('suspected', 'Kontiki probe: a datagram of just its four bytes');
 const OPEN = match('certain', 'Kontiki connection request or answer with segment size and options');
+/** Heuristic: 02, 04, flags and losses (30 bits), a zero half and a segment size in range (22 bits), exactly 16 bytes. */
+const OPEN_SHORT = match('likely', 'Kontiki connection request with a segment size alone');
 const DATA = match('likely', 'Kontiki data header');
 const DIALOGUE = match('certain', 'Kontiki segments of both sides with matching sequence numbers');
 
@@ -43,9 +45,10 @@ function inspectSegment(input: Inspection): Finding {
   if ((flags & FLAG_OPEN) !== 0) {
     // Connection and sequence, the other side's two with an acknowledgement, then options.
     const optionsAt = start + ((flags & FLAG_ACKNOWLEDGES) !== 0 ? 20 : 12);
-    if (optionsAt + 2 * WORD_BYTES > start + headerBytes || u16(bytes, optionsAt) !== 0) return NO;
+    if (optionsAt + WORD_BYTES > start + headerBytes || u16(bytes, optionsAt) !== 0) return NO;
     const segmentBytes = u16(bytes, optionsAt + 2);
     if (segmentBytes < MIN_SEGMENT_BYTES || segmentBytes > MAX_SEGMENT_BYTES) return NO;
+    if (optionsAt + 2 * WORD_BYTES > start + headerBytes) return start + headerBytes === end ? OPEN_SHORT : NO;
     const option = u32(bytes, optionsAt + WORD_BYTES);
     return option === OPTION_FIRST || option >>> 16 === 0x0104 ? OPEN : NO;
   }

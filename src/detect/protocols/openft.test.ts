@@ -15,6 +15,7 @@ test('the exchange of versions', () => {
     { name: 'asked and answered', turns: [ask(REQUEST), answer(concat(REQUEST, RESPONSE))], expected: 'certain' },
     { name: 'answered the other way', turns: [ask(REQUEST), answer(REQUEST), ask(RESPONSE)], expected: 'certain' },
     { name: 'not asked', turns: [answer(RESPONSE)], expected: 'suspected' },
+    { name: 'asked and answered, without SYN', turns: [ask(REQUEST), answer(concat(REQUEST, RESPONSE))], expected: 'certain', options: { fromStart: false } },
     { name: 'absurd version', turns: [ask(REQUEST), answer(fromHex('0008 0001 0900 0002 0001 0006'))], expected: 'no' },
     { name: 'version zero', turns: [ask(REQUEST), answer(fromHex('0008 0001 0000 0000 0000 0000'))], expected: 'no' },
     { name: 'zeros only', turns: [ask(new Uint8Array(40))], expected: 'no' },

@@ -7,7 +7,7 @@
  *   node list          command 5: repeated address family 2 (4), IPv4 4, port 2, class 2; ends with family 4 and zeros
  *   transfer           HTTP with the field X-OpenftAlias in request and response
  *
- * Not recognised: sessions picked up mid-stream, searches (inside sessions).
+ * Not recognised: sessions picked up behind their version packets, searches (inside sessions).
  * Specification: the protocol as giFT-OpenFT 0.2 speaks it.
  */
 import { defineProtocol, type Finding, type Inspection, match, MORE, NO, type PeerSink, TCP } from '../detector.js';
@@ -45,7 +45,6 @@ function findVersionResponse(bytes: Uint8Array, start: number, end: number): num
  */
 function inspectHandshake(input: Inspection): Finding {
   const { bytes, start, end } = input;
-  if (!input.fromStart) return NO;
   const at = findVersionResponse(bytes, start, end);
   if (at === 'more') return MORE;
   if (at === 'no') return NO;

@@ -33,7 +33,6 @@ const WINMX_NICK = /\d{3}_\d{5}$/;
 /** Length and type (32 bits) and five fields in the right form: no other protocol greets so. */
 function inspectLogin(input: Inspection): Finding {
   const { bytes, start, end } = input;
-  if (!input.fromStart) return NO;
   if (end - start < HEADER_BYTES) return MORE;
   const lengthBytes = u16le(bytes, start);
   if (lengthBytes < 10 || lengthBytes > MAX_LOGIN_BYTES) return NO;
@@ -45,7 +44,7 @@ function inspectLogin(input: Inspection): Finding {
 /** The server's side, for captures that lack the client's: only together with a login in the other direction. */
 function inspectLoginAnswer(input: Inspection): Finding {
   const { bytes, start, end } = input;
-  if (!input.fromStart || input.otherEnd - input.otherStart < HEADER_BYTES) return NO;
+  if (input.otherEnd - input.otherStart < HEADER_BYTES) return NO;
   const otherType = u16le(input.otherBytes, input.otherStart + 2);
   if (otherType !== 2 && otherType !== 6) return NO;
   if (end - start < HEADER_BYTES) return MORE;
@@ -72,7 +71,6 @@ function isPrintable(bytes: Uint8Array, at: number, end: number): boolean {
  */
 function inspectTransfer(input: Inspection): Finding {
   const { bytes, start, end } = input;
-  if (!input.fromStart) return NO;
   const verbBytes = bytes[start] === 0x47 ? 3 : 4;
   const restAt = start + verbBytes;
   if (restAt >= end) return MORE;

@@ -41,6 +41,8 @@ test('commands of the other families need constants or a dialogue', () => {
     { name: 'one direction only', turns: [ask(PLAIN), ask(PLAIN), ask(PLAIN)], expected: 'suspected' },
     { name: 'family 44 with its zeros', turns: [ask(datagram('44 7317 00000000 7777777777 00000000000000', 60))], expected: 'certain' },
     { name: 'family 55 with its zeros', turns: [ask(datagram('55 7217 00000000 7777777777 00000000000000', 60))], expected: 'certain' },
+    { name: 'family 43 with its constants', turns: [ask(datagram('43 5071 ff0001 00000000000000 7777777777777777', 60))], expected: 'certain' },
+    { name: 'family 43, one constant differs', turns: [ask(datagram('43 5071 ff0002 00000000000000 7777777777777777', 60))], expected: 'no' },
     { name: 'unknown command', turns: [ask(datagram('43 99', 48))], expected: 'no' },
   ]);
 });

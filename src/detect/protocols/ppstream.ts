@@ -44,11 +44,15 @@ const LIST_AT = 44;
 const LIST_ENTRY_BYTES = 12;
 const LIST_ENTRY_MARK = 0x0b;
 
-/** Length and known command: 14 + 5 bits of a random datagram. */
-function isFrame(bytes: Uint8Array, at: number, lengthBytes: number): boolean {
+function hasLength(bytes: Uint8Array, at: number, lengthBytes: number): boolean {
   if (lengthBytes < 8) return false;
   const stated = u16le(bytes, at);
-  if (stated !== lengthBytes && stated !== lengthBytes - 4 && stated !== lengthBytes - 6) return false;
+  return stated === lengthBytes || stated === lengthBytes - 4 || stated === lengthBytes - 6;
+}
+
+/** Length and known command: 14 + 5 bits of a random datagram. */
+function isFrame(bytes: Uint8Array, at: number, lengthBytes: number): boolean {
+  if (!hasLength(bytes, at, lengthBytes)) return false;
   if (COMMANDS.get(u8(bytes, at + 2))?.includes(u8(bytes, at + 3)) !== true) return false;
   return !isPrintable(u8(bytes, at + 4)) || !isPrintable(u8(bytes, at + 5));
 }
@@ -78,6 +82,7 @@ function isZero(bytes: Uint8Array, from: number, to: number): boolean {
 function hasConstants(bytes: Uint8Array, at: number, end: number): boolean {
   if (end - at < HEAD_BYTES) return false;
   const type = u8(bytes, at + 3);
+  if (u8(bytes, at + 2) === FAMILY_43) return u8(bytes, at + 5) === 0xff && u8(bytes, at + 6) === 0 && u8(bytes, at + 7) === 1 && isZero(bytes, at + 8, at + 15);
   if (u8(bytes, at + 2) === FAMILY_44) {
     if (type === 0x73) return u8(bytes, at + 4) === TRACKER_ANSWER && isZero(bytes, at + 5, at + 9) && isZero(bytes, at + 14, at + 21);
     if (type === 0x74) return u8(bytes, at + 4) === TRACKER_REQUEST && hasAt(bytes, at + NAME_AT, end, NAME);
@@ -103,7 +108,10 @@ function framesIn(turns: TurnLog, direction: 0 | 1): number {
  */
 function inspectFrame(input: Inspection): Finding {
   const { bytes, start, end, turns, direction } = input;
-  if (!isFrame(bytes, start, end - start)) return NO;
+  if (!isFrame(bytes, start, end - start)) {
+    // Other commands of family 43: the length and eight constant bytes in front of seven zeros decide.
+    return u8(bytes, start + 2) === FAMILY_43 && hasLength(bytes, start, end - start) && hasConstants(bytes, start, end) ? STRUCTURE : NO;
+  }
   if (isPeerMessage(bytes, start)) return PEER_MESSAGE;
   if (isTrackerMessage(bytes, start)) return TRACKER_MESSAGE;
   if (hasConstants(bytes, start, end)) return STRUCTURE;

@@ -35,7 +35,8 @@ test('logins and their answers', () => {
     { name: 'length that does not fit', turns: [ask(concat(u32(LOGIN.length), LOGIN.subarray(4)))], expected: 'no' },
     { name: 'control character in the name', turns: [ask(framed(u32(1), string('te\u0001ter'), string('x'), u32(160)))], expected: 'no' },
     { name: 'no hexadecimal digits', turns: [ask(framed(u32(1), string('t'), string('x'), u32(160), string('z'.repeat(32)), u32(1)))], expected: 'no' },
-    { name: 'mid-stream', turns: [ask(LOGIN)], expected: 'no', options: { fromStart: false } },
+    { name: 'without its SYN', turns: [ask(LOGIN)], expected: 'certain', options: { fromStart: false } },
+    { name: 'before 2003, without its SYN', turns: [ask(OLD_LOGIN)], expected: 'no', options: { fromStart: false } },
   ]);
   checkTruncations(login, [ask(LOGIN)], undefined, LOGIN.length - 4);
   const greeting = framed(u32(1), Uint8Array.of(1), string('Welcome'), u32(0x0100007f), string(MD5), Uint8Array.of(0));
@@ -53,6 +54,7 @@ test('peer initialisation, clear and obfuscated', () => {
   const init = featureOf(soulseek, 'peer-init');
   checkSamples(init, [
     { name: 'peer', turns: [ask(PEER_INIT)], expected: 'certain' },
+    { name: 'without its SYN', turns: [ask(PEER_INIT)], expected: 'certain', options: { fromStart: false } },
     { name: 'file', turns: [ask(framed(Uint8Array.of(1), string('x'), string('F'), u32(7)))], expected: 'certain' },
     { name: 'followed by a message', turns: [ask(concat(PEER_INIT, SHARES_REQUEST))], expected: 'certain' },
     { name: 'unknown type', turns: [ask(framed(Uint8Array.of(1), string('x'), string('Q'), u32(7)))], expected: 'no' },
@@ -76,6 +78,10 @@ test('firewall piercing needs company', () => {
     { name: 'with a peer message behind it', turns: [ask(concat(PIERCE, SHARES_REQUEST))], expected: 'likely' },
     { name: 'answered by a peer message', turns: [ask(PIERCE), answer(SHARES_REQUEST), ask(Uint8Array.of(0))], expected: 'likely' },
     { name: 'answered by a packed list of shares', turns: [ask(PIERCE), answer(framed(u32(5), fromHex('789c 0300 0000 0001'))), ask(Uint8Array.of(0))], expected: 'certain' },
+    { name: 'followed by a branch level', turns: [ask(concat(PIERCE, framed(Uint8Array.of(4), u32(2))))], expected: 'likely' },
+    { name: 'answered by a branch root', turns: [ask(PIERCE), answer(framed(Uint8Array.of(5), string('root'))), ask(Uint8Array.of(0))], expected: 'likely' },
+    { name: 'a file token and an offset', turns: [ask(PIERCE), answer(u32(99)), ask(fromHex('0000100000000000'))], expected: 'likely' },
+    { name: 'a file token and an absurd offset', turns: [ask(PIERCE), answer(u32(99)), ask(fromHex('0000100001000001'))], expected: 'suspected' },
     { name: 'with other bytes behind it', turns: [ask(concat(PIERCE, fromHex('ffffffffffffffff')))], expected: 'no' },
     { name: 'sent by the responder', turns: [answer(PIERCE)], expected: 'no' },
   ]);
@@ -89,6 +95,22 @@ test('distributed searches, also mid-stream, and the name of the server', () => 
     { name: 'length off by one', turns: [ask(concat(u32(search.length - 3), search.subarray(4)))], expected: 'no' },
   ]);
   checkTruncations(distributed, [ask(search)]);
+  const embedded = featureOf(soulseek, 'embedded');
+  const inServer = framed(u32(93), search.subarray(4));
+  checkSamples(embedded, [
+    { name: 'handed on by the server', turns: [answer(inServer)], expected: 'certain', options: { fromStart: false } },
+    { name: 'length off by one', turns: [answer(concat(u32(inServer.length - 3), inServer.subarray(4)))], expected: 'no' },
+  ]);
+  checkTruncations(embedded, [answer(inServer)]);
+  const branch = featureOf(soulseek, 'branch');
+  const level = framed(Uint8Array.of(4), u32(2));
+  checkSamples(branch, [
+    { name: 'level and root', turns: [answer(concat(level, framed(Uint8Array.of(5), string('root'))))], expected: 'certain' },
+    { name: 'level and search', turns: [answer(concat(level, search))], expected: 'certain' },
+    { name: 'absurd level', turns: [answer(concat(framed(Uint8Array.of(4), u32(70_000)), search))], expected: 'no' },
+    { name: 'level and something else', turns: [answer(concat(level, framed(Uint8Array.of(9), string('root'))))], expected: 'no' },
+  ]);
+  checkTruncations(branch, [answer(concat(level, search))]);
   const question = (name: string): Uint8Array =>
     concat(fromHex('1234 0100 0001 0000 0000 0000'), ...name.split('.').map((label) => concat(Uint8Array.of(label.length), ascii(label))), fromHex('00 0001 0001'));
   checkSamples(featureOf(soulseek, 'dns'), [

@@ -7,7 +7,7 @@
  *     1 PeerInit: user name, type 'P' | 'F' | 'D', token 4
  *   obfuscated peer connection: key 4, then the message XOR a key that is rotated left by one bit for each 4 bytes
  *
- * Not recognised: server sessions picked up mid-stream, and file data (no framing).
+ * Not recognised: server sessions picked up mid-stream with one message at a time, and file data (no framing).
  * The protocol is not published; layouts follow the documentation of the Museek+ and Nicotine+ projects.
  */
 import { defineProtocol, type Finding, type Inspection, match, MORE, NO, TCP, UDP } from '../detector.js';
@@ -23,7 +23,10 @@ const PIERCE = match('suspected', 'message of the size and code of a Soulseek fi
 /** Heuristic: lengths and codes are small numbers, as in many little-endian protocols; none known that begins with a 5 and a 0 byte. */
 const PIERCE_ANSWERED = match('likely', 'Soulseek firewall piercing followed by a peer message');
 const PIERCE_SHARES = match('certain', 'Soulseek firewall piercing followed by a packed list or search reply');
+/** Heuristic: as above, then exactly 4 bytes from the other side and a 64-bit number below 2^40: 24 bits and two lengths more. */
+const PIERCE_FILE = match('likely', 'Soulseek firewall piercing followed by a file token and an offset');
 const DISTRIBUTED = match('certain', 'Soulseek distributed search with user name and query');
+const BRANCH = match('certain', 'Soulseek distributed connection: branch level and root');
 const SERVER_NAME = match('likely', 'DNS question for the Soulseek server');
 
 const MAX_NAME_BYTES = 64;
@@ -40,6 +43,13 @@ const PACKED_CODES = [5, 9, 37];
 const MAX_PEER_MESSAGE_BYTES = 0x4000000;
 const REFUSALS = ['INVALID', 'EMPTY', 'SVR'].map(ascii);
 const DISTRIBUTED_SEARCH = 3;
+const BRANCH_LEVEL = 4;
+const BRANCH_ROOT = 5;
+/** The tree has a few levels. */
+const MAX_BRANCH_LEVEL = 256;
+/** File connections: the uploader's token alone, answered with the first byte wanted, 64 bits. */
+const FILE_TOKEN_BYTES = 4;
+const FILE_OFFSET_BYTES = 8;
 
 /** Printable ASCII or bytes of a national character set; no control characters. */
 function isText(bytes: Uint8Array, at: number, end: number): boolean {
@@ -63,7 +73,6 @@ function stringEnd(bytes: Uint8Array, at: number, end: number, minBytes: number,
  */
 function inspectLogin(input: Inspection): Finding {
   const { bytes, start, end } = input;
-  if (!input.fromStart) return NO;
   if (end - start < 8) return MORE;
   const messageEnd = start + 4 + u32le(bytes, start);
   if (messageEnd - start > MAX_LOGIN_BYTES || u32le(bytes, start + 4) !== LOGIN_CODE) return NO;
@@ -75,7 +84,7 @@ function inspectLogin(input: Inspection): Finding {
   if (password + 4 > end) return MORE;
   if (u32le(bytes, password) > 0xffff) return NO;
   const rest = messageEnd - password - 4;
-  if (rest === 0) return LOGIN_BARE;
+  if (rest === 0) return input.fromStart ? LOGIN_BARE : NO;
   if (rest !== 4 + MD5_HEX_BYTES && rest !== 4 + MD5_HEX_BYTES + 4) return NO;
   if (end < password + 8) return MORE;
   if (u32le(bytes, password + 4) !== MD5_HEX_BYTES) return NO;
@@ -94,7 +103,6 @@ function isHex(bytes: Uint8Array, at: number, end: number): boolean {
 /** Code 1 and success 1, then a greeting, an address and an MD5 in hexadecimal; or success 0 and one of the known reasons. 80 bits and text. */
 function inspectLoginAnswer(input: Inspection): Finding {
   const { bytes, start, end } = input;
-  if (!input.fromStart) return NO;
   if (end - start < 9) return MORE;
   const messageEnd = start + 4 + u32le(bytes, start);
   if (u32le(bytes, start + 4) !== LOGIN_CODE || u8(bytes, start + 8) > 1) return NO;
@@ -128,7 +136,6 @@ function peerInit(bytes: Uint8Array, at: number, end: number): Shape {
 }
 
 function inspectPeerInit(input: Inspection): Finding {
-  if (!input.fromStart) return NO;
   const shape = peerInit(input.bytes, input.start, input.end);
   return shape === 'yes' ? PEER_INIT : shape === 'more' ? MORE : NO;
 }
@@ -155,10 +162,15 @@ function inspectHiddenPeerInit(input: Inspection): Finding {
   return shape === 'yes' ? PEER_INIT_HIDDEN : shape === 'more' ? MORE : NO;
 }
 
-/** A peer message with a documented code: 32 bits of code, of which 18 values are taken, and a plausible length. */
+/**
+ * A peer message with a documented code: 32 bits of code, of which 18 values are taken, and a plausible length; or a
+ * distributed one (code of one byte): branch level, 40 bits and a small number, or branch root, a name that fills its length.
+ */
 function isPeerMessage(bytes: Uint8Array, at: number, end: number): boolean {
   if (end - at < 8) return false;
   const lengthBytes = u32le(bytes, at);
+  if (u8(bytes, at + 4) === BRANCH_LEVEL && lengthBytes === 5) return end - at >= 9 && u32le(bytes, at + 5) < MAX_BRANCH_LEVEL;
+  if (u8(bytes, at + 4) === BRANCH_ROOT && stringEnd(bytes, at + 5, end, 1, MAX_NAME_BYTES) === at + 4 + lengthBytes) return true;
   return lengthBytes >= 4 && lengthBytes <= MAX_PEER_MESSAGE_BYTES && PEER_CODES.includes(u32le(bytes, at + 4));
 }
 
@@ -183,23 +195,52 @@ function inspectPierce(input: Inspection): Finding {
   if (isPeerMessage(bytes, start + PIERCE_BYTES, end) || isPeerMessage(input.otherBytes, input.otherStart, input.otherEnd)) {
     return PIERCE_ANSWERED;
   }
-  if (first === PIERCE_BYTES) return PIERCE;
+  if (first === PIERCE_BYTES) return isFileOpening(input) ? PIERCE_FILE : PIERCE;
   return end - start < PIERCE_BYTES + 8 ? MORE : NO;
+}
+
+/** Turns of 9, 4 and 8 bytes; the last is a position in a file. */
+function isFileOpening({ bytes, start, end, turns }: Inspection): boolean {
+  const isShape = turns.count >= 3 && turns.lengthBytes(1) === FILE_TOKEN_BYTES && turns.lengthBytes(2) === FILE_OFFSET_BYTES;
+  const offsetAt = start + PIERCE_BYTES;
+  return isShape && offsetAt + FILE_OFFSET_BYTES <= end && u32le(bytes, offsetAt + 4) < 0x100;
 }
 
 /** Length, code 3, the fixed word 0x31, a user name, a token and a query that fill the length: 72 bits and two strings. */
 function inspectDistributed(input: Inspection): Finding {
   const { bytes, start, end } = input;
   if (end - start < 13) return MORE;
-  const messageEnd = start + 4 + u32le(bytes, start);
-  if (messageEnd - start > MAX_LOGIN_BYTES || u8(bytes, start + 4) !== DISTRIBUTED_SEARCH) return NO;
-  const user = stringEnd(bytes, start + 9, end, 1, MAX_NAME_BYTES);
+  return distributedSearch(bytes, start + 4, start + 4 + u32le(bytes, start), end);
+}
+
+/** The search in [at, messageEnd), which begins with its code. */
+function distributedSearch(bytes: Uint8Array, at: number, messageEnd: number, end: number): Finding {
+  if (messageEnd - at > MAX_LOGIN_BYTES || u8(bytes, at) !== DISTRIBUTED_SEARCH) return NO;
+  const user = stringEnd(bytes, at + 5, end, 1, MAX_NAME_BYTES);
   if (user < 0) return NO;
   if (user + 4 > end) return MORE;
   const query = stringEnd(bytes, user + 4, end, 1, MAX_LOGIN_BYTES);
   if (query < 0) return NO;
   if (query > end) return MORE;
   return query === messageEnd ? DISTRIBUTED : NO;
+}
+
+/** A server hands a distributed search to a client: length, code 93 (32 bits), then the search as above. */
+function inspectEmbedded(input: Inspection): Finding {
+  const { bytes, start, end } = input;
+  if (end - start < 17) return MORE;
+  return distributedSearch(bytes, start + 8, start + 4 + u32le(bytes, start), end);
+}
+
+/** Branch level (72 bits and a number below 256), then branch root, whose name fills its length, or a search: over 130 bits. */
+function inspectBranch(input: Inspection): Finding {
+  const { bytes, start, end } = input;
+  const at = start + 9;
+  if (end - at < 13) return MORE;
+  if (u32le(bytes, start + 5) >= MAX_BRANCH_LEVEL) return NO;
+  const messageEnd = at + 4 + u32le(bytes, at);
+  if (u8(bytes, at + 4) === BRANCH_ROOT) return stringEnd(bytes, at + 5, messageEnd, 1, MAX_NAME_BYTES) === messageEnd ? BRANCH : NO;
+  return distributedSearch(bytes, at + 4, messageEnd, end);
 }
 
 /** The names clients ask for: `server.slsknet.org`, formerly `mail.slsknet.org`. The web site has others. */
@@ -230,6 +271,8 @@ export const soulseek = defineProtocol({
     },
     { feature: 'pierce-firewall', transport: TCP, trigger: { kind: 'anchors', anchors: [{ at: 0, bytes: fromHex('0500000000') }] }, inspect: inspectPierce },
     { feature: 'distributed', transport: TCP, trigger: { kind: 'anchors', anchors: [{ at: 4, bytes: fromHex('0331000000') }] }, inspect: inspectDistributed },
+    { feature: 'embedded', transport: TCP, trigger: { kind: 'anchors', anchors: [{ at: 4, bytes: fromHex('5d0000000331000000') }] }, inspect: inspectEmbedded },
+    { feature: 'branch', transport: TCP, trigger: { kind: 'anchors', anchors: [{ at: 0, bytes: fromHex('0500000004') }] }, inspect: inspectBranch },
     { feature: 'dns', transport: UDP, trigger: { kind: 'facet', facet: 'dns', words: ['slsknet'] }, inspect: inspectName, remember: 'none' },
   ],
 });

@@ -32,6 +32,8 @@ test('certain: a beacon with its device id', () => {
 test('certain: beacons of older versions', () => {
   assert.equal(answer('local-discovery', fromHex(`7d79bc40 00000020 ${ID} 00000001`)), 'certain');
   assert.equal(answer('local-discovery', fromHex(`9d79bc40 00000020 ${ID} 00000001`)), 'certain');
+  assert.equal(answer('local-discovery', fromHex(`9d79bc39 00000020 ${ID} 00000001 00000000 000055f0 00000000`)), 'certain', 'announcement of version 2');
+  assert.equal(answer('local-discovery', fromHex(`2ca856f5 00000020 ${ID}`)), 'certain', 'question of version 2');
 });
 
 test('no: beacons cut within the device id, of other length or without it', () => {

@@ -25,8 +25,8 @@ const NAMED = match('likely', 'name of a Syncthing discovery or relay server');
 
 /** bep-v1 and localdisco-v4: the same number begins Hello messages and beacons. */
 const MAGIC = fromHex('2ea7d90b');
-/** Beacons of 0.11 to 0.13: an XDR structure that begins with an opaque device id. */
-const OLD_MAGICS = [fromHex('7d79bc40'), fromHex('9d79bc40')];
+/** Beacons, announcements and questions of 0.9 to 0.13: an XDR structure that begins with an opaque device id. */
+const OLD_MAGICS = [fromHex('7d79bc40'), fromHex('9d79bc40'), fromHex('9d79bc39'), fromHex('2ca856f5')];
 /** SHA-256 of the device's certificate. */
 const DEVICE_ID_BYTES = 32;
 /** Announce { bytes id = 1; repeated string addresses = 2; int64 instance_id = 3 }: tags of Protocol Buffers. */

@@ -78,7 +78,6 @@ function isCacheList(bytes: Uint8Array, at: number): boolean {
 /** `GETnick123_45678 "file" 0`: no blank behind the verb, the digits WinMX appends, a quoted name and a number. Over 60 bits of form. */
 function inspectTransfer(input: Inspection): Finding {
   const { bytes, start, end } = input;
-  if (!input.fromStart) return NO;
   const restAt = start + (bytes[start] === 0x47 ? 3 : 4);
   if (restAt >= end) return MORE;
   if (bytes[restAt] === BLANK) return NO;

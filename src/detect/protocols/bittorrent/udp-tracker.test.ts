@@ -34,6 +34,9 @@ test('requests are certain by themselves, answers with their request', () => {
     { name: 'announce with path', turns: [ask(WITH_PATH)], expected: 'certain' },
     { name: 'announce answer', turns: [ask(ANNOUNCE), answer(ANNOUNCED)], expected: 'certain' },
     { name: 'scrape', turns: [ask(SCRAPE)], expected: 'more' },
+    { name: 'error for an announce', turns: [ask(ANNOUNCE), answer(concat(fromHex('00000003 0badcafe'), ascii('not registered')))], expected: 'certain' },
+    { name: 'announce answer without its request', turns: [answer(ANNOUNCED)], expected: 'likely' },
+    { name: 'the same with one peer', turns: [answer(ANNOUNCED.subarray(0, 26))], expected: 'suspected' },
     { name: 'scrape and answer', turns: [ask(SCRAPE), answer(SCRAPED)], expected: 'certain' },
   ]);
 });
@@ -51,6 +54,11 @@ test('near misses are not certain', () => {
     { name: 'connect that is longer', turns: [ask(concat(CONNECT, fromHex('00')))], expected: 'no' },
     { name: 'answer without request', turns: [answer(CONNECTED)], expected: 'no' },
     { name: 'answer with other transaction', turns: [ask(CONNECT), answer(changed(CONNECTED, 4, '1234abce'))], expected: 'no' },
+    { name: 'error without request', turns: [answer(concat(fromHex('00000003 0badcafe'), ascii('not registered')))], expected: 'no' },
+    { name: 'announce answer alone, nobody knows', turns: [answer(changed(ANNOUNCED, 12, '00000000 00000000'))], expected: 'no' },
+    { name: 'announce answer alone, a year', turns: [answer(changed(ANNOUNCED, 8, '01e13380'))], expected: 'no' },
+    { name: 'announce answer alone, multicast peer', turns: [answer(changed(ANNOUNCED, 20, 'e0'))], expected: 'no' },
+    { name: 'announce answer alone, peer without port', turns: [answer(changed(ANNOUNCED, 24, '0000'))], expected: 'no' },
     { name: 'answer of the same side', turns: [ask(CONNECT), ask(CONNECTED)], expected: 'no' },
     { name: 'answer with odd peers', turns: [ask(ANNOUNCE), answer(concat(ANNOUNCED, fromHex('00')))], expected: 'no' },
     { name: 'scrape answer for one torrent of two', turns: [ask(SCRAPE), answer(SCRAPED.subarray(0, 20))], expected: 'no' },

@@ -8,9 +8,9 @@
  *              | action| transaction| interval, leechers, seeders, peers / counts / text
  *
  * Flows picked up after the connect exchange are recognised by an announce request,
- * or by a scrape with its answer.
+ * by a scrape with its answer, or by an announce answer alone.
  */
-import { fromHex, hasAt, u16, u32 } from '../../../base/bytes.js';
+import { fromHex, hasAt, u16, u32, u8 } from '../../../base/bytes.js';
 import {
   type Feature,
   type Finding,
@@ -35,6 +35,7 @@ const CONNECT_BYTES = 16;
 const ACTION_CONNECT = 0;
 const ACTION_ANNOUNCE = 1;
 const ACTION_SCRAPE = 2;
+const ACTION_ERROR = 3;
 const ANNOUNCE_BYTES = 98;
 const ANNOUNCE_ANSWER_BYTES = 20;
 /** BEP 15: "Up to about 74 torrents can be scraped at once." */
@@ -57,6 +58,33 @@ const CONNECT = match('certain', 'UDP tracker connect request: protocol id and a
 const ANNOUNCE = match('certain', 'UDP tracker announce request: action, event and counts in range');
 /* Odds: action and transaction repeat (64 bits) and the answer has the length that the request asks for. */
 const ANSWER = match('certain', 'UDP tracker answer with the action and transaction of the request');
+
+/*
+ * Heuristic: action (32 bits), interval, leechers and seeders in range (15 + 12 + 12 bits), peers that fill the datagram and
+ * have ports and unicast addresses. False positives: messages of small big-endian numbers that open with 1 and have these lengths.
+ */
+const PEERS = match('likely', 'UDP tracker announce answer: interval, counts and peers in range');
+const ONE_PEER = match('suspected', 'UDP tracker announce answer with one peer: interval and counts in range');
+/** Ranges of an answer whose request was not seen: a minute to a day, fewer than a million peers. */
+const MIN_ALONE_INTERVAL_S = 60;
+const MAX_ALONE_INTERVAL_S = 24 * 3600;
+const MAX_ALONE_PEERS = 0x10_0000;
+
+/** An announce answer without its request, over IPv4 (the peers of IPv6 have few fixed bits). */
+function inspectAnswerAlone({ bytes, start, end, ipVersion }: Inspection): Finding {
+  const peersAt = start + ANNOUNCE_ANSWER_BYTES;
+  const count = (end - peersAt) / IPV4_PEER_BYTES;
+  if (ipVersion !== 4 || count < 1 || !Number.isInteger(count) || u32(bytes, start) !== ACTION_ANNOUNCE) return NO;
+  const intervalS = u32(bytes, start + 8);
+  if (intervalS < MIN_ALONE_INTERVAL_S || intervalS > MAX_ALONE_INTERVAL_S) return NO;
+  const known = u32(bytes, start + 12) + u32(bytes, start + 16);
+  if (known < count || known > MAX_ALONE_PEERS) return NO;
+  for (let at = peersAt; at < end; at += IPV4_PEER_BYTES) {
+    const first = u8(bytes, at);
+    if (first === 0 || first === 127 || first >= 224 || u16(bytes, at + 4) === 0) return NO;
+  }
+  return count > 1 ? PEERS : ONE_PEER;
+}
 
 /** An announce request fills the datagram at `at`. `left` may be unknown (all ones, or 2^63 - 1) for magnets. */
 function isAnnounce(bytes: Uint8Array, at: number, end: number): boolean {
@@ -91,7 +119,7 @@ function isAnswerLength(action: number, lengthBytes: number, requestBytes: numbe
     case ACTION_SCRAPE:
       return lengthBytes - 8 === ((requestBytes - 16) / ID_BYTES) * COUNTS_BYTES;
     default:
-      return false;
+      return lengthBytes > 8 && lengthBytes <= 8 + MAX_OPTION_BYTES; // a sentence
   }
 }
 
@@ -103,7 +131,9 @@ function hasRequest({ bytes, start, end, direction, turns }: Inspection): boolea
   for (let index = 0; index < turns.count; index++) {
     const at = turns.headAt(index);
     if (turns.direction(index) === direction || turns.headLengthBytes(index) < 16) continue;
-    if (u32(heads, at + 12) !== transaction || u32(heads, at + 8) !== action) continue;
+    const asked = u32(heads, at + 8);
+    // An error may answer any request; it has no action of its own in common with it.
+    if (u32(heads, at + 12) !== transaction || (action === ACTION_ERROR ? asked > ACTION_SCRAPE : asked !== action)) continue;
     if (isAnswerLength(action, end - start, turns.lengthBytes(index))) return true;
   }
   return false;
@@ -115,7 +145,9 @@ function inspect(input: Inspection): Finding {
   if (lengthBytes < CONNECT_BYTES) return NO;
   if (lengthBytes === CONNECT_BYTES && hasAt(bytes, start, end, CONNECT_OPENING)) return CONNECT;
   if (isAnnounce(bytes, start, end)) return ANNOUNCE;
-  if (u32(bytes, start) <= ACTION_SCRAPE && hasRequest(input)) return ANSWER;
+  if (u32(bytes, start) <= ACTION_ERROR && hasRequest(input)) return ANSWER;
+  const alone = inspectAnswerAlone(input);
+  if (alone !== NO) return alone;
   // A scrape request by itself could be anything: its answer decides.
   return u32(bytes, start + 8) === ACTION_SCRAPE && isScrapeLength(lengthBytes) ? MORE : NO;
 }
@@ -153,6 +185,7 @@ export const udpTracker: Feature = {
       { at: 0, bytes: word(ACTION_CONNECT) },
       { at: 0, bytes: word(ACTION_ANNOUNCE) },
       { at: 0, bytes: word(ACTION_SCRAPE) },
+      { at: 0, bytes: word(ACTION_ERROR) },
     ],
   },
   inspect,

@@ -29,7 +29,8 @@ import type { HttpMessage } from '../../facets/http.js';
 const ANNOUNCE = match('certain', 'WebTorrent tracker message in WebSocket: action and info_hash');
 
 const KEY_INFO_HASH = ascii('"info_hash"');
-const ACTIONS = ['"action":"announce"', '"action":"scrape"'].map(ascii);
+/** Some programs write a blank behind the colon. */
+const ACTIONS = ['"action":"announce"', '"action":"scrape"', '"action": "announce"', '"action": "scrape"'].map(ascii);
 
 const OPCODE_TEXT = 1;
 const OPCODE_CONTINUATION = 0;

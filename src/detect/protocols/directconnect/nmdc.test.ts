@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { ascii } from '../../../base/bytes.js';
 import type { Turn } from '../../sample.js';
 import { harvested, only, type Sample, sampleProblems } from '../../sample-table.js';
-import { nmdc, nmdcUdp } from './nmdc.js';
+import { nmdc, nmdcChat, nmdcUdp } from './nmdc.js';
 
 const LOCK = '$Lock EXTENDEDPROTOCOL_hub Pk=hub1|';
 const KEY = '$Key t\xc0\xb0A\x11\xd1|';
@@ -32,6 +32,22 @@ const streams: readonly [string, string, Sample['expected']][] = [
   ['a long word', '$AVeryLongVariableName = 1|', 'no'],
   ['a PHP variable', '$Search = array(1);', 'more'],
 ];
+
+const chats: readonly [string, string, Sample['expected']][] = [
+  ['greeting in front of the lock', `<Hub> Welcome to my hub|${LOCK}`, 'certain'],
+  ['several lines', '<Hub> Welcome|<Bot> 5 < 6|$Quit somebody|', 'certain'],
+  ['information behind a line', '<Somebody> hello|$MyINFO $ALL somebody <++ V:0.8>$ $\x01$$0$', 'certain'],
+  ['chat alone', '<Hub> Welcome|', 'more'],
+  // Near misses
+  ['a page', '<html><body>|$Quit a|', 'no'],
+  ['a page with a blank', '<p> a | b </p> $Quit x|', 'no'],
+  ['a line and an unknown command', '<Somebody> hello|$Greet somebody|', 'no'],
+  ['an unending name', `<${'x'.repeat(100)}`, 'no'],
+];
+
+for (const [name, text, expected] of chats) {
+  test(`NMDC chat: ${name}`, () => assert.deepEqual(sampleProblems(nmdcChat, { name, turns: only(ascii(text)), expected }), []));
+}
 
 for (const [name, text, expected] of streams) {
   test(`NMDC: ${name}`, () => {

@@ -2,7 +2,7 @@
  * NMDC, the first Direct Connect protocol: `$Command parameters|` between clients and
  * hubs and between clients, over TCP, and search results over UDP.
  *
- * Not recognised: data behind a transfer's opening; chat that a hub sends before its `$Lock`.
+ * Not recognised: data behind a transfer's opening; sessions picked up in the middle of a command.
  * "NMDC Protocol" 1.3 (nmdc.sourceforge.net).
  */
 import { ascii, hasAt, indexOf, indexOfByte, u8 } from '../../../base/bytes.js';
@@ -147,6 +147,45 @@ function inspectDatagram(input: Inspection): Finding {
   }
   return strongFinding(bytes, start, end) === NO ? NO : QUERY;
 }
+
+/** Odds: chat by a name in angle brackets, ended by a bar, then a command of the list of 60 with its blank or bar: at least 8 literal bytes. */
+const CHAT = match('certain', 'NMDC chat line followed by a command');
+/** Chat lines looked over for a command: hubs greet with a few. */
+const MAX_CHAT_LINES = 8;
+const ANGLE = 0x3c;
+const CLOSE_ANGLE = 0x3e;
+/** Longest nick that hubs allow, with room. */
+const MAX_NICK_BYTES = 80;
+
+/** `<nick> text|` again and again, then a command: how hubs greet, and sessions picked up between two lines. */
+function inspectChat(input: Inspection): Finding {
+  const { bytes, start, end } = input;
+  const more = end - start < MAX_PREFIX_BYTES ? MORE : NO;
+  let at = start;
+  for (let line = 0; line < MAX_CHAT_LINES && at < end; line++) {
+    if (u8(bytes, at) === DOLLAR) {
+      const barAt = commandEnd(bytes, at, end);
+      return barAt < 0 ? NO : barAt > 0 || strongFinding(bytes, at, end) !== NO ? CHAT : more;
+    }
+    if (u8(bytes, at) !== ANGLE) return NO;
+    const closeAt = indexOfByte(bytes, at, Math.min(end, at + MAX_NICK_BYTES), CLOSE_ANGLE);
+    if (closeAt < 0) return end - at < MAX_NICK_BYTES ? more : NO;
+    // Markup goes on behind its bracket without a blank, chat never does.
+    if (closeAt + 1 >= end) return more;
+    if (u8(bytes, closeAt + 1) !== BLANK) return NO;
+    const barAt = indexOfByte(bytes, closeAt, end, BAR);
+    if (barAt < 0) return more;
+    at = barAt + 1;
+  }
+  return at >= end ? more : NO;
+}
+
+export const nmdcChat: Feature = {
+  feature: 'nmdc-chat',
+  transport: TCP,
+  trigger: { kind: 'anchors', anchors: [{ at: 0, bytes: Uint8Array.of(ANGLE) }] },
+  inspect: inspectChat,
+};
 
 export const nmdcUdp: Feature = {
   feature: 'nmdc-udp',

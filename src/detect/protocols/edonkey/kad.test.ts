@@ -28,6 +28,11 @@ const samples: readonly Sample[] = [
   sample('source published', bytes('e444', FILE, HASH, '01', NAME_TAG), 'certain'),
   sample('Kad 1 hello', bytes('e410', contact(1).subarray(0, 24), '00'), 'certain'),
   sample('Kad 1 lookup answer', bytes('e428', FILE, '01', contact(1)), 'certain'),
+  sample('Kad 1 search answer', bytes('e438', FILE, '0100', HASH, '01', NAME_TAG), 'certain'),
+  sample('Kad 1 published', bytes('e440', FILE, '0100', HASH, '01', NAME_TAG), 'certain'),
+  sample('Kad 1 note published', bytes('e442', FILE, HASH, '01', NAME_TAG), 'certain'),
+  sample('Kad 1 search', bytes('e430', FILE, '00'), 'suspected'),
+  sample('Kad 1 search with a tree', bytes('e430', FILE, '01 01 0500', ascii('music')), 'suspected'),
   sample('ping', fromHex('e460'), 'suspected'),
   sample('bootstrap request', fromHex('e401'), 'suspected'),
   sample('pong to another port', fromHex('e461 4012'), 'suspected'),
@@ -44,6 +49,8 @@ const samples: readonly Sample[] = [
   sample('published with a load of 200 %', bytes('e44b', FILE, 'c8'), 'no'),
   sample('ping with a body', fromHex('e460 00'), 'no'),
   sample('unknown opcode', bytes('e4ff', FILE), 'no'),
+  sample('Kad 1 search of an unknown kind', bytes('e430', FILE, '02'), 'no'),
+  sample('Kad 1 search answer with another count', bytes('e438', FILE, '0200', HASH, '01', NAME_TAG), 'no'),
 ];
 
 for (const it of samples) {
@@ -60,6 +67,13 @@ test('a pong that repeats the port it goes to is certain, and so is one to a pin
   ];
   assert.equal(findingName(inspectSample(kad, turns)), 'certain');
   assert.equal(findingName(inspectSample(kad, [{ from: 1, bytes: fromHex('e460') }, { from: 1, bytes: pong }])), 'suspected');
+});
+
+test('short messages of both sides are likely', () => {
+  const asked: Turn = { from: 0, bytes: fromHex('e450 3612') };
+  assert.equal(findingName(inspectSample(kad, [asked, { from: 1, bytes: fromHex('e458 c0000201') }])), 'likely');
+  assert.equal(findingName(inspectSample(kad, [asked, { from: 0, bytes: fromHex('e458 c0000201') }])), 'suspected');
+  assert.equal(findingName(inspectSample(kad, [{ from: 0, bytes: fromHex('e450 361200') }, { from: 1, bytes: fromHex('e458 c0000201') }])), 'suspected');
 });
 
 test('a message known by its length alone is likely beside another Kad datagram', () => {

@@ -30,6 +30,8 @@ const OWN_PORT = match('certain', 'Kad pong that repeats the port it is sent to'
 const ANSWERED = match('certain', 'Kad pong to a ping of the other side');
 /** Marker and opcode (2^-16) in a datagram with exactly the opcode's length, beside another with the marker (2^-7). */
 const FIXED = match('likely', 'Kad message of fixed length, beside another Kad datagram');
+/** Odds: marker and opcode (2^-16) and exact length in each of two datagrams of opposite directions. */
+const EXCHANGE = match('likely', 'Kad messages of fixed length in both directions');
 /** Alone, or with a few bytes: one short datagram with a random opening in 200,000 looks so. */
 const SHORT = match('suspected', 'Kad message of fixed length');
 /** Id-less messages have at most the four bytes of an address. */
@@ -52,6 +54,7 @@ function inspectKad(input: Inspection): Finding {
     case PROVES:
       return MESSAGE;
     default:
+      if (isAnswered(input)) return EXCHANGE;
       if (lengthBytes <= SHORT_BYTES) return SHORT;
       // The first two bytes of a DNS message are a random number.
       return lengthBytes > 15 && input.dns() !== null ? NO : hasKin(input.turns) ? FIXED : SHORT;
@@ -63,6 +66,17 @@ function hasKin(turns: TurnLog): boolean {
   for (let i = 0; i < turns.count; i++) {
     const marker = u8(turns.heads, turns.headAt(i));
     if (turns.headLengthBytes(i) > 1 && (marker === KAD || marker === KAD_PACKED)) return true;
+  }
+  return false;
+}
+
+/** Whether an earlier datagram of the other side is a Kad message, too. Heads hold what messages of fixed length have. */
+function isAnswered({ direction, turns }: Inspection): boolean {
+  for (let i = 0; i < turns.count; i++) {
+    const at = turns.headAt(i);
+    const lengthBytes = turns.lengthBytes(i);
+    if (turns.direction(i) === direction || lengthBytes < 2 || lengthBytes !== turns.headLengthBytes(i)) continue;
+    if (u8(turns.heads, at) === KAD && fitBody(turns.heads, u8(turns.heads, at + 1), at + 2, at + lengthBytes) !== NOTHING) return true;
   }
   return false;
 }
@@ -194,7 +208,17 @@ function fitKad1(bytes: Uint8Array, opcode: number, at: number, lengthBytes: num
     case 0x28:
       if (lengthBytes < ID_BYTES + 1) return NOTHING;
       return proof(lengthBytes === ID_BYTES + 1 + CONTACT_BYTES * u8(bytes, at + ID_BYTES));
-    case 0x48: // published
+    case 0x30: // search: target, 0, or 1 and a search tree
+      if (lengthBytes < ID_BYTES + 1) return NOTHING;
+      return only(u8(bytes, at + ID_BYTES) === 0 ? lengthBytes === ID_BYTES + 1 : u8(bytes, at + ID_BYTES) === 1 && lengthBytes > ID_BYTES + 4 && u8(bytes, at + ID_BYTES + 1) <= 3);
+    case 0x38: // search answer, notes: target, count, entries of id and tags
+    case 0x3a:
+    case 0x40: // publish
+      return proof(lengthBytes >= ID_BYTES + 2 && areEntries(bytes, at + ID_BYTES + 2, at + lengthBytes, u16le(bytes, at + ID_BYTES)));
+    case 0x42: // publish a note: target, id, tags
+      return proof(lengthBytes > 2 * ID_BYTES + 1 && areTags(bytes, at + 2 * ID_BYTES, at + lengthBytes));
+    case 0x48: // published, note published
+    case 0x4a:
       return only(lengthBytes === 16 || lengthBytes === 17);
     case 0x32: // notes search
       return only(lengthBytes === 16);

@@ -6,7 +6,7 @@
  *
  * "The eMule Protocol Specification" (2005) sections 6.3 and 6.5; challenges as eMule 0.50 makes them.
  */
-import { u16le, u8 } from '../../../base/bytes.js';
+import { u16le, u32le, u8 } from '../../../base/bytes.js';
 import { type Feature, type Finding, type Inspection, match, NO, UDP } from '../../detector.js';
 import { EDONKEY, EMULE } from './frames.js';
 import { toldList } from './harvest.js';
@@ -65,7 +65,8 @@ function fitServer(input: Inspection): Finding {
       if (bodyBytes !== 4) return NO;
       return u16le(bytes, at + 2) === 0x55aa ? SERVER_STATUS : SERVER_SHORT;
     case STATUS_ANSWER:
-      return bodyBytes >= 12 && bodyBytes <= 60 && u16le(bytes, at + 2) === 0x55aa ? SERVER_STATUS : NO;
+      if (bodyBytes < 12 || bodyBytes > 60) return NO;
+      return u16le(bytes, at + 2) === 0x55aa || repeatsChallenge(input) ? SERVER_STATUS : NO;
     case DESCRIPTION_REQUEST:
       // The challenge's lower half is 0xF0FF: read as a name's length by old servers, it is refused.
       return bodyBytes === 4 && u16le(bytes, at) === 0xf0ff ? SERVER_STATUS : NO;
@@ -81,17 +82,34 @@ function fitServer(input: Inspection): Finding {
       return bodyBytes > 0 && bodyBytes % HASH_BYTES === 0 && bodyBytes <= 640 ? withKin(SERVER_LIKELY, input) : NO;
     case 0x94: // get sources 2: hash and size, size of 8 bytes behind 4 zeros
       return bodyBytes > 0 && bodyBytes <= 640 && (bodyBytes % 20 === 0 || bodyBytes % 28 === 0) ? withKin(SERVER_LIKELY, input) : NO;
-    case 0x90: // global search with tags
+    case 0x90: {
+      // global search with tags in front of the tree
+      const treeAt = tagListEnd(bytes, at, end, 16);
+      return treeAt > 0 ? inspectSearch(bytes, treeAt, end) : inspectSearch(bytes, at, end);
+    }
     case 0x92:
     case 0x98:
       return inspectSearch(bytes, at, end);
     case 0xa0: // server list request: own address and port
       return bodyBytes === 6 ? SERVER_SHORT : NO;
+    case 0x9c: // callback request: own address, port, the other's id
+      return bodyBytes === 10 ? SERVER_SHORT : NO;
     case 0xa4:
       return bodyBytes === 0 || bodyBytes === 4 ? SERVER_SHORT : NO;
     default:
       return NO;
   }
+}
+
+/** Whether the status request of the other side began with the same four bytes: 32 bits beside marker and opcode of both. */
+function repeatsChallenge({ bytes, start, direction, turns }: Inspection): boolean {
+  for (let i = 0; i < turns.count; i++) {
+    if (turns.direction(i) === direction || turns.lengthBytes(i) !== 6) continue;
+    const at = turns.headAt(i);
+    if (u8(turns.heads, at) !== EDONKEY || u8(turns.heads, at + 1) !== STATUS_REQUEST) continue;
+    if (u32le(turns.heads, at + 2) === u32le(bytes, start + 2)) return true;
+  }
+  return false;
 }
 
 /** New form: challenge and tags; old form: name and description with their lengths. */

@@ -30,6 +30,7 @@ const cases: readonly [string, readonly Turn[], string][] = [
   ['answer: queued', answer('X-Queue: position=2,length=5,limit=4,pollMin=45,pollMax=120\r\n', '503 Queued'), 'certain'],
   ['answer with a download mesh', answer('X-Alt: 192.0.2.7:6346,192.0.2.8\r\n'), 'likely'],
   ['answer of a servent', answer('Server: BearShare 4.3\r\n'), 'likely'],
+  ['answer with what a host shares', answer('Content-Type: application/x-gnutella-packets\r\n'), 'certain'],
   // Near misses
   ['an ordinary path /get/74/', request('/get/74/song.mp3', 'User-Agent: Mozilla/5.0\r\n'), 'no'],
   ['an ordinary path /get/', request('/get/latest/song.mp3', 'User-Agent: LimeWireless\r\n'), 'no'],

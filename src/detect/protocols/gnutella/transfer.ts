@@ -21,7 +21,7 @@ const PUSH_PROXY = match('certain', 'Gnutella push proxy request');
 const FIELDS = match('certain', 'Gnutella transfer: X-Gnutella- header fields');
 const QUEUE = match('certain', 'Gnutella transfer: X-Queue with position and poll times (PARQ)');
 const CONTENT = match('certain', 'Gnutella or G2 transfer: X-Content-URN with a SHA-1 or bitprint');
-const BROWSE = match('certain', 'Gnutella: browse host request (application/x-gnutella-packets)');
+const BROWSE = match('certain', 'Gnutella: browsing a host (application/x-gnutella-packets)');
 const SERVENT = match('likely', 'HTTP message of a Gnutella servent, by its name');
 const MESH = match('likely', 'Gnutella transfer: download mesh fields (X-Alt, X-Falt, X-NAlt)');
 
@@ -115,6 +115,7 @@ function isMesh(http: HttpMessage): boolean {
 
 function inspectNames(http: HttpMessage): Finding {
   if (http.isRequest && http.targetEnd - http.targetAt === 1 && /x-gnutella-packets/.test(http.field('accept') ?? '')) return BROWSE;
+  if (!http.isRequest && /^application\/x-gnutella-packets/i.test(http.field('content-type') ?? '')) return BROWSE;
   const name = http.field(http.isRequest ? 'user-agent' : 'server');
   return name !== null && SERVENT_NAME.test(name) ? SERVENT : NO;
 }
