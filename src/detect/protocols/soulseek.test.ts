@@ -36,6 +36,7 @@ test('logins and their answers', () => {
     { name: 'control character in the name', turns: [ask(framed(u32(1), string('te\u0001ter'), string('x'), u32(160)))], expected: 'no' },
     { name: 'no hexadecimal digits', turns: [ask(framed(u32(1), string('t'), string('x'), u32(160), string('z'.repeat(32)), u32(1)))], expected: 'no' },
     { name: 'without its SYN', turns: [ask(LOGIN)], expected: 'certain', options: { fromStart: false } },
+    { name: 'another program of that form, version 2', turns: [ask(framed(u32(1), string('tester'), string('secret'), u32(2)))], expected: 'no' },
     { name: 'before 2003, without its SYN', turns: [ask(OLD_LOGIN)], expected: 'no', options: { fromStart: false } },
   ]);
   checkTruncations(login, [ask(LOGIN)], undefined, LOGIN.length - 4);

@@ -32,6 +32,9 @@ const SERVER_NAME = match('likely', 'DNS question for the Soulseek server');
 const MAX_NAME_BYTES = 64;
 const MAX_LOGIN_BYTES = 512;
 const LOGIN_CODE = 1;
+/** Versions that logged in without an MD5: 150 to 183 were seen, with some room. */
+const FIRST_BARE_VERSION = 140;
+const LAST_BARE_VERSION = 199;
 const MD5_HEX_BYTES = 32;
 const PIERCE_BYTES = 9;
 /** Length, code, three length fields, one type letter and the token: all of PeerInit but the name. */
@@ -84,7 +87,8 @@ function inspectLogin(input: Inspection): Finding {
   if (password + 4 > end) return MORE;
   if (u32le(bytes, password) > 0xffff) return NO;
   const rest = messageEnd - password - 4;
-  if (rest === 0) return input.fromStart ? LOGIN_BARE : NO;
+  const version = u32le(bytes, password);
+  if (rest === 0) return input.fromStart && version >= FIRST_BARE_VERSION && version <= LAST_BARE_VERSION ? LOGIN_BARE : NO;
   if (rest !== 4 + MD5_HEX_BYTES && rest !== 4 + MD5_HEX_BYTES + 4) return NO;
   if (end < password + 8) return MORE;
   if (u32le(bytes, password + 4) !== MD5_HEX_BYTES) return NO;

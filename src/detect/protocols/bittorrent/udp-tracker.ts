@@ -60,7 +60,7 @@ const ANNOUNCE = match('certain', 'UDP tracker announce request: action, event a
 const ANSWER = match('certain', 'UDP tracker answer with the action and transaction of the request');
 
 /*
- * Heuristic: action (32 bits), interval, leechers and seeders in range (15 + 12 + 12 bits), peers that fill the datagram and
+ * Heuristic: action (32 bits), a transaction that is no small number, interval, leechers and seeders in range (15 + 12 + 12 bits), peers that fill the datagram and
  * have ports and unicast addresses. False positives: messages of small big-endian numbers that open with 1 and have these lengths.
  */
 const PEERS = match('likely', 'UDP tracker announce answer: interval, counts and peers in range');
@@ -69,12 +69,15 @@ const ONE_PEER = match('suspected', 'UDP tracker announce answer with one peer: 
 const MIN_ALONE_INTERVAL_S = 60;
 const MAX_ALONE_INTERVAL_S = 24 * 3600;
 const MAX_ALONE_PEERS = 0x10_0000;
+const MAX_COUNTER = 0xffff;
 
 /** An announce answer without its request, over IPv4 (the peers of IPv6 have few fixed bits). */
 function inspectAnswerAlone({ bytes, start, end, ipVersion }: Inspection): Finding {
   const peersAt = start + ANNOUNCE_ANSWER_BYTES;
   const count = (end - peersAt) / IPV4_PEER_BYTES;
   if (ipVersion !== 4 || count < 1 || !Number.isInteger(count) || u32(bytes, start) !== ACTION_ANNOUNCE) return NO;
+  // Transactions are random; counters of other protocols begin small.
+  if (u32(bytes, start + 4) <= MAX_COUNTER) return NO;
   const intervalS = u32(bytes, start + 8);
   if (intervalS < MIN_ALONE_INTERVAL_S || intervalS > MAX_ALONE_INTERVAL_S) return NO;
   const known = u32(bytes, start + 12) + u32(bytes, start + 16);
@@ -132,6 +135,8 @@ function hasRequest({ bytes, start, end, direction, turns }: Inspection): boolea
     const at = turns.headAt(index);
     if (turns.direction(index) === direction || turns.headLengthBytes(index) < 16) continue;
     const asked = u32(heads, at + 8);
+    // Datagrams of zeros have action and transaction 0, too: a connect request shows its protocol id.
+    if (asked === ACTION_CONNECT && !hasAt(heads, at, at + CONNECT_BYTES, CONNECT_OPENING)) continue;
     // An error may answer any request; it has no action of its own in common with it.
     if (u32(heads, at + 12) !== transaction || (action === ACTION_ERROR ? asked > ACTION_SCRAPE : asked !== action)) continue;
     if (isAnswerLength(action, end - start, turns.lengthBytes(index))) return true;

@@ -127,7 +127,7 @@ export const nmdc: Feature = {
   },
 };
 
-/** Odds: 4 literal bytes, a separator 05, and an address in parentheses or a hub name at the end. */
+/** Odds: 4 literal bytes, text up to a separator 05, and an address in parentheses or a hub name at the end. */
 const RESULT = match('certain', 'NMDC search result over UDP: $SR with slots and hub');
 const QUERY = match('certain', 'NMDC search over UDP: $Search or a short TTH search');
 
@@ -142,14 +142,18 @@ function inspectDatagram(input: Inspection): Finding {
   if (hasAt(bytes, start, end, RESULT_WORD)) {
     const separatorAt = indexOfByte(bytes, start, end, SEPARATOR);
     if (separatorAt < 0) return NO;
+    // Nick and path are text: random bytes with this beginning show a control character soon.
+    for (let at = start; at < separatorAt; at++) if (u8(bytes, at) < BLANK) return NO;
     const openAt = indexOfByte(bytes, separatorAt, end, OPEN);
     return openAt >= 0 && indexOfByte(bytes, openAt, end, CLOSE) >= 0 ? RESULT : NO;
   }
   return strongFinding(bytes, start, end) === NO ? NO : QUERY;
 }
 
-/** Odds: chat by a name in angle brackets, ended by a bar, then a command of the list of 60 with its blank or bar: at least 8 literal bytes. */
-const CHAT = match('certain', 'NMDC chat line followed by a command');
+/** Odds: chat by a name in angle brackets, ended by a bar, then a command with parameters that only it has, or two commands: at least 12 literal bytes. */
+const CHAT = match('certain', 'NMDC chat followed by commands');
+/** Heuristic: the same with one command. False positives: texts about the protocol. */
+const CHAT_COMMAND = match('likely', 'NMDC chat line followed by a command');
 /** Chat lines looked over for a command: hubs greet with a few. */
 const MAX_CHAT_LINES = 8;
 const ANGLE = 0x3c;
@@ -165,7 +169,10 @@ function inspectChat(input: Inspection): Finding {
   for (let line = 0; line < MAX_CHAT_LINES && at < end; line++) {
     if (u8(bytes, at) === DOLLAR) {
       const barAt = commandEnd(bytes, at, end);
-      return barAt < 0 ? NO : barAt > 0 || strongFinding(bytes, at, end) !== NO ? CHAT : more;
+      if (barAt < 0) return NO;
+      if (strongFinding(bytes, at, end) !== NO || commandEnd(bytes, barAt + 1, end) > 0) return CHAT;
+      if (hasAt(bytes, at, end, LOCK_WORD) && indexOf(bytes, at, barAt, PUBLIC_KEY) >= 0) return CHAT;
+      return barAt > 0 ? CHAT_COMMAND : more;
     }
     if (u8(bytes, at) !== ANGLE) return NO;
     const closeAt = indexOfByte(bytes, at, Math.min(end, at + MAX_NICK_BYTES), CLOSE_ANGLE);

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { concat, fromHex } from '../../../base/bytes.js';
+import { ascii, concat, fromHex } from '../../../base/bytes.js';
 import { harvested, only, type Sample, sampleProblems } from '../../sample-table.js';
 import { overnet } from './overnet.js';
 import { HASH } from './samples.js';
@@ -23,6 +23,7 @@ const samples: readonly Sample[] = [
   { name: 'search', turns: only(bytes('e30e 02', HASH)), expected: 'suspected' },
   { name: 'next peers', turns: only(bytes('e30f', HASH, '02', peer(4), peer(5))), expected: 'certain' },
   { name: 'connect with an unknown type', turns: only(bytes('e30a', peer(1, 9))), expected: 'no' },
+  { name: 'a DNS question with such a number and length', turns: only(bytes('e30a 0100 0001 0000 0000 0000 07', ascii('exam-pl'), '00 0001 0001')), expected: 'no' },
   { name: 'connect without port', turns: only(bytes('e30a', HASH, 'c0000201 0000 02')), expected: 'no' },
   { name: 'list that is longer than its count', turns: only(bytes('e30b 0100', peer(2), peer(3))), expected: 'no' },
 ];

@@ -88,9 +88,10 @@ function inspect(input: Inspection): Finding {
   }
   if (lengthBytes !== fixedBytes(opcode)) return NO;
   if (opcode === PUBLICIZE_ACK) return wasAsked(input) ? ANSWERED : NO;
+  // The first two bytes of a DNS message are a random number, and its class at the end looks like a type.
+  if (input.dns() !== null) return NO;
   if (opcode === CONNECT || opcode === PUBLICIZE) return isPeer(bytes, start + 2) ? OWN_PEER : NO;
-  // The first two bytes of a DNS message are a random number.
-  return input.dns() === null ? SHAPE : NO;
+  return SHAPE;
 }
 
 function harvest({ bytes, start, end }: Inspection, sink: PeerSink): boolean {

@@ -28,8 +28,7 @@ export function isUdxHeader(bytes: Uint8Array, at: number, end: number, datagram
   if (at + UDX_HEADER_BYTES + offset > datagramEnd) return false;
   // Selective acknowledgements are pairs of 32-bit numbers; without them the space is padding of path probes.
   if ((type & TYPE_SACK) !== 0 && offset % 8 !== 0) return false;
-  // Stream ids are random 32-bit numbers; a small one (odds 2^-16) is more likely some other protocol's field.
-  return u32le(bytes, at + 4) > 0xffff;
+  return isRandomId(bytes, at + 4);
 }
 
 /**
@@ -38,6 +37,13 @@ export function isUdxHeader(bytes: Uint8Array, at: number, end: number, datagram
  */
 export function isUdxOpening(bytes: Uint8Array, at: number): boolean {
   return (u8(bytes, at + 2) & TYPE_DATA) !== 0 && u32le(bytes, at + 8) !== 0 && u32le(bytes, at + 12) === 0 && u32le(bytes, at + 16) === 0;
+}
+
+/** Stream ids are random 32-bit numbers: two zero bytes in one (odds 2^-13) are more likely small fields of another protocol (KCP has some there). */
+function isRandomId(bytes: Uint8Array, at: number): boolean {
+  let zeros = 0;
+  for (let i = at; i < at + 4; i++) if (u8(bytes, i) === 0) zeros++;
+  return zeros < 2;
 }
 
 /** Distance of two 32-bit counters around their circle. */
@@ -58,5 +64,7 @@ export function isSameStream(a: Uint8Array, aAt: number, b: Uint8Array, bAt: num
 
 /** True when two headers of opposite directions answer each other: each acknowledges about what the other counts. */
 export function isAnswer(a: Uint8Array, aAt: number, b: Uint8Array, bAt: number): boolean {
+  // Each side chose its own id.
+  if (u32le(a, aAt + 4) === u32le(b, bAt + 4)) return false;
   return isNear(u32le(a, aAt + 16), u32le(b, bAt + 12)) && isNear(u32le(b, bAt + 16), u32le(a, aAt + 12));
 }
