@@ -4,14 +4,15 @@
  *
  * Recognised: dht-rpc requests and replies, UDX packets, the one-byte datagrams that
  * punch holes (only between endpoints already told), bootstrap names in DNS.
- * Not recognised: what streams carry (a Noise handshake, then encrypted), Hyperswarm
- * version 2 and older (protobuf messages, uTP), DHT relays over WebSocket.
+ * Not recognised: what streams carry (a Noise handshake, then encrypted), connections of Hyperswarm
+ * version 2 and older beyond their DHT, DHT relays over WebSocket.
  *
  * Specification: public source of dht-rpc, hyperdht, libudx (holepunchto on GitHub).
  */
 import { u16le, u8 } from '../../base/bytes.js';
 import { defineProtocol, type Feature, type Finding, type Inspection, match, MORE, NO, UDP } from '../detector.js';
 import { dnsQuestions } from '../facets/dns-questions.js';
+import { dht4 } from './hyperswarm/dht-rpc-4.js';
 import { eachToldAddress, isDhtMessage, REPLY, REQUEST, TO_AT } from './hyperswarm/dht-rpc.js';
 import { isAnswer, isSameStream, isUdxHeader, isUdxOpening } from './hyperswarm/udx.js';
 
@@ -125,5 +126,5 @@ export const hyperswarm = defineProtocol({
     'https://github.com/holepunchto/hyperdht',
     'https://github.com/holepunchto/libudx',
   ],
-  features: [dht, udx, holepunch, dns],
+  features: [dht, dht4, udx, holepunch, dns],
 });

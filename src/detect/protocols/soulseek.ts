@@ -15,7 +15,7 @@ import { ascii, fromHex, hasAt, u16, u32le, u8 } from '../../base/bytes.js';
 
 const LOGIN = match('certain', 'Soulseek server login: user name, password and version in consistent frames');
 /** Heuristic: other programs log in with length, code, name, password and version, too. */
-const LOGIN_BARE = match('likely', 'login like that of old Soulseek clients: user name, password and version');
+const LOGIN_BARE = match('suspected', 'login like that of old Soulseek clients: user name, password and version');
 const LOGIN_ANSWER = match('certain', 'answer to a Soulseek login');
 const PEER_INIT = match('certain', 'Soulseek peer initialisation with user name and connection type');
 const PEER_INIT_HIDDEN = match('certain', 'Soulseek peer initialisation behind the key rotation obfuscation');

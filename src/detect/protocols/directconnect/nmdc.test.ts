@@ -35,7 +35,7 @@ const streams: readonly [string, string, Sample['expected']][] = [
 
 const chats: readonly [string, string, Sample['expected']][] = [
   ['greeting in front of the lock', `<Hub> Welcome to my hub|${LOCK}`, 'certain'],
-  ['several lines', '<Hub> Welcome|<Bot> 5 < 6|$Quit somebody|', 'likely'],
+  ['several lines', '<Hub> Welcome|<Bot> 5 < 6|$Quit somebody|', 'suspected'],
   ['a line and two commands', '<Bot> 5 < 6|$Quit somebody|$Quit another|', 'certain'],
   ['information behind a line', '<Somebody> hello|$MyINFO $ALL somebody <++ V:0.8>$ $\x01$$0$', 'certain'],
   ['chat alone', '<Hub> Welcome|', 'more'],

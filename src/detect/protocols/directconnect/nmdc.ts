@@ -153,7 +153,7 @@ function inspectDatagram(input: Inspection): Finding {
 /** Odds: chat by a name in angle brackets, ended by a bar, then a command with parameters that only it has, or two commands: at least 12 literal bytes. */
 const CHAT = match('certain', 'NMDC chat followed by commands');
 /** Heuristic: the same with one command. False positives: texts about the protocol. */
-const CHAT_COMMAND = match('likely', 'NMDC chat line followed by a command');
+const CHAT_COMMAND = match('suspected', 'NMDC chat line followed by a command');
 /** Chat lines looked over for a command: hubs greet with a few. */
 const MAX_CHAT_LINES = 8;
 const ANGLE = 0x3c;
