@@ -7,7 +7,8 @@
  * client - router - server; all tools run on the router, `ss -K` on the client (it works on end hosts only). "closed": share of
  * connections whose both ends were told. "start-up": of the program, until it begins to work for its user. "both ends closed":
  * from then until the last end of the last connection was told; of that, by cutter's own account: "find" the connections, "get ready"
- * (numbers, routes, rules) and "cut" (first segment to last proof; the ends are closed before their proof).
+ * (numbers, routes, rules) and "cut" (first segment to last proof; the ends are closed before their proof). A single connection is
+ * cut several times over: the row is the median run, and the slowest one is named.
  */
 import { type ChildProcess, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
@@ -18,6 +19,7 @@ import { tableText } from '../src/report/table.js';
 const SERVER = '10.77.2.2';
 const PORT = 7000;
 const GIVE_UP_MS = 4000;
+const RUNS_OF_ONE = 7;
 const counts = process.argv.slice(2).map(Number);
 const cutter = new URL('../../bin/cutter', import.meta.url).pathname;
 
@@ -126,10 +128,16 @@ for (const count of counts.length > 0 ? counts : [1, 1000, 10_000]) {
       rows.push([String(count), tool.name, 'not installed', '', '', '', '', '']);
       continue;
     }
-    const { closedShare, endsMs, summary } = await run(tool, count);
+    const outcomes: Outcome[] = [];
+    const runs = count === 1 && tool.command[0] === cutter ? RUNS_OF_ONE : 1;
+    for (let i = 0; i < runs; i++) outcomes.push(await run(tool, count));
+    outcomes.sort((one, other) => one.endsMs - other.endsMs);
+    const { endsMs, summary } = outcomes[runs >> 1] as Outcome;
+    const closedShare = Math.min(...outcomes.map((outcome) => outcome.closedShare));
     const ms = (value: number | undefined): string => (value === undefined ? '' : `${value.toFixed(value < 100 ? 1 : 0)} ms`);
     const own = [summary.startup_ms, summary.discover_ms, summary.prepare_ms, summary.cut_ms].map(ms);
-    rows.push([String(count), tool.name, `${(100 * closedShare).toFixed(0)} %`, closedShare === 1 ? ms(endsMs) : '', ...own]);
+    const slowest = runs === 1 ? '' : ` (slowest of ${runs}: ${ms(outcomes.at(-1)?.endsMs)})`;
+    rows.push([String(count), tool.name, `${(100 * closedShare).toFixed(0)} %`, closedShare === 1 ? `${ms(endsMs)}${slowest}` : '', ...own]);
   }
 }
 const titles = ['connections', 'tool', 'closed', 'both ends closed', 'start-up', 'find', 'get ready', 'cut'];

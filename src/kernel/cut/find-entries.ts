@@ -15,8 +15,8 @@ import { type NamedEntry, readConntrackLine } from '../../netlink/conntrack-text
 import type { DumpFilter } from '../../netlink/conntrack-request.js';
 import type { Conntrack } from '../conntrack.js';
 
-/** Up to so many entries, text and questions (about 15 us each) cost less than a dump (11 ms, and 11 us each). */
-const FEW_ENTRIES = 2000;
+/** Up to so many entries, text and questions (about 35 us each in a program that has just started) cost less than a dump (11 ms, and 11 us each). */
+const FEW_ENTRIES = 500;
 /** A table of so many entries is read whole faster than searched four times for an address. */
 const SMALL_TABLE = 20_000;
 
