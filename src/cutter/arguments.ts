@@ -57,6 +57,10 @@ function parseAddressWord(word: string | undefined, names: Names): Parsed<readon
   const network = parseNetwork(word);
   if (network) return { value: [network] };
   if (word.includes('/')) return parseNetworkProblem(word);
+  const joined = /^(.+[.\]]\S*):([0-9]+)$/.exec(word);
+  if (joined && parseAddress((joined[1] ?? '').replace(/^\[|\]$/g, ''))) {
+    return problem(`'${word}' is an address and a port`, `the port is a word of its own: ${joined[1]?.replace(/^\[|\]$/g, '')} ${joined[2]}`);
+  }
   if (!isHostName(word)) {
     return problem(`'${word}' is not an IP address`, 'write it in full, e.g. 10.0.0.5, 10.0.0.0/8 or 2001:db8::1; 0 means any');
   }

@@ -133,6 +133,8 @@ test('mistakes on the command line are named, with a remedy', () => {
     ['010.0.0.1', /not an IP address/],
     ['255.255.255.255.1', /not an IP address/],
     ['fe80::1%eth0', /not an IP address/],
+    ['10.0.0.1:22', /is an address and a port/],
+    ['[2001:db8::1]:22', /is an address and a port/],
     ['10.0.0.1/33', /'33' is not a prefix length/],
     ['10.0.0.1/8', /bits set behind its prefix/],
     ['10.0.0/8', /'10.0.0' is not an IP address/],

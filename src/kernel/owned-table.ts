@@ -78,15 +78,17 @@ export class OwnedTable {
     for (let from = 0; from < parts.length; from += MESSAGES_PER_BATCH) this.commit(parts.slice(from, from + MESSAGES_PER_BATCH));
   }
 
-  /** Leaves the table in place for `seconds`, also when this process ends, and closes our end. The process that keeps it is named `sleep`. */
+  /** Leaves the table in place for `seconds`, also when this process ends, and closes our end. The process that keeps it is named `sleep`. Throws SystemError without that program. */
   keepFor(seconds: number): void {
     // The descriptor becomes number 3 of the child; close-on-exec does not apply to a duplicated one.
     const child = spawn('sleep', [String(seconds)], { detached: true, stdio: ['ignore', 'ignore', 'ignore', this.socket.fd] });
-    child.on('error', (error) => {
-      throw error;
-    });
+    // Said by the missing process id below; without a listener the event would end this process.
+    child.on('error', () => undefined);
     child.unref();
     this.socket.close();
+    if (child.pid === undefined) {
+      throw new SystemError({ syscall: 'spawn', errno: ENOENT, doing: 'keep a hold: start the program sleep', hint: 'install coreutils' });
+    }
   }
 
   /** Removes the table with all it holds. */
