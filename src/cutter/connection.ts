@@ -11,7 +11,7 @@
  * Under source NAT leg 1 comes from the translated address, under destination NAT leg 0 comes from the public
  * one; without NAT the two mirror each other. No classification of NAT is needed.
  */
-import type { ConntrackEntry, TcpState, Tuple } from '../netlink/conntrack.js';
+import { type ConntrackEntry, IPS_ASSURED, IPS_OFFLOAD, type TcpState, type Tuple } from '../netlink/conntrack.js';
 import type { LocalSocket } from '../netlink/sock-diag.js';
 import { IPPROTO_TCP } from '../wire/constants.js';
 
@@ -83,9 +83,14 @@ export function isTranslated({ original, reply }: Pick<Connection, 'original' | 
 /** Seconds without traffic after which the kernel forgets a connection, by what it is in: sysctl net.netfilter.nf_conntrack_*_timeout_*. */
 export interface ConntrackTimeouts {
   readonly tcp: Readonly<Partial<Record<TcpState, number>>>;
+  /** Of TCP as well, in place of longer ones while data is unacknowledged or sent again: `unacknowledged` and `max_retrans`. */
+  readonly unacknowledged: readonly number[];
   readonly udp: number;
   readonly udpStream: number;
 }
+
+/** For those who do not ask how long connections were idle. */
+export const NO_TIMEOUTS: ConntrackTimeouts = { tcp: {}, unacknowledged: [], udp: 0, udpStream: 0 };
 
 /** The bytes of tuple ends as a map key: one form for IPv4 and IPv6. */
 export function endsKey(protocol: number, source: Endpoint, destination: Endpoint): string {
@@ -154,8 +159,6 @@ export function connectionOfSocket(socket: LocalSocket): Connection {
 
 /** A connection from its entry. `nowMs`: wall clock, for the age. */
 export function connectionOfEntry(entry: ConntrackEntry, nowMs: number, timeouts: ConntrackTimeouts): Connection {
-  const fullSeconds = timeoutOf(entry, timeouts);
-  const isTimed = fullSeconds !== undefined && entry.timeoutSeconds >= 0 && entry.timeoutSeconds <= fullSeconds;
   return {
     ipVersion: entry.ipVersion,
     protocol: entry.protocol,
@@ -165,8 +168,7 @@ export function connectionOfEntry(entry: ConntrackEntry, nowMs: number, timeouts
     mark: entry.mark,
     zone: entry.originalZone,
     ageMs: entry.startedAtMs === null ? null : Math.max(0, nowMs - entry.startedAtMs),
-    // The kernel rounds what is left down: this is how long at least.
-    idleMs: isTimed ? Math.max(0, fullSeconds - entry.timeoutSeconds - 1) * 1000 : null,
+    idleMs: idleMs(entry, timeouts),
     sentBytes: entry.originalCounters?.bytes ?? null,
     receivedBytes: entry.replyCounters?.bytes ?? null,
     entry,
@@ -174,8 +176,19 @@ export function connectionOfEntry(entry: ConntrackEntry, nowMs: number, timeouts
   };
 }
 
-// nf_conntrack_common.h: IPS_ASSURED
-const IPS_ASSURED = 4;
+/**
+ * How long without traffic, at least; null when not known. The kernel tells the time left, not by which timer: in the middle
+ * of a transfer a shorter one runs (net/netfilter/nf_conntrack_proto_tcp.c), so the shortest that fits is taken.
+ */
+function idleMs(entry: ConntrackEntry, timeouts: ConntrackTimeouts): number | null {
+  const { timeoutSeconds, status, tcpState } = entry;
+  const fullSeconds = timeoutOf(entry, timeouts);
+  // A flow table renews the timer by rules of its own.
+  if (fullSeconds === undefined || timeoutSeconds < 0 || timeoutSeconds > fullSeconds || (status & IPS_OFFLOAD) !== 0) return null;
+  const shorter = tcpState === null ? [] : timeouts.unacknowledged.filter((seconds) => seconds < fullSeconds && seconds >= timeoutSeconds);
+  // The kernel rounds what is left down.
+  return Math.max(0, Math.min(fullSeconds, ...shorter) - timeoutSeconds - 1) * 1000;
+}
 
 function timeoutOf(entry: ConntrackEntry, timeouts: ConntrackTimeouts): number | undefined {
   if (entry.tcpState !== null) return timeouts.tcp[entry.tcpState];

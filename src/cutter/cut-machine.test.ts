@@ -8,7 +8,7 @@ import { internetChecksum, transportChecksum } from '../wire/checksum.js';
 import { legsOf } from './connection.js';
 import { CutMachine, type CutOptions, type LegIndex } from './cut-machine.js';
 import { recordedEntry } from './recorded-entries.js';
-import { segmentOf, segmentTemplate, sequenceOf } from './segment.js';
+import { segmentTemplate, writeSegment } from './segment.js';
 
 /**
  * A peer as RFC 9293 and RFC 5961 have it: dies of a RST at exactly the expected number, challenges every
@@ -255,7 +255,9 @@ test('whatever is lost or moves, it ends by the deadline and says closed only of
 test('segments are well formed in both families', () => {
   for (const name of ['masqueraded', 'plainIpv6'] as const) {
     const leg = legsOf(recordedEntry(name))[1];
-    const packet = segmentOf(segmentTemplate(leg), TCP_FIN | TCP_ACK, 0xdeadbeef, 0x01020304);
+    const template = segmentTemplate(leg);
+    const packet = new Uint8Array(template.length);
+    writeSegment(template, TCP_FIN | TCP_ACK, 0xdeadbeef, 0x01020304, packet, 0);
     const view = new PacketView();
     assert.equal(decodeIp(view, packet, 0, packet.length), 'ok');
     assert.deepEqual([view.srcPort, view.dstPort, view.seq, view.ack, view.tcpFlags], [leg.from.port, leg.to.port, 0xdeadbeef, 0x01020304, 0x11]);
@@ -264,6 +266,5 @@ test('segments are well formed in both families', () => {
     const addressBytes = leg.to.address.length === 4 ? 4 : 16;
     assert.equal(transportChecksum(packet, view.sourceAt, view.destinationAt, addressBytes, 6, view.transportAt, packet.length), 0);
     if (addressBytes === 4) assert.equal(internetChecksum(packet, 0, 20), 0);
-    assert.equal(sequenceOf(packet), 0xdeadbeef);
   }
 });

@@ -4,7 +4,7 @@
  * A template holds addresses and ports of one leg; each segment is a copy with
  * flags, numbers and checksums filled in. Header layouts: RFC 791, 8200, 9293.
  */
-import { putU16, putU32, u32 } from '../base/bytes.js';
+import { putU16, putU32 } from '../base/bytes.js';
 import { internetChecksum, transportChecksum } from '../wire/checksum.js';
 import { IPPROTO_TCP } from '../wire/constants.js';
 import type { Leg } from './connection.js';
@@ -58,16 +58,4 @@ export function writeSegment(template: Uint8Array, flags: number, seq: number, a
   const addressBytes = isV4 ? 4 : 16;
   const sum = transportChecksum(bytes, sourceAt, sourceAt + addressBytes, addressBytes, IPPROTO_TCP, tcpAt, at + template.length);
   putU16(bytes, tcpAt + 16, sum);
-}
-
-/** As `writeSegment`, a new packet. */
-export function segmentOf(template: Uint8Array, flags: number, seq: number, ack: number): Uint8Array {
-  const packet = new Uint8Array(template.length);
-  writeSegment(template, flags, seq, ack, packet, 0);
-  return packet;
-}
-
-/** Sequence number of a segment built here, for tests and traces. */
-export function sequenceOf(packet: Uint8Array): number {
-  return u32(packet, (packet[0] === 0x45 ? IPV4_HEADER_BYTES : IPV6_HEADER_BYTES) + 4);
 }

@@ -5,9 +5,10 @@ import { addressText } from '../base/address.js';
 import { type Connection, type ConntrackTimeouts, connectionOfEntry, connectionOfSocket, isTranslated, legsOf } from './connection.js';
 import { type Names, parseByteRange, parseDurationRange, parseMark, parsePositional, parseProtocols, parseStates } from './arguments.js';
 import { RECORDED_NAMES, type RecordedName, recordedEntry } from './recorded-entries.js';
+import type { ConntrackEntry } from '../netlink/conntrack.js';
 import { ALL_CONNECTIONS, type Selection, isSelected, namesNothing, singleAddress } from './selection.js';
 
-const TIMEOUTS: ConntrackTimeouts = { tcp: { ESTABLISHED: 432000, CLOSE_WAIT: 60 }, udp: 30, udpStream: 120 };
+const TIMEOUTS: ConntrackTimeouts = { tcp: { ESTABLISHED: 432000, CLOSE_WAIT: 60 }, unacknowledged: [300, 200], udp: 30, udpStream: 120 };
 const names: Names = {
   host: (name) => (name === 'server.example' ? [Uint8Array.of(10, 77, 2, 2)] : []),
   service: (name) => ({ ssh: 22, https: 443 })[name],
@@ -90,6 +91,26 @@ test('what the kernel did not record is never cut by a condition on it', () => {
   for (const condition of ['ageMs', 'idleMs', 'bytes'] as const) {
     assert.equal(isSelected({ ...ALL_CONNECTIONS, [condition]: any }, connection), false, condition);
   }
+});
+
+test('how long a connection was idle is never said too long', () => {
+  const idleSeconds = (more: Partial<ConntrackEntry>): number | null => {
+    const { idleMs } = connectionOfEntry({ ...recordedEntry('plainMarked'), ...more }, 0, TIMEOUTS);
+    return idleMs === null ? null : idleMs / 1000;
+  };
+  const table: [string, Partial<ConntrackEntry>, number | null][] = [
+    ['a packet just now', { timeoutSeconds: 431_999 }, 0],
+    ['an hour', { timeoutSeconds: 428_399 }, 3600],
+    // nf_conntrack_tcp_packet: under a shorter timer while data is unacknowledged, thus in the middle of any transfer.
+    ['a transfer that runs', { timeoutSeconds: 299 }, 0],
+    ['data that nobody acknowledges for a minute', { timeoutSeconds: 239 }, 60],
+    ['under the shorter of both timers, perhaps', { timeoutSeconds: 199 }, 0],
+    ['five days but for five minutes: taken for a transfer, to be safe', { timeoutSeconds: 10 }, 189],
+    ['closing, whose own timer is the shortest', { timeoutSeconds: 50, tcpState: 'CLOSE_WAIT' }, 9],
+    ['handed to a flow table, whose timer is its own', { timeoutSeconds: 86_399, status: 0x400e }, null],
+    ['longer than the timeout in force', { timeoutSeconds: 500_000 }, null],
+  ];
+  for (const [name, more, expected] of table) assert.equal(idleSeconds(more), expected, name);
 });
 
 test('a socket that connection tracking does not know has no connection mark, not even 0', () => {

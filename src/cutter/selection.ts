@@ -22,7 +22,7 @@ export interface EndPattern {
   readonly ports: readonly Range[];
 }
 
-export const ANY_END: EndPattern = { networks: [], ports: [] };
+const ANY_END: EndPattern = { networks: [], ports: [] };
 
 export interface Selection {
   readonly ends: readonly [EndPattern, EndPattern];

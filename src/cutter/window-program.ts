@@ -19,7 +19,7 @@
  * Request, 12 bytes for IPv4 and 36 for IPv6, after the 14 bytes of Ethernet header; addresses and ports in network order:
  *   source address (4 or 16) | destination address (4 or 16) | source port (2) | destination port (2)
  * Answer, in the same place, host order:
- *   status (4) 0 or -errno | state (1) | zeros (3) | td_end [0] [1] (8) | td_maxwin [0] [1] (8) | mark (4)
+ *   status (4) 0 or -errno | state (1) | zeros (3) | td_end [0] [1] (8)
  */
 import { u32le } from '../base/bytes.js';
 import { add, mov } from '../ebpf/alu.js';
@@ -36,14 +36,14 @@ const IPPROTO_TCP = 6;
 const BPF_F_CURRENT_NETNS = -1;
 
 /** Bytes of an answer. */
-const ANSWER_BYTES = 28;
+const ANSWER_BYTES = 16;
 /** Bytes of a request packet: a whole IPv6 header must fit, or the test run refuses it (net/bpf/test_run.c). */
 export const WINDOW_PACKET_BYTES = ETH_HLEN + 40;
 
 /** Stack of the program, negative offsets from r10. */
 const OPTIONS_AT = -16;
 const TUPLE_AT = OPTIONS_AT - 40;
-const ANSWER_AT = TUPLE_AT - 32;
+const ANSWER_AT = TUPLE_AT - ANSWER_BYTES;
 
 /** A program for one address family, or why this kernel cannot have one. */
 export type WindowProgram =
@@ -70,10 +70,7 @@ export function windowProgram(types: Btf, family: 4 | 6): WindowProgram {
   if (optionsBytes !== 12 && optionsBytes !== 16) {
     return { ok: false, reason: `struct bpf_ct_opts has an unknown size (${optionsBytes} bytes)` };
   }
-  const places = [
-    'proto.tcp.state', 'proto.tcp.seen[0].td_end', 'proto.tcp.seen[1].td_end',
-    'proto.tcp.seen[0].td_maxwin', 'proto.tcp.seen[1].td_maxwin', 'mark',
-  ].map((path) => types.member('nf_conn', path));
+  const places = ['proto.tcp.state', 'proto.tcp.seen[0].td_end', 'proto.tcp.seen[1].td_end'].map((path) => types.member('nf_conn', path));
   const missing = places.find((place) => typeof place === 'string');
   if (typeof missing === 'string') return { ok: false, reason: missing };
   const offsets = places.map((place) => (typeof place === 'string' ? 0 : place.offsetBytes));
@@ -95,7 +92,7 @@ function program(
   };
   return [
     mov.reg(r6, r1),
-    ...zeroed(ANSWER_AT, 32),
+    ...zeroed(ANSWER_AT, ANSWER_BYTES),
     ...zeroed(TUPLE_AT, 40),
     ...zeroed(OPTIONS_AT, 16),
     mov.imm(r2, ETH_HLEN),
@@ -155,22 +152,15 @@ export interface ConnectionWindow {
   readonly originalEnd: number;
   /** Next sequence number expected from the server: for a RST to the client. */
   readonly replyEnd: number;
-  readonly originalMaxWindow: number;
-  readonly replyMaxWindow: number;
-  readonly mark: number;
 }
 
 /** Answer of a run, or the positive errno (ENOENT 2: no such connection). */
 export function readWindow(packet: Uint8Array): ConnectionWindow | number {
   const status = u32le(packet, ETH_HLEN) | 0;
   if (status !== 0) return -status;
-  const word = (index: number) => u32le(packet, ETH_HLEN + 8 + 4 * index);
   return {
     state: packet[ETH_HLEN + 4] ?? 0,
-    originalEnd: word(0),
-    replyEnd: word(1),
-    originalMaxWindow: word(2),
-    replyMaxWindow: word(3),
-    mark: word(4),
+    originalEnd: u32le(packet, ETH_HLEN + 8),
+    replyEnd: u32le(packet, ETH_HLEN + 12),
   };
 }

@@ -4,7 +4,7 @@
  *
  * Runs beside the packet path, a batch at a time; what cannot be cut stays refused by its mark.
  */
-import { connectionOfEntry, endsKey } from '../cutter/connection.js';
+import { NO_TIMEOUTS, connectionOfEntry, endsKey } from '../cutter/connection.js';
 import { ALL_CONNECTIONS } from '../cutter/selection.js';
 import type { Conntrack } from '../kernel/conntrack.js';
 import { CutEngine } from '../kernel/cut/cut-connections.js';
@@ -22,7 +22,6 @@ const GATHER_MS = 100;
 const MAX_WAITING = 1024;
 /** A peer that does not answer for so long is left to the rules. */
 const TIMEOUT_MS = 2000;
-const NO_TIMEOUTS = { tcp: {}, udp: 0, udpStream: 0 };
 
 export class ConnectionCuts {
   readonly #conntrack: Conntrack;

@@ -111,6 +111,11 @@ test('conditions: interface, state, age, idle time, bytes, mark', { skip }, asyn
   assert.equal(matched(V4, '--bytes', '<10k'), 3);
   assert.equal(matched(V4, '--bytes', '10k'), 0);
   assert.equal(matched(V4, '--mark', '0x1'), 0);
+  // While data is unacknowledged the kernel's own timer is a shorter one, and not five days nearly gone.
+  await lab.crowd(lab.net.server, { flood: { host: '::', port: 24, traffic: 'flood' } });
+  await lab.crowd(lab.net.client, { flood: { host: V4, port: 24, traffic: 'flood', count: 1 } });
+  for (let i = 0; i < 3; i++) assert.equal(matched(V4, '24', '--idle', '1m'), 0, 'a transfer is not idle');
+  assert.equal(matched(V4, '24', '--idle', '<2s'), 1);
   const unknown = cutter(router, '--list', '--iface', 'wan0', V4);
   assert.deepEqual([unknown.status, /no interface is named wan0 \(there are lo, inside, outside\)/.test(unknown.stderr)], [2, true]);
 });

@@ -1,14 +1,14 @@
 import { test } from 'node:test';
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
-import { type Connection, connectionOfEntry, legsOf } from '../../cutter/connection.js';
+import { type Connection, NO_TIMEOUTS, connectionOfEntry, legsOf } from '../../cutter/connection.js';
 import { type RecordedName, recordedEntry } from '../../cutter/recorded-entries.js';
 import type { ConnectionResult, LegResult } from '../../kernel/cut/cut-connections.js';
 import { connectionJson, connectionText, listRow, resultJson, resultLine, summaryJson, summaryLine } from './cut-text.js';
 
 function connection(name: RecordedName): Connection {
   const entry = recordedEntry(name);
-  return connectionOfEntry(entry, (entry.startedAtMs ?? 0) + 90_000, { tcp: { ESTABLISHED: 432000 }, udp: 30, udpStream: 120 });
+  return connectionOfEntry(entry, (entry.startedAtMs ?? 0) + 90_000, { ...NO_TIMEOUTS, tcp: { ESTABLISHED: 432000 } });
 }
 
 function result(name: RecordedName, second: Partial<LegResult>): ConnectionResult {

@@ -31,13 +31,18 @@ export interface Discovery {
 
 /** The timeouts in force in this network namespace, of what is selected. */
 function readTimeouts({ protocols, states }: Selection): ConntrackTimeouts {
+  const [hasTcp, hasUdp] = [protocols.includes(IPPROTO_TCP), protocols.includes(IPPROTO_UDP)];
   const tcp: Partial<Record<TcpState, number>> = {};
-  for (const state of protocols.includes(IPPROTO_TCP) ? states : []) {
+  for (const state of hasTcp ? states : []) {
     const seconds = readSetting(`tcp_timeout_${state.toLowerCase()}`);
     if (seconds !== undefined) tcp[state] = seconds;
   }
-  if (!protocols.includes(IPPROTO_UDP)) return { tcp, udp: 0, udpStream: 0 };
-  return { tcp, udp: readSetting('udp_timeout') ?? 0, udpStream: readSetting('udp_timeout_stream') ?? 0 };
+  return {
+    tcp,
+    unacknowledged: hasTcp ? [readSetting('tcp_timeout_unacknowledged') ?? 0, readSetting('tcp_timeout_max_retrans') ?? 0] : [],
+    udp: hasUdp ? (readSetting('udp_timeout') ?? 0) : 0,
+    udpStream: hasUdp ? (readSetting('udp_timeout_stream') ?? 0) : 0,
+  };
 }
 
 function openTable(): Conntrack | null {

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { addressText } from '../../base/address.js';
 import { parsePositional } from '../../cutter/arguments.js';
-import { connectionOfEntry } from '../../cutter/connection.js';
+import { NO_TIMEOUTS, connectionOfEntry } from '../../cutter/connection.js';
 import { RECORDED_NAMES, recordedEntry } from '../../cutter/recorded-entries.js';
 import { ALL_CONNECTIONS, type Selection, isSelected } from '../../cutter/selection.js';
 import type { ConntrackEntry, Tuple } from '../../netlink/conntrack.js';
@@ -62,8 +62,7 @@ function selectionOf(text: string, more: Partial<Selection> = {}): Selection {
 
 function matches(selection: Selection, tracked: number, text: string | null): string[] {
   const found = findEntries(kernel(ENTRIES), selection, tracked, () => text);
-  const timeouts = { tcp: {}, udp: 0, udpStream: 0 };
-  return [...found].filter((entry) => isSelected(selection, connectionOfEntry(entry, 0, timeouts))).map(nameOf).sort();
+  return [...found].filter((entry) => isSelected(selection, connectionOfEntry(entry, 0, NO_TIMEOUTS))).map(nameOf).sort();
 }
 
 const TEXT = ENTRIES.map(line).join('');
@@ -96,7 +95,7 @@ test('every way finds the same connections, whatever is selected', () => {
   fc.assert(
     fc.property(address, orAny(port), orAny(address), orAny(port), mark, protocols, (one, onePort, other, otherPort, marked, proto) => {
       const selection = selectionOf(`${one} ${onePort} ${other} ${otherPort}`, { mark: marked, protocols: proto });
-      const expected = ENTRIES.filter((entry) => isSelected(selection, connectionOfEntry(entry, 0, { tcp: {}, udp: 0, udpStream: 0 }))).map(nameOf).sort();
+      const expected = ENTRIES.filter((entry) => isSelected(selection, connectionOfEntry(entry, 0, NO_TIMEOUTS))).map(nameOf).sort();
       if (expected.length > 0) some++;
       for (const [tracked, text] of [[FEW, TEXT], [FEW, null], [MORE, TEXT], [MANY, TEXT]] as const) assert.deepEqual(matches(selection, tracked, text), expected);
     }),
