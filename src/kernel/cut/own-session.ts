@@ -4,14 +4,14 @@ import { parseAddress } from '../../base/address.js';
 import { endsKey, unmapped } from '../../cutter/connection.js';
 import { IPPROTO_TCP } from '../../wire/constants.js';
 
-/** The four words of SSH_CONNECTION of this process or the nearest ancestor that has it (sudo removes it from its child). */
-function sshSession(): readonly string[] | null {
+/** SSH_CONNECTION of this process or the nearest ancestor that has it (sudo removes it from its child). */
+function sshConnection(): string | null {
   let pid = process.pid;
   for (let depth = 0; pid > 1 && depth < 16; depth++) {
     try {
       const environment = readFileSync(`/proc/${pid}/environ`, 'latin1');
       const found = /(?:^|\0)SSH_CONNECTION=([^\0]*)/.exec(environment)?.[1];
-      if (found !== undefined) return found.split(' ');
+      if (found !== undefined) return found;
       // Fourth field of stat; the second one is in brackets and may hold anything.
       pid = Number(readFileSync(`/proc/${pid}/stat`, 'latin1').replace(/^.*\) \S+ /s, '').split(' ')[0]);
     } catch (error) {
@@ -24,9 +24,16 @@ function sshSession(): readonly string[] | null {
 
 /** `socketKey` of the session's socket on this machine; null outside SSH. */
 export function ownSessionKey(): string | null {
-  const [client = '', clientPort, server = '', serverPort] = sshSession() ?? [];
-  const clientAddress = parseAddress(client);
-  const serverAddress = parseAddress(server);
+  const connection = sshConnection();
+  return connection === null ? null : sessionKey(connection);
+}
+
+/** The same for four words as in SSH_CONNECTION (ssh(1)): address and port of the client, address and port of the server. */
+export function sessionKey(connection: string): string | null {
+  const [client = '', clientPort, server = '', serverPort] = connection.split(' ');
+  // Link-local addresses come with the interface (RFC 4007 section 11), which is not part of the socket's address.
+  const clientAddress = parseAddress(client.replace(/%.*/, ''));
+  const serverAddress = parseAddress(server.replace(/%.*/, ''));
   if (!clientAddress || !serverAddress) return null;
   const local = { address: unmapped(serverAddress), port: Number(serverPort) };
   return endsKey(IPPROTO_TCP, local, { address: unmapped(clientAddress), port: Number(clientPort) });
