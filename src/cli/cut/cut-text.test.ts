@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { type Connection, NO_TIMEOUTS, connectionOfEntry, legsOf } from '../../cutter/connection.js';
 import { type RecordedName, recordedEntry } from '../../cutter/recorded-entries.js';
 import type { ConnectionResult, LegResult } from '../../kernel/cut/cut-connections.js';
-import { connectionJson, connectionText, listRow, resultJson, resultLine, summaryJson, summaryLine } from './cut-text.js';
+import { connectionJson, connectionText, listRow, planJson, planLines, resultJson, resultLine, summaryJson, summaryLine } from './cut-text.js';
 
 function connection(name: RecordedName): Connection {
   const entry = recordedEntry(name);
@@ -25,6 +25,19 @@ test('a row shows both views of a translated connection, and only one of a plain
   ]);
   assert.deepEqual(listRow(connection('plainMarked'), null).slice(3), ['', 'ESTABLISHED', '1m', '2s', '382 B', '', '0x10']);
   assert.equal(connectionText(connection('plainIpv6')), 'tcp [fd77:1::2]:40022 > [fd77:2::2]:22');
+});
+
+test('a plan names who would be told what under which name; datagrams have no ends', () => {
+  const passage = [{ interfaceName: 'inside', text: 'RST by interface inside' }, { interfaceName: 'outside', text: 'RST by interface outside' }];
+  assert.deepEqual(planLines(connection('masqueraded'), passage), [
+    '    to 10.77.1.2:40443 as 10.77.2.2:443: RST by interface inside',
+    '    to 10.77.2.2:443 as 10.77.2.1:40443: RST by interface outside',
+  ]);
+  assert.deepEqual(planLines(connection('udp'), passage), ['    delete its entry, and hold the pair']);
+  assert.deepEqual(planJson(connection('masqueraded'), passage)[1], {
+    to: { ip: '10.77.2.2', port: 443 }, from: { ip: '10.77.2.1', port: 40443 }, iface: 'outside', plan: 'RST by interface outside',
+  });
+  assert.deepEqual(planJson(connection('udp'), passage), []);
 });
 
 test('results: cut, cut after several tries, failed with the reason of each end', () => {
@@ -51,7 +64,8 @@ test('cutter(8) explains every member of the JSON', () => {
   const members = (value: unknown): string[] =>
     value === null || typeof value !== 'object' ? [] : Object.entries(value).flatMap(([key, inner]) => (Number.isInteger(Number(key)) ? members(inner) : [key, ...members(inner)]));
   const summary = summaryJson({ results: [], cutMs: 1, prepareMs: 2, warnings: [] }, { startedAtMs: 3, startupMs: 4, discoverMs: 5 });
-  const all = new Set([...members(resultJson(result('masqueraded', {}))), ...members(summary), 'rate_bps']);
+  const planned = planJson(connection('masqueraded'), [{ interfaceName: 'inside', text: 'RST' }, { interfaceName: 'outside', text: 'RST' }]);
+  const all = new Set([...members(resultJson(result('masqueraded', {}))), ...members(summary), ...members(planned), 'rate_bps']);
   assert.ok(all.size > 30, `${all.size}`);
   for (const member of all) assert.match(section, new RegExp(`(?<![a-z_])${member}(?![a-z_])`), member);
 });

@@ -3,6 +3,7 @@ import { addressText } from '../../base/address.js';
 import { type Connection, type Endpoint, isTranslated, legsOf } from '../../cutter/connection.js';
 import type { Tuple } from '../../netlink/conntrack.js';
 import type { ConnectionResult, CutReport } from '../../kernel/cut/cut-connections.js';
+import type { Passage } from '../../kernel/cut/passages.js';
 import { IPPROTO_TCP } from '../../wire/constants.js';
 import { bytesText } from '../../report/table.js';
 
@@ -81,10 +82,16 @@ export function listRow(connection: Connection, rate: number | null): string[] {
   ];
 }
 
-/** What would be sent to an end, for `--dry-run`. */
-export function planLine(connection: Connection, index: 0 | 1, way: string): string {
-  const { from, to } = legsOf(connection)[index];
-  return `    to ${endpointText(to)} as ${endpointText(from)}: ${way}`;
+/** What would be done to the ends, for `--dry-run`. Datagrams have no ends to close. */
+export function planLines(connection: Connection, passage: Passage): string[] {
+  if (connection.protocol !== IPPROTO_TCP) return ['    delete its entry, and hold the pair'];
+  return legsOf(connection).map(({ from, to }, i) => `    to ${endpointText(to)} as ${endpointText(from)}: ${passage[i]?.text ?? ''}`);
+}
+
+/** The same as JSON. */
+export function planJson(connection: Connection, passage: Passage): Record<string, unknown>[] {
+  if (connection.protocol !== IPPROTO_TCP) return [];
+  return legsOf(connection).map(({ from, to }, i) => ({ to: endpointJson(to), from: endpointJson(from), iface: passage[i]?.interfaceName ?? null, plan: passage[i]?.text ?? '' }));
 }
 
 /** One line for one connection. */

@@ -7,7 +7,7 @@ import type { Problem } from '../../cutter/arguments.js';
 import type { Connection } from '../../cutter/connection.js';
 import { CutEngine, type ConnectionResult, type CutReport } from '../../kernel/cut/cut-connections.js';
 import { type Discovery, discover } from '../../kernel/cut/discover.js';
-import { type Passage, passages } from '../../kernel/cut/passages.js';
+import { type Passage, type Passages, passages } from '../../kernel/cut/passages.js';
 import { measureRates } from '../../kernel/cut/rates.js';
 import { libc } from '../../kernel/libc.js';
 import { readSysctl } from '../../kernel/sysctl.js';
@@ -16,7 +16,7 @@ import { tableText } from '../../report/table.js';
 import { lookUpNames } from './cut-names.js';
 import { p2pConnections } from './cut-p2p.js';
 import { type CutOptions, type CutPlan, planOf } from './cut-options.js';
-import { type CutTimes, LIST_COLUMNS, connectionJson, listRow, planLine, resultJson, resultLine, summaryJson, summaryLine } from './cut-text.js';
+import { type CutTimes, LIST_COLUMNS, connectionJson, listRow, planJson, planLines, resultJson, resultLine, summaryJson, summaryLine } from './cut-text.js';
 import { EXIT_FAILED, EXIT_NO_PRIVILEGE, EXIT_OK, EXIT_UNAVAILABLE, EXIT_USAGE } from '../exit-codes.js';
 import { Progress, terminalWidth } from '../terminal.js';
 
@@ -25,9 +25,12 @@ const EXIT_SOME_FAILED = 3;
 /** More than so many are asked about on a terminal. */
 const ASK_ABOVE = 20;
 
+/** Prints a line on standard error. */
+type Say = (text: string) => void;
+
 /** Runs the command; `name` is how the user called it. Returns the exit status: 0 all cut, 1 none matched, 2 usage, 3 some failed, 69 unavailable, 77 no privilege. */
 export async function cut(name: string, words: readonly string[], options: CutOptions): Promise<number> {
-  const say = (text: string): void => {
+  const say: Say = (text) => {
     process.stderr.write(`${name}: ${text}\n`);
   };
   const names = await lookUpNames(words, (host, addresses) => {
@@ -57,8 +60,19 @@ export async function cut(name: string, words: readonly string[], options: CutOp
 
 const isListing = (options: CutOptions): boolean => options.list === true || options.dryRun === true;
 
-async function carryOut(plan: CutPlan, options: CutOptions, say: (text: string) => void, engine: CutEngine): Promise<number> {
-  const startupMs = performance.now();
+/** What the arguments mean at this moment: all that is shown, or all that is cut. */
+interface Found {
+  readonly connections: readonly Connection[];
+  /** How each end would be reached; null unless it was asked for. */
+  readonly ways: Passages | null;
+  readonly discovery: Discovery;
+  /** On the clock of performance.now. */
+  readonly searchedAtMs: number;
+  readonly foundAtMs: number;
+}
+
+/** The connections, or the exit status when that cannot be told. */
+async function find(plan: CutPlan, options: CutOptions, say: Say): Promise<Found | number> {
   const isP2p = options.p2p === undefined ? () => true : await p2pConnections(options.p2p, options.socket);
   if (typeof isP2p !== 'function') {
     say(`the wall cannot tell which connections are ${options.p2p ?? ''}: ${isP2p.message} (${isP2p.hint})`);
@@ -66,23 +80,29 @@ async function carryOut(plan: CutPlan, options: CutOptions, say: (text: string) 
   }
   const searchedAtMs = performance.now();
   const discovery = discover(plan.selection);
-  const discoverMs = performance.now() - searchedAtMs;
+  const foundAtMs = performance.now();
   if (discovery.keptOwnSession) say('your own SSH session matches; it is left alone');
-  const isShown = isListing(options);
   const ways = plan.interfaces.length > 0 || options.dryRun === true ? passages(discovery.connections) : null;
-  const unknown = ways === null ? [] : plan.interfaces.filter((wanted) => !ways.interfaceNames.includes(wanted));
-  if (ways !== null && unknown.length > 0) {
-    say(`no interface is named ${unknown.join(' or ')} (there are ${ways.interfaceNames.join(', ')})`);
+  const unknown = plan.interfaces.filter((wanted) => ways?.interfaceNames.includes(wanted) === false);
+  if (unknown.length > 0) {
+    say(`no interface is named ${unknown.join(' or ')} (there are ${ways?.interfaceNames.join(', ')})`);
     return EXIT_USAGE;
   }
-  const isWanted = (passage: Passage | undefined): boolean =>
-    passage?.some((way) => way.interfaceName !== null && plan.interfaces.includes(way.interfaceName)) === true;
-  const connections = discovery.connections.filter(
-    (connection) => isP2p(connection) && (plan.interfaces.length === 0 || isWanted(ways?.of.get(connection))),
-  );
+  const passes = (connection: Connection): boolean =>
+    plan.interfaces.length === 0 || ways?.of.get(connection)?.some(({ interfaceName }) => interfaceName !== null && plan.interfaces.includes(interfaceName)) === true;
+  const connections = discovery.connections.filter((connection) => isP2p(connection) && passes(connection));
+  return { connections, ways, discovery, searchedAtMs, foundAtMs };
+}
+
+async function carryOut(plan: CutPlan, options: CutOptions, say: Say, engine: CutEngine): Promise<number> {
+  const startupMs = performance.now();
+  const found = await find(plan, options, say);
+  if (typeof found === 'number') return found;
+  const { connections, ways, discovery, searchedAtMs, foundAtMs } = found;
   if (connections.length === 0) return noneMatched(discovery, plan, options, say);
-  if (isShown) {
-    show(connections, await measureRates(plan.selection, connections, searchedAtMs + discoverMs), options, ways?.of ?? null);
+  if (isListing(options)) {
+    const rates = await measureRates(plan.selection, connections, foundAtMs);
+    show(connections, rates, options, options.dryRun === true && ways !== null ? ways.of : null);
     return EXIT_OK;
   }
   if (!(await isConfirmed(connections, options))) {
@@ -92,11 +112,11 @@ async function carryOut(plan: CutPlan, options: CutOptions, say: (text: string) 
   const progress = new Progress('cutting', (count) => `${count} connections`);
   const report = await engine.cut({ ...plan, connections, onProgress: (done, total) => progress.update(done, total) });
   progress.clear();
-  tell(report, options, say, { startedAtMs: performance.timeOrigin, startupMs, discoverMs });
+  tell(report, options, say, { startedAtMs: performance.timeOrigin, startupMs, discoverMs: foundAtMs - searchedAtMs });
   return report.results.every(({ isCut }) => isCut) ? EXIT_OK : EXIT_SOME_FAILED;
 }
 
-function noneMatched(discovery: Discovery, plan: CutPlan, options: CutOptions, say: (text: string) => void): number {
+function noneMatched(discovery: Discovery, plan: CutPlan, options: CutOptions, say: Say): number {
   if (options.json === true) printJson([{ type: 'summary', matched: 0 }]);
   if (discovery.tracked === null) {
     say('this kernel has no connection tracking (load it: modprobe nf_conntrack_netlink)');
@@ -131,25 +151,29 @@ function explanations({ tracked }: Discovery, { selection }: CutPlan): Problem[]
   return out;
 }
 
+/** `passageOf`: what would be done to each end is shown, too. */
 function show(
   connections: readonly Connection[],
   rates: ReadonlyMap<Connection, number>,
   options: CutOptions,
   passageOf: ReadonlyMap<Connection, Passage> | null,
 ): void {
-  const row = (connection: Connection): string[] => listRow(connection, rates.get(connection) ?? null);
+  const rateOf = (connection: Connection): number | null => rates.get(connection) ?? null;
   if (options.json === true) {
-    const lines = connections.map((connection) => ({ type: 'connection', ...connectionJson(connection), rate_bps: rates.get(connection) ?? null }));
+    const lines = connections.map((connection) => {
+      const passage = passageOf?.get(connection);
+      return { type: 'connection', ...connectionJson(connection), rate_bps: rateOf(connection), ...(passage ? { legs: planJson(connection, passage) } : {}) };
+    });
     printJson([...lines, { type: 'summary', matched: connections.length }]);
     return;
   }
-  if (passageOf === null || options.dryRun !== true) {
-    process.stdout.write(`${tableText(LIST_COLUMNS, connections.map(row), terminalWidth(process.stdout))}\n`);
+  const rows = connections.map((connection) => listRow(connection, rateOf(connection)));
+  if (passageOf === null) {
+    process.stdout.write(`${tableText(LIST_COLUMNS, rows, terminalWidth(process.stdout))}\n`);
   } else {
-    for (const connection of connections) {
-      const passage = passageOf.get(connection) ?? [];
-      const lines = passage.map(({ text }, i) => planLine(connection, i === 0 ? 0 : 1, text));
-      process.stdout.write(`${row(connection).filter((cell) => cell !== '').join('  ')}\n${lines.join('\n')}\n`);
+    for (const [i, connection] of connections.entries()) {
+      const row = rows[i]?.filter((cell) => cell !== '').join('  ') ?? '';
+      process.stdout.write(`${[row, ...planLines(connection, passageOf.get(connection) ?? [])].join('\n')}\n`);
     }
   }
   process.stdout.write(`${connections.length} connection${connections.length === 1 ? '' : 's'} would be cut\n`);
@@ -167,7 +191,7 @@ async function isConfirmed(connections: readonly Connection[], options: CutOptio
   }
 }
 
-function tell(report: CutReport, options: CutOptions, say: (text: string) => void, times: CutTimes): void {
+function tell(report: CutReport, options: CutOptions, say: Say, times: CutTimes): void {
   for (const warning of report.warnings) say(warning);
   if (options.json === true) {
     printJson([...report.results.map(resultJson), summaryJson(report, times)]);
