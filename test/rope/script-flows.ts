@@ -23,7 +23,12 @@ export interface LoadedScript {
 
 /** A supplied script on the JavaScript back end. */
 export function loadScript(name: string): LoadedScript {
-  const compiled = compile(readFileSync(join(scriptsFolder, `${name}.rope`), 'utf8'));
+  return loadProgram(name, readFileSync(join(scriptsFolder, `${name}.rope`), 'utf8'));
+}
+
+/** The text of a program on the JavaScript back end. */
+export function loadProgram(name: string, source: string): LoadedScript {
+  const compiled = compile(source);
   const context = new RunContext();
   const runner = JAVASCRIPT.prepare(compiled, [], context);
   if (typeof runner === 'string') throw new Error(`${name}: ${runner}`);
