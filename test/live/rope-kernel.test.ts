@@ -17,6 +17,7 @@ import { RunContext } from '../../src/rope/run-context.js';
 import { parseCaseFile, type Case } from '../../src/rope/testing/case-file.js';
 import { runCase } from '../../src/rope/testing/run-case.js';
 import { Choices, generatePacket, generateProgram } from '../rope/generate.js';
+import { generateFollower, generateLetters } from '../rope/generate-followers.js';
 import { SAMPLE_PACKETS, SAMPLE_SCRIPTS } from '../rope/kernel-samples.js';
 import { KernelBackEnd } from './support/kernel-back-end.js';
 
@@ -118,8 +119,9 @@ test('random programs and packets agree with the interpreter', { skip }, (t) => 
   let ran = 0;
   let refused = 0;
   for (let i = 0; i < RANDOM_PROGRAMS; i++) {
-    const source = generateProgram(choices());
-    const packets = [generatePacket(choices()), generatePacket(choices()), generatePacket(choices())];
+    const [program, packet] = i % 2 === 0 ? [generateProgram, generatePacket] : [generateFollower, generateLetters];
+    const source = program(choices());
+    const packets = [packet(choices()), packet(choices()), packet(choices())];
     try {
       const failed = compare(source, packets, kernel, limits[random() % limits.length]);
       if (failed === 'refused') refused++;

@@ -8,11 +8,12 @@ import { concat } from '../../src/base/bytes.js';
 import { type BackEnd, INTERPRETER, JAVASCRIPT } from '../../src/rope/backends/back-end.js';
 import { EBPF } from '../../src/rope/backends/ebpf-vm.js';
 import { type Compiled, compile } from '../../src/rope/compile.js';
-import { DEFAULT_LIMITS, type ErrorTag, type Limits } from '../../src/rope/ir.js';
+import { DEFAULT_LIMITS, isMatch, type ErrorTag, type Limits, type Verdict } from '../../src/rope/ir.js';
 import { REGISTERS } from '../../src/rope/registers.js';
 import { RunContext } from '../../src/rope/run-context.js';
 import { WORD_NAMES } from '../../src/rope/words.js';
 import { Choices, generatePacket, generateProgram } from './generate.js';
+import { generateFollower, generateLetters } from './generate-followers.js';
 
 const RUNS = process.env.P2PWALL_TEST_ALL === '1' ? 20_000 : 400;
 
@@ -90,6 +91,27 @@ test('random programs give equal answers in the kernel\'s code, on our virtual m
     { numRuns: RUNS / 2 },
   );
   assert.ok(compiledCount > RUNS / 4, `only ${compiledCount} of ${RUNS / 2} programs go into the kernel`);
+});
+
+test('random programs that follow a format give equal answers on all back ends', () => {
+  let compiledCount = 0;
+  let matched = 0;
+  fc.assert(
+    fc.property(numbers, fc.array(numbers, { minLength: 6, maxLength: 6 }), (program, packets) => {
+      const source = generateFollower(new Choices(program));
+      const compiled = compile(source);
+      assert.deepEqual(compiled.diagnostics.filter((d) => d.severity === 'error'), [], source);
+      const bytes = packets.map((choices) => generateLetters(new Choices(choices)));
+      const reference = answers(compiled, INTERPRETER, bytes, DEFAULT_LIMITS);
+      assert.deepEqual(answers(compiled, JAVASCRIPT, bytes, DEFAULT_LIMITS), reference, source);
+      if (typeof EBPF.prepare(compiled, [], new RunContext()) === 'string') return;
+      compiledCount++;
+      matched += reference.verdicts.filter((verdict) => isMatch(verdict as Verdict)).length;
+      assert.deepEqual(asInKernel(answers(compiled, EBPF, bytes, DEFAULT_LIMITS)), asInKernel(reference), source);
+    }),
+    { numRuns: RUNS },
+  );
+  assert.ok(compiledCount > RUNS * 0.9 && matched > RUNS / 10, `${compiledCount} of ${RUNS} programs, ${matched} matches`);
 });
 
 const token = fc.oneof(

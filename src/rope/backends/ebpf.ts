@@ -104,7 +104,6 @@ function compileWith(ir: Ir, form: Form, layout: Layout, isLast: boolean): Kerne
   for (const item of items) {
     if (!isLabel(item) && item.map !== undefined) maps.set(item.map, shapeOf(item.map, constants, plan.scratchBytes));
   }
-  const mayHotdrop = [...allOps(ir.ops)].some(({ op }) => op === 'hotdrop' || op === 'loop' || op === 'charge');
   return {
     ok: true,
     program: {
@@ -113,7 +112,7 @@ function compileWith(ir: Ir, form: Form, layout: Layout, isLast: boolean): Kerne
       maps,
       constants: constants.bytes,
       heaviestLine: ir.spans[deepestLoop(code)]?.line,
-      hotdrop: mayHotdrop ? hotdropProgram() : null,
+      hotdrop: maps.has(MEMO_MAP) ? hotdropProgram() : null,
     },
   };
 }
