@@ -77,8 +77,7 @@ export function compileForKernel(ir: Ir, form: Form = 'match'): KernelResult {
 function compileWith(ir: Ir, form: Form, layout: Layout, isLast: boolean): KernelResult | 'stack' {
   const code = new Code();
   code.begin();
-  const wantsTransport = ir.fields.some((field) => field.startsWith('tcp_') || field.startsWith('udp_'));
-  const headers = emitHeaders(code, { transport: wantsTransport, head: layout.hasHead });
+  const headers = emitHeaders(code, layout.hasHead);
   const constants = new Constants();
   const plan = planSlots(ir, code.frame, layout);
   const program = new Program(ir, code, plan, headers, constants, compileOps);

@@ -56,19 +56,11 @@ const TCP_TIMESTAMPS_DATA_AT = TCP_DATA_AT + 12;
 /** What the one load brings: the head wherever it mostly begins. */
 const FRONT_BYTES = TCP_TIMESTAMPS_DATA_AT + HEAD_BYTES;
 
-/** What the script asks of the prologue. */
-export interface HeaderWishes {
-  /** Fields of the transport header will be read. */
-  readonly transport: boolean;
-  /** The first bytes of the data will be looked at again and again. */
-  readonly head: boolean;
-}
-
-/** Emits the prologue. Loses all registers but r6 and r9. */
-export function emitHeaders(code: Code, wishes: HeaderWishes): HeaderPlaces {
+/** Emits the prologue. `hasHead`: the first bytes of the data will be looked at again and again. Loses all registers but r6 and r9. */
+export function emitHeaders(code: Code, hasHead: boolean): HeaderPlaces {
   const { frame } = code;
   // Four bytes into the room, so that most heads are aligned to 8.
-  const headerAt = wishes.head ? frame.take(FRONT_BYTES + 4) + 4 : frame.take(IPV6_BYTES);
+  const headerAt = hasHead ? frame.take(FRONT_BYTES + 4) + 4 : frame.take(IPV6_BYTES);
   const places: HeaderPlaces = {
     headerAt,
     transportAt: headerAt + IPV4_BYTES,
@@ -84,15 +76,8 @@ export function emitHeaders(code: Code, wishes: HeaderWishes): HeaderPlaces {
   };
   const version6 = code.newLabel('ipv6');
   const done = code.newLabel('headers_done');
-  const short = code.newLabel('short');
-  const shorter = code.newLabel('shorter');
   const loaded = code.newLabel('loaded');
-  // Older verifiers cannot see that the fields are only read where they were loaded.
-  if (wishes.transport) for (let i = 0; i < TCP_BYTES; i += 4) code.emit(storeImm(BPF_W, r9, places.transportAt + i, 0));
-  if (wishes.head) {
-    code.head = { at: frame.take(HEAD_BYTES), lengthBytes: HEAD_BYTES };
-    for (let i = 0; i < HEAD_BYTES; i += 8) code.emit(storeImm(BPF_DW, r9, code.head.at + i, 0));
-  }
+  if (hasHead) code.head = { at: frame.take(HEAD_BYTES), lengthBytes: HEAD_BYTES };
   code.emit(
     load(BPF_W, r8, r6, SKB_LEN),
     mov.imm(r7, 0),
@@ -100,25 +85,7 @@ export function emitHeaders(code: Code, wishes: HeaderWishes): HeaderPlaces {
     storeImm(BPF_W, r9, places.protocolAt, 0),
     storeImm(BPF_W, r9, places.presentAt, 0),
   );
-  if (wishes.head) {
-    code.emit(jlt.imm32(r8, FRONT_BYTES, short));
-    loadBytes(code, 0, headerAt, FRONT_BYTES, labels.notIp);
-    code.place(loaded);
-  }
-  const rest = (): void => {
-    code.place(short);
-    code.emit(jlt.imm32(r8, IPV6_BYTES, shorter));
-    loadBytes(code, 0, headerAt, IPV6_BYTES, labels.notIp);
-    if (wishes.head) code.emit(ja(loaded));
-    else code.place(loaded);
-  };
-  const least = (): void => {
-    code.place(shorter);
-    code.emit(jlt.imm32(r8, IPV4_BYTES, labels.notIp));
-    loadBytes(code, 0, headerAt, IPV4_BYTES, labels.notIp);
-    code.emit(ja(loaded));
-  };
-  if (!wishes.head) rest();
+  const others = emitLoad(code, headerAt, hasHead ? [FRONT_BYTES, IPV6_BYTES, IPV4_BYTES] : [IPV6_BYTES, IPV4_BYTES], loaded, labels.notIp);
   code.emit(
     load(BPF_B, r7, r9, headerAt),
     mov.reg32(r1, r7),
@@ -129,8 +96,7 @@ export function emitHeaders(code: Code, wishes: HeaderWishes): HeaderPlaces {
   emitIpv4(code, places, labels);
   const headLoad = code.newLabel('head_load');
   emitInFront(code, places, labels, headLoad, done);
-  if (wishes.head) rest();
-  least();
+  others();
   code.place(version6);
   emitIpv6(code, places, labels);
   code.place(labels.notIp);
@@ -148,7 +114,7 @@ export function emitHeaders(code: Code, wishes: HeaderWishes): HeaderPlaces {
   code.emit(store(BPF_W, r9, places.dataAt, r7), store(BPF_W, r9, frame.packetLengthAt, r8));
   code.emit(sub.reg32(r8, r7), store(BPF_W, r9, places.dataLengthAt, r8));
   // What lies behind the headers was copied to the head.
-  if (wishes.head) frame.giveBack(headerAt + IPV6_BYTES + 4, FRONT_BYTES - IPV6_BYTES - 4);
+  if (hasHead) frame.giveBack(headerAt + IPV6_BYTES + 4, FRONT_BYTES - IPV6_BYTES - 4);
   return places;
 }
 
@@ -198,6 +164,7 @@ function emitHeadLoad(code: Code, done: string): void {
   if (head === null) return;
   const whole = code.newLabel('head_whole');
   const ready = code.newLabel('head_ready');
+  for (let i = 0; i < HEAD_BYTES; i += 8) code.emit(storeImm(BPF_DW, r9, head.at + i, 0));
   code.emit(mov.reg32(r4, r8), sub.reg32(r4, r7), jeq.imm32(r4, 0, done), jgt.imm32(r4, HEAD_BYTES, whole));
   code.place(ready);
   code.emit(mov.reg(r1, r6), mov.reg32(r2, r7));
@@ -205,6 +172,38 @@ function emitHeadLoad(code: Code, done: string): void {
   code.emit(call(BPF_FUNC_skb_load_bytes), ja(done));
   code.place(whole);
   code.emit(mov.imm32(r4, HEAD_BYTES), ja(ready));
+}
+
+/**
+ * Loads as many bytes of the packet as it has, of the lengths given, longest first, and goes on at `loaded`; to `notIp` when
+ * it has less than the least. Returns what emits the rarer ways, out of the way of the usual one. What they leave out becomes
+ * zeros: verifiers before Linux 6.3 want it written, since they cannot see that nobody reads it.
+ */
+function emitLoad(code: Code, at: number, lengths: readonly number[], loaded: string, notIp: string): () => void {
+  const ways = lengths.map((lengthBytes) => ({ lengthBytes, label: code.newLabel(`load_${lengthBytes}`) }));
+  const none = code.newLabel('load_none');
+  const way = (index: number): void => {
+    const { lengthBytes, label } = ways[index] ?? { lengthBytes: 0, label: none };
+    const longer = ways[index - 1]?.lengthBytes ?? lengthBytes;
+    code.place(label);
+    for (let i = lengthBytes; i < longer; ) {
+      const size = (at + i) % 8 === 0 && longer - i >= 8 ? 8 : 4;
+      code.emit(storeImm(size === 8 ? BPF_DW : BPF_W, r9, at + i, 0));
+      i += size;
+    }
+    if (index === ways.length) {
+      code.emit(ja(notIp));
+      return;
+    }
+    code.emit(jlt.imm32(r8, lengthBytes, ways[index + 1]?.label ?? none));
+    loadBytes(code, 0, at, lengthBytes, notIp);
+    if (index > 0) code.emit(ja(loaded));
+  };
+  way(0);
+  code.place(loaded);
+  return () => {
+    for (let index = 1; index <= ways.length; index++) way(index);
+  };
 }
 
 /** Copies `lengthBytes` at packet position `position` (a number, or r2 when null) into the frame; goes to `short` when they are not there. */
