@@ -116,7 +116,7 @@ export function emitCompareInPlace(code: Code, place: Place, bytes: Uint8Array, 
 }
 
 /** Widest load that is aligned at `at`: the verifier wants those of the stack aligned. */
-function widthAt(at: number, left: number): number {
+export function widthAt(at: number, left: number): number {
   for (const size of [8, 4, 2]) if (left >= size && at % size === 0) return size;
   return 1;
 }

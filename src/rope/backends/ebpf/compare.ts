@@ -6,8 +6,8 @@ import { ja, jeq, jlt, jne, jsge, jsgt, jsle, jslt, type JumpOperation } from '.
 import type { Rel, Str, Test } from '../../ir.js';
 import { compareBytes, equalIgnoringCase, relHolds } from '../../operations.js';
 import { emitByteAt, emitCompareInPlace, emitCase, emitComparePacket, emitLength, type Source } from './bytes.js';
-import { emitCompareData } from './data.js';
-import { emitSpan, emitWalk } from './walk.js';
+import { emitCompareData, emitHeadNumber } from './data.js';
+import { emitSetTest, emitSpan, emitWalk } from './walk.js';
 import type { Program } from './program.js';
 
 const JUMPS: Readonly<Record<Rel, JumpOperation>> = { eq: jeq, ne: jne, lt: jslt, le: jsle, gt: jsgt, ge: jsge };
@@ -45,17 +45,35 @@ export function emitTest(program: Program, test: Test, otherwise: string): void 
 function emitAll(program: Program, of: Str, setIndex: number, otherwise: string): void {
   const { code } = program;
   const set = program.ir.sets[setIndex] ?? new Uint8Array(32);
+  const isOneByte = of.kind === 'slot' && program.ir.strSlots[of.slot]?.maxLengthBytes === 1;
   const fails = code.newExit('not_member');
   const done = code.newLabel('all');
   program.eachSource(of, (source) => {
     emitLength(code, r1, source);
     code.emit(jeq.imm32(r1, 0, otherwise));
-    emitSpan(code, source, program.constants, set, 'all', () => code.leave(fails));
+    if (isOneByte) {
+      const member = code.newLabel('member');
+      emitOneByte(program, of, source);
+      emitSetTest(code, program.constants, set, member);
+      code.leave(fails);
+      code.place(member);
+    } else emitSpan(code, source, program.constants, set, 'all', () => code.leave(fails));
     code.emit(ja(done));
   });
   code.place(fails.label);
   code.emit(ja(otherwise));
   code.place(done);
+}
+
+/** r1 = the only byte of a string. Loses r0, r2-r5. */
+function emitOneByte(program: Program, of: Str, source: Source): void {
+  const { code } = program;
+  const place = program.positions.of(of);
+  if (source.kind === 'packet' && place !== null && emitHeadNumber(program, place, 1)) return;
+  code.frame.borrow(8, (scratchAt) => {
+    code.emit(mov.imm(r2, 0));
+    emitByteAt(code, source, scratchAt);
+  });
 }
 
 function emitStringTest(program: Program, rel: Rel, ignoreCase: boolean, a: Str, b: Str, otherwise: string): void {

@@ -3,11 +3,11 @@
  *
  * The first bytes, the head, lie in the frame of programs that look at them more than once; others come by a call.
  */
-import { add } from '../../../ebpf/alu.js';
+import { add, lsh, or } from '../../../ebpf/alu.js';
 import { BPF_B, BPF_H, BPF_W, r1, r2, r9 } from '../../../ebpf/isa.js';
 import { jlt } from '../../../ebpf/jump.js';
 import { load, store } from '../../../ebpf/load-store.js';
-import { emitCompareInPlace, emitComparePacket } from './bytes.js';
+import { emitCompareInPlace, emitComparePacket, widthAt } from './bytes.js';
 import type { Program } from './program.js';
 
 /** Goes to `short` unless the data has so many bytes. */
@@ -31,10 +31,15 @@ export function emitCompareData({ code, headers }: Program, place: number, bytes
   emitComparePacket(code, bytes, ignoreCase, miss);
 }
 
-/** r1 = the bytes of the data at `place`, in their order, when they are in the head and aligned; false, and nothing is done, when not. */
+/** r1 = up to four bytes of the data at `place`, the first one lowest, when they are in the head; false, and nothing is done, when not. Loses r2. */
 export function emitHeadNumber({ code }: Program, place: number, lengthBytes: number): boolean {
   const { head } = code;
-  if (head === null || place + lengthBytes > head.lengthBytes || place % lengthBytes !== 0) return false;
-  code.emit(load(lengthBytes === 1 ? BPF_B : lengthBytes === 2 ? BPF_H : BPF_W, r1, r9, head.at + place));
+  if (head === null || place + lengthBytes > head.lengthBytes) return false;
+  for (let i = 0; i < lengthBytes; ) {
+    const size = widthAt(head.at + place + i, lengthBytes - i);
+    code.emit(load(size === 1 ? BPF_B : size === 2 ? BPF_H : BPF_W, i === 0 ? r1 : r2, r9, head.at + place + i));
+    if (i > 0) code.emit(lsh.imm32(r2, 8 * i), or.reg32(r1, r2));
+    i += size;
+  }
   return true;
 }
