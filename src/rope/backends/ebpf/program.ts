@@ -9,7 +9,7 @@ import { load, store, storeImm } from '../../../ebpf/load-store.js';
 import { FAIL, HOTDROP, NO, OKAY, YES, type ErrorTag, type Int, type Ir, type Op, type Str, type Verdict } from '../../ir.js';
 import type { Constants, Source } from './bytes.js';
 import type { Code, Exit } from './code.js';
-import type { HeaderPlaces } from './headers.js';
+import type { HeaderPlaces } from './front.js';
 import { hasLoops, type SlotPlan, type StrPlace } from './plan.js';
 import { Positions } from './positions.js';
 import { KERNEL_ERROR_TAGS } from './state.js';
