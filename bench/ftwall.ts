@@ -55,7 +55,7 @@ async function rate(lab: FtwallLab): Promise<void> {
       `${result.answered} of ${result.sent} answered, ${lost} lost by the queue, ${((cpu / result.sent) * 1e6).toFixed(1)} us of CPU each`,
   );
   await wall.end();
-  console.log(`          ${/ends: .*/.exec(wall.text)?.[0] ?? ''}`);
+  for (const [line] of wall.text.matchAll(/(ends: |the socket buffer ).*/g)) console.log(`          ${line}`);
 }
 
 /** User and system time of a process (proc(5): fields 14 and 15 of stat, in ticks of 10 ms). */

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { FIRST_BUFFER_BYTES } from '../daemon/ftwall-daemon.js';
 import { PONG, PONG_2 } from '../fasttrack/udp.js';
 import { ftwallCommand } from './ftwall-command.js';
 import { DEFAULT_QUEUE, type FtwallOptions, readConfig, type Resolved, resolveOptions } from './ftwall-options.js';
@@ -43,6 +44,11 @@ test('without options: daemon, lock of 120 s, pings blocked, 0x29 forged', () =>
   assert.equal(settings.queue, DEFAULT_QUEUE);
   assert.equal(settings.storeFile ?? settings.clientFolder, null);
   assert.equal(settings.offloads, true);
+  assert.equal(settings.receiveBufferBytes, null, 'not fixed: 32k at first');
+  assert.equal(FIRST_BUFFER_BYTES, 32 * 1024);
+  assert.deepEqual(settings.machine.names, []);
+  assert.equal(wishes.syslog.size + wishes.stderr.size, 0);
+  assert.deepEqual(settings.protectedNetworks, []);
   assert.deepEqual(settings.interfaces, ['lan0']);
   assert.equal(wishes.debug, null);
 });
@@ -52,6 +58,8 @@ test('the letters of version 1 and 2', () => {
   assert.equal(old.settings.observesUdp, true);
   assert.equal(old.settings.receiveBufferBytes, 32_768);
   assert.equal(old.settings.storeFile, '/var/lib/peers');
+  assert.deepEqual(old.settings.protectedNetworks, ['127.0.0.1']);
+  assert.match(problems('-a', 'localhost'), /-a: 'localhost' is no IP address/);
   assert.equal(old.settings.machine.lockMs, 60_000);
   assert.equal(old.settings.clientFolder, '/var/log/ftwall.clients');
   assert.deepEqual([...(old.settings.machine.logs ?? [])].sort(), ['T', 'c', 'p', 't', 'u']);

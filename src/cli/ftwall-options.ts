@@ -5,7 +5,7 @@
 import { readFileSync } from 'node:fs';
 import { parse } from 'smol-toml';
 import { z } from 'zod';
-import { networkText, parseNetwork } from '../base/address.js';
+import { addressText, networkText, parseAddress, parseNetwork } from '../base/address.js';
 import type { LogWishes } from '../daemon/ftwall-log.js';
 import type { FtwallSettings } from '../daemon/ftwall-daemon.js';
 import { wantedLetters } from '../daemon/ftwall-log.js';
@@ -105,6 +105,11 @@ export function resolveOptions(options: FtwallOptions, insideInterfaces: () => r
     if (!network) problems.push(`--protect: '${text}' is no network such as 192.0.2.0/24 (host bits must be zero)`);
     return network ? [networkText(network)] : [];
   });
+  if (options.localAddress !== undefined) {
+    const address = parseAddress(options.localAddress);
+    if (address) protectedNetworks.push(addressText(address, 0, address.length));
+    else problems.push(`-a: '${options.localAddress}' is no IP address`);
+  }
   const buffer = options.buffer === undefined ? null : sizeBytes(options.buffer);
   if (options.buffer !== undefined && buffer === null) problems.push(`-b: '${options.buffer}' is no size such as 32k`);
   const interfaces = options.iface ?? insideInterfaces();

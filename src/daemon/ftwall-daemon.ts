@@ -37,7 +37,10 @@ const COPY_RANGE_BYTES = 1600;
 const PING_RANGE_BYTES = 128;
 /** Most of a second at 20,000 pings/s, should this process not be scheduled for so long. */
 const PING_QUEUE_PACKETS = 16_384;
-const PING_BUFFER_BYTES = 32 << 20;
+/** Default of the original. */
+export const FIRST_BUFFER_BYTES = 32 << 10;
+/** Room for 13,000 pings. */
+const LARGEST_BUFFER_BYTES = 8 << 20;
 const RULES_HINT = 'run as root, and look at the kernel modules for ipset and NFQUEUE';
 /** Set members sent at once while a store is read. */
 const RESTORE_BATCH = 500;
@@ -76,14 +79,14 @@ export class FtwallDaemon {
     this.#gate = new Gate(this.machine);
     const stored = settings.storeFile === null ? '' : readStore(settings.storeFile);
     // Queues first: they tell whether another ftwall runs, whose rules and sets must not be touched then.
-    const buffer = settings.receiveBufferBytes;
+    const buffer = settings.receiveBufferBytes === null ? { receiveBufferBytes: FIRST_BUFFER_BYTES, growsToBytes: LARGEST_BUFFER_BYTES } : { receiveBufferBytes: settings.receiveBufferBytes };
     // A ping that is lost is repeated by its client, one that passes has reached its peer. Anything else may rather pass than be lost.
     this.#pings = new PacketQueue({
       queues: [settings.queue],
       copyRangeBytes: PING_RANGE_BYTES,
       maxPackets: PING_QUEUE_PACKETS,
       failOpen: false,
-      receiveBufferBytes: buffer ?? PING_BUFFER_BYTES,
+      ...buffer,
     });
     let others: PacketQueue | null = null;
     let effects: FtwallEffects | null = null;
@@ -91,7 +94,7 @@ export class FtwallDaemon {
       this.#others = others = new PacketQueue({
         queues: [settings.queue + 1],
         copyRangeBytes: COPY_RANGE_BYTES,
-        ...(buffer === null ? {} : { receiveBufferBytes: buffer }),
+        ...buffer,
       });
       if (settings.installsRules) this.#installSets();
       this.#effects = effects = openEffects(settings, log);
@@ -122,12 +125,22 @@ export class FtwallDaemon {
     this.#isStopped = true;
     if (this.#timer) clearTimeout(this.#timer);
     this.#log.debug('q', `ends: ${JSON.stringify(this.counters)}`);
+    this.#tellGrowth();
     if (this.#settings.installsRules) removeChains(this.#settings.interfaces);
     this.#pings.close();
     this.#others.close();
     for (const client of this.machine.clients.clients()) this.#effects.run({ kind: 'remove-client-file', client: client.address }, '');
     this.#effects.close();
     if (this.#settings.installsRules) removeSets();
+  }
+
+  /** Once, at the end: while packets flood in there is no time to talk. */
+  #tellGrowth(): void {
+    const from = this.#settings.receiveBufferBytes ?? FIRST_BUFFER_BYTES;
+    const text = (bytes: number): string => `${bytes >> 10}k`;
+    for (const [queue, what] of [[this.#pings, 'pings'], [this.#others, 'other packets']] as const) {
+      if (queue.receiveBufferBytes > from) this.#log.note(`the socket buffer for ${what} grew from ${text(from)} to ${text(queue.receiveBufferBytes)}`);
+    }
   }
 
   #installSets(): void {

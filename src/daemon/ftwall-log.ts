@@ -89,13 +89,24 @@ export class FtwallLog {
     if (debug !== null && (debug.has('A') || [...letters].some((letter) => debug.has(letter)))) process.stdout.write(`ftwall: ${text}\n`);
   }
 
+  /** What is no event of a letter, for whoever reads events at all. */
+  note(text: string): void {
+    if (this.#wishes.stderr.size > 0) process.stderr.write(`ftwall: ${text}\n`);
+    this.#logger?.stdin?.write(`${text}\n`);
+    this.#json({ event: 'note', why: text });
+    this.debug('q', text);
+  }
+
   /** Something went wrong, and the wall goes on. */
   trouble(text: string, hint = ''): void {
     const line = hint === '' ? text : `${text} (${hint})`;
     process.stderr.write(`ftwall: ${line}\n`);
     this.#logger?.stdin?.write(`${line}\n`);
-    if (!this.#wishes.json) return;
-    process.stdout.write(`${JSON.stringify({ event_type: 'ftwall', timestamp: new Date().toISOString(), ftwall: { event: 'trouble', why: text, hint } })}\n`);
+    this.#json({ event: 'trouble', why: text, hint });
+  }
+
+  #json(content: Readonly<Record<string, string>>): void {
+    if (this.#wishes.json) process.stdout.write(`${JSON.stringify({ event_type: 'ftwall', timestamp: new Date().toISOString(), ftwall: content })}\n`);
   }
 
   close(): void {

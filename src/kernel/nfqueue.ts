@@ -23,6 +23,7 @@ import {
   giveVerdictUpTo,
 } from '../netlink/nfqueue.js';
 import { EAGAIN, EBUSY, EINTR, EOPNOTSUPP, EPERM } from './errno.js';
+import { GrowingBuffer } from './growing-buffer.js';
 import { type Libc, type Watch, libc as systemLibc } from './libc.js';
 import { MessageBatch } from './message-batch.js';
 import { NETLINK_NETFILTER, NetlinkSocket, intOption } from './netlink-socket.js';
@@ -32,6 +33,7 @@ import { SystemError, check } from './system-error.js';
 export const BATCH_PACKETS = 64;
 // Headers and attributes around the payload: 16 + 4 + about 120 bytes of attributes seen; rounded up.
 const OVERHEAD_BYTES = 256;
+const BUFFER_BYTES = 8 << 20;
 // poll(2), asm-generic/poll.h
 const POLLIN = 1;
 
@@ -48,6 +50,8 @@ export interface QueueOptions {
   readonly gso?: boolean;
   /** Default 8 MiB. */
   readonly receiveBufferBytes?: number;
+  /** The buffer doubles up to this size while it fills; default: it stays as it is. */
+  readonly growsToBytes?: number;
   /**
    * Descriptor (`fd`) of a PacketQueue of another thread, which stays its owner: this one reads it in its place, and
    * binds and configures nothing. The queue outlives a reader that ends.
@@ -77,6 +81,7 @@ export class PacketQueue {
   readonly counters: QueueCounters = { packets: 0, batches: 0, refusedVerdicts: 0 };
   private readonly socket: NetlinkSocket;
   private readonly libc: Libc;
+  private readonly buffer: GrowingBuffer;
   private readonly batch: MessageBatch;
   private readonly decoder = new QueuedPacketDecoder();
   private readonly packets: readonly QueuedPacket[];
@@ -95,6 +100,8 @@ export class PacketQueue {
     this.libc = options.libc ?? systemLibc();
     if (options.ownedElsewhere === undefined) this.socket = this.openSocket(options, copyRangeBytes);
     else this.socket = NetlinkSocket.adopt(options.ownedElsewhere, this.libc);
+    const bufferBytes = options.receiveBufferBytes ?? BUFFER_BYTES;
+    this.buffer = new GrowingBuffer(this.libc, this.socket.fd, bufferBytes, options.growsToBytes ?? bufferBytes);
     this.pollEntry.set([...intOption(this.socket.fd), POLLIN, 0]);
     this.batch = new MessageBatch(this.libc, BATCH_PACKETS, copyRangeBytes + OVERHEAD_BYTES);
     this.packets = Array.from({ length: BATCH_PACKETS }, () => new QueuedPacket());
@@ -102,7 +109,7 @@ export class PacketQueue {
 
   private openSocket(options: QueueOptions, copyRangeBytes: number): NetlinkSocket {
     const socket = NetlinkSocket.open(NETLINK_NETFILTER, {
-      receiveBufferBytes: options.receiveBufferBytes ?? 8 << 20,
+      receiveBufferBytes: options.receiveBufferBytes ?? BUFFER_BYTES,
       // Without it a full buffer makes the next read fail although packets wait.
       ignoreOverrun: true,
       libc: this.libc,
@@ -117,6 +124,11 @@ export class PacketQueue {
     return socket;
   }
 
+  /** Size of the receive buffer now. */
+  get receiveBufferBytes(): number {
+    return this.buffer.sizeBytes;
+  }
+
   /** For `ownedElsewhere` of another thread's reader. */
   get fd(): number {
     return this.socket.fd;
@@ -126,6 +138,8 @@ export class PacketQueue {
   start(receiver: BatchReceiver, troubles: QueueTroubles = {}): void {
     this.serve(receiver, troubles);
     this.watch = this.libc.watchReadable(this.socket.fd, () => this.readBatches());
+    // Once without need: the first burst shall not wait until this code is compiled.
+    setImmediate(() => this.readBatches());
   }
 
   /** Batches are delivered by calls of `turn`. */
@@ -187,6 +201,7 @@ export class PacketQueue {
   private readBatches(): void {
     // Bounded, so that timers and other sockets get their turn under load.
     for (let i = 0; i < 8 && this.receiver; i++) {
+      this.buffer.look();
       const count = this.batch.receive(this.socket.fd, 0);
       if (count === -EAGAIN) return;
       if (count === -EINTR) continue;
