@@ -27,6 +27,8 @@ export interface InspectionSettings {
   readonly peers: SharedArrayBuffer;
   readonly eventTypes: ReadonlySet<string>;
   readonly rope: RopeSettings;
+  /** Rehearse before the first packet: a thread that takes the place of another has packets waiting. */
+  readonly isFirst: boolean;
 }
 
 /** Detectors of the configuration: functions do not travel, so each thread compiles the scripts itself. */

@@ -1,19 +1,22 @@
 /**
- * A thread that does nothing but read one queue. It waits in poll(2), not in the event loop: a packet's way is
+ * A thread that does nothing but read one queue. It waits in recvmmsg(2), not in the event loop: a packet's way is
  * shorter by a third (bench/gateway.ts). Between batches it takes orders, keeps its flows and passes news on.
  */
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 import { invariant } from '../base/assert.js';
+import { sharedPeerMemory } from '../flow/peer-memory.js';
 import { PacketQueue } from '../kernel/nfqueue.js';
 import { Inspection } from './inspection.js';
 import type { InspectionSettings, News, Order } from './inspection-news.js';
 import { steadyMs } from './packet-path.js';
+import { warmUp } from './warm-up.js';
 
 /** Orders wait and news gather for so long. */
 const TURN_MS = 20;
 const REVIEW_MS = 200;
 const HOUSEKEEPING_MS = 5000;
 const ALIVE_MS = 1000;
+const REHEARSAL_FLOWS = 8192;
 
 const port = parentPort;
 invariant(port !== null, 'started as a thread');
@@ -42,7 +45,7 @@ function run(): void {
   let toldAtMs = 0;
   let housekeepingAtMs = steadyMs() + HOUSEKEEPING_MS;
   for (;;) {
-    queue.turn(TURN_MS);
+    queue.turn();
     const nowMs = steadyMs();
     if (nowMs < turnAtMs) continue;
     turnAtMs = nowMs + TURN_MS;
@@ -66,7 +69,14 @@ function run(): void {
   }
 }
 
-queue.serve((packets, count) => inspection.receive(packets, count), { onRefused: (errno) => tell([{ kind: 'refused', errno }]) });
+if (settings.isFirst) {
+  const rehearsal = new Inspection({ ...settings, maxFlows: REHEARSAL_FLOWS, peers: sharedPeerMemory() });
+  warmUp((packets, count) => {
+    rehearsal.receive(packets, count);
+    rehearsal.takeNews();
+  }, 0);
+}
+queue.serve((packets, count) => inspection.receive(packets, count), TURN_MS, { onRefused: (errno) => tell([{ kind: 'refused', errno }]) });
 tell([{ kind: 'ready' }]);
 run();
 inspection.finish();

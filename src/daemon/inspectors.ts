@@ -28,7 +28,7 @@ export interface InspectorsListener {
 }
 
 /** All of a thread's settings but those that differ between threads. */
-export type CommonSettings = Omit<InspectionSettings, 'queueFd'>;
+export type CommonSettings = Omit<InspectionSettings, 'queueFd' | 'isFirst'>;
 
 class Inspector {
   readonly index: number;
@@ -72,7 +72,7 @@ export class Inspectors {
   }
 
   #startOne(inspector: Inspector): Promise<void> {
-    const worker = new Worker(new URL('./inspection-thread.js', import.meta.url), { workerData: { ...this.#settings, queueFd: inspector.queue.fd } satisfies InspectionSettings });
+    const worker = new Worker(new URL('./inspection-thread.js', import.meta.url), { workerData: { ...this.#settings, queueFd: inspector.queue.fd, isFirst: inspector.deathsMs.length === 0 } satisfies InspectionSettings });
     inspector.worker = worker;
     inspector.silentLooks = 0;
     let failure = new Error('it was ended because it stood still');

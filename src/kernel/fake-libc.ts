@@ -111,6 +111,7 @@ export function fakeLibc(kernel: FakeKernel): { readonly libc: Libc; readonly so
       return kernel.setOption?.(socket, level, option) ?? 0;
     },
     getsockopt: () => -ENOSYS,
+    socketpair: () => -ENOSYS,
     getsockname: () => -ENOSYS,
     sendto: (fd, bytes, lengthBytes) => {
       const result = kernel.sent(state(fd), bytes.slice(0, lengthBytes));

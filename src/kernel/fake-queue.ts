@@ -6,16 +6,15 @@
 import { u16, u32 } from '../base/bytes.js';
 import { AttributeIndex, NLMSG_ERROR, forEachMessage, messageSequence, messageType } from '../netlink/message.js';
 import { MessageWriter } from '../netlink/message-writer.js';
+import { writeQueuedPacket } from '../netlink/nfqueue.js';
 import { EBUSY, ENOENT } from './errno.js';
 import { type FakeSocket, fakeLibc } from './fake-libc.js';
 import type { Libc } from './libc.js';
 
 // As in netlink/nfqueue.ts, seen from the other side.
-const NFQNL_MSG_PACKET = 0x300;
 const NFQNL_MSG_VERDICT = 0x301;
 const NFQNL_MSG_CONFIG = 0x302;
 const NFQNL_MSG_VERDICT_BATCH = 0x303;
-const NFQA_PACKET_HDR = 1;
 const NFQA_VERDICT_HDR = 2;
 const NFQA_MARK = 3;
 const NFQA_PAYLOAD = 10;
@@ -96,12 +95,10 @@ export function fakeQueue(): FakeQueue {
     },
     enqueue: (queue, packet, mark) => {
       const id = ++lastId;
-      const isV4 = ((packet[0] ?? 0) & 0xf0) === 0x40;
-      const writer = new MessageWriter().begin(NFQNL_MSG_PACKET, 0, 0).u8(isV4 ? 2 : 10).u8(0).u16be(queue);
-      writer.u16(11).u16(NFQA_PACKET_HDR).u32be(id).u16be(isV4 ? 0x0800 : 0x86dd).u8(2).u8(0);
-      if (mark !== undefined) writer.attributeU32be(NFQA_MARK, mark);
+      const writer = new MessageWriter();
+      writeQueuedPacket(writer, queue, id, packet, 0, mark);
       waiting.get(queue)?.push(id);
-      owners.get(queue)?.deliver(writer.attribute(NFQA_PAYLOAD, packet).end().finish());
+      owners.get(queue)?.deliver(writer.finish());
       return id;
     },
     failReceive: (errno) => {

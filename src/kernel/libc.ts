@@ -28,6 +28,8 @@ import { SystemError } from './system-error.js';
 /** Structures are passed as their bytes. Byte arrays are borrowed for the duration of the call only. */
 export interface Libc {
   socket(domain: number, type: number, protocol: number): number;
+  /** Fills `fds` with two connected descriptors, 4 bytes each. */
+  socketpair(domain: number, type: number, protocol: number, fds: Uint8Array): number;
   bind(fd: number, address: Uint8Array): number;
   connect(fd: number, address: Uint8Array): number;
   setsockopt(fd: number, level: number, option: number, value: Uint8Array): number;
@@ -123,6 +125,7 @@ function declare(koffi: Koffi, sysBpf: number): Libc {
     library.func(name, result, parameters) as unknown as (...values: unknown[]) => number;
 
   const socket = declareCall('socket', ['int', 'int', 'int']);
+  const socketpair = declareCall('socketpair', ['int', 'int', 'int', 'void *']);
   const bind = declareCall('bind', ['int', 'void *', 'uint32_t']);
   const connect = declareCall('connect', ['int', 'void *', 'uint32_t']);
   const setsockopt = declareCall('setsockopt', ['int', 'int', 'int', 'void *', 'uint32_t']);
@@ -144,6 +147,7 @@ function declare(koffi: Koffi, sysBpf: number): Libc {
 
   return {
     socket: (domain, type, protocol) => orErrno(socket(domain, type, protocol)),
+    socketpair: (domain, type, protocol, fds) => orErrno(socketpair(domain, type, protocol, fds)),
     bind: (fd, address) => orErrno(bind(fd, address, address.length)),
     connect: (fd, address) => orErrno(connect(fd, address, address.length)),
     setsockopt: (fd, level, option, value) => orErrno(setsockopt(fd, level, option, value, value.length)),

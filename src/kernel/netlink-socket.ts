@@ -23,7 +23,11 @@ import { type Libc, type Watch, libc as systemLibc } from './libc.js';
 import { SystemError, check } from './system-error.js';
 
 const AF_NETLINK = 16;
-const SOCK_RAW_NONBLOCK_CLOEXEC = 3 | 0o4000 | 0o2000000;
+/** Waits where a caller asks for it: only readers of queues do. include/linux/socket.h. */
+export const MSG_DONTWAIT = 0x40;
+export const MSG_WAITFORONE = 0x10000;
+const SO_RCVTIMEO = 20;
+const SOCK_RAW_CLOEXEC = 3 | 0o2000000;
 const SOL_SOCKET = 1;
 const SO_RCVBUFFORCE = 33;
 const SOL_NETLINK = 270;
@@ -75,7 +79,7 @@ export class NetlinkSocket {
   static open(family: number, options: NetlinkOptions = {}): NetlinkSocket {
     const c = options.libc ?? systemLibc();
     const doing = 'open a netlink socket';
-    const fd = check(c.socket(AF_NETLINK, SOCK_RAW_NONBLOCK_CLOEXEC, family), { syscall: 'socket', doing });
+    const fd = check(c.socket(AF_NETLINK, SOCK_RAW_CLOEXEC, family), { syscall: 'socket', doing });
     try {
       // Absent on old kernels, and answers are understood without them.
       c.setsockopt(fd, SOL_NETLINK, NETLINK_CAP_ACK, intOption(1));
@@ -100,6 +104,15 @@ export class NetlinkSocket {
   /** A socket that another thread of this process opened; its owner closes it. */
   static adopt(fd: number, libc: Libc): NetlinkSocket {
     return new NetlinkSocket(libc, fd);
+  }
+
+  /** How long a receive without MSG_DONTWAIT may wait. */
+  setPatience(milliseconds: number): void {
+    // struct timeval on 64-bit machines: seconds and microseconds, 8 bytes each.
+    const time = new DataView(new ArrayBuffer(16));
+    time.setBigInt64(0, BigInt(Math.floor(milliseconds / 1000)), true);
+    time.setBigInt64(8, BigInt(Math.round(milliseconds % 1000) * 1000), true);
+    check(this.libc.setsockopt(this.fd, SOL_SOCKET, SO_RCVTIMEO, new Uint8Array(time.buffer)), { syscall: 'setsockopt SO_RCVTIMEO', doing: 'set up a netlink socket' });
   }
 
   /** Number for the next request, never 0 (events carry 0). */
@@ -182,7 +195,7 @@ export class NetlinkSocket {
     this.watch = this.libc.watchReadable(this.fd, () => {
       // Bounded, so that timers and other sockets get their turn; the watch is level-triggered.
       for (let i = 0; i < 64 && !this.isClosed; i++) {
-        const length = this.libc.recv(this.fd, this.buffer, 0);
+        const length = this.libc.recv(this.fd, this.buffer, MSG_DONTWAIT);
         if (length === -EAGAIN) return;
         if (length === -ENOBUFS) onOverrun();
         else if (length !== -EINTR) {
@@ -239,7 +252,7 @@ export class NetlinkSocket {
   /** Bytes of the next datagram, 0 when nothing is there. */
   private receive(): number {
     for (;;) {
-      const length = this.libc.recv(this.fd, this.buffer, 0);
+      const length = this.libc.recv(this.fd, this.buffer, MSG_DONTWAIT);
       if (length === -EAGAIN) return 0;
       if (length !== -EINTR) return check(length, { syscall: 'recv', doing: 'read a netlink answer' });
     }

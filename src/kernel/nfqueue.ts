@@ -4,7 +4,7 @@
  * One socket serves several queues. Each turn takes up to 64 packets with one `recvmmsg` and answers with one
  * `sendto`: one batch verdict for each run of equal verdicts. (As fast as C; one send for each verdict would halve
  * the rate.) Turns come from the event loop (`start`), or from a thread that does nothing else (`serve` and `turn`:
- * it waits in poll(2), which adds 10 us less to a packet; measured by bench/gateway.ts).
+ * it waits in recvmmsg(2) itself, which adds 10 us less to a packet; measured by bench/gateway.ts).
  *
  * When the process dies the kernel drops what is queued and then, with
  * `--queue-bypass` in the rule, lets traffic pass. Overflow (length or socket buffer) passes
@@ -26,7 +26,7 @@ import { EAGAIN, EBUSY, EINTR, EOPNOTSUPP, EPERM } from './errno.js';
 import { GrowingBuffer } from './growing-buffer.js';
 import { type Libc, type Watch, libc as systemLibc } from './libc.js';
 import { MessageBatch } from './message-batch.js';
-import { NETLINK_NETFILTER, NetlinkSocket, intOption } from './netlink-socket.js';
+import { MSG_DONTWAIT, MSG_WAITFORONE, NETLINK_NETFILTER, NetlinkSocket } from './netlink-socket.js';
 import { SystemError, check } from './system-error.js';
 
 /** Packets taken in one go. */
@@ -34,8 +34,6 @@ export const BATCH_PACKETS = 64;
 // Headers and attributes around the payload: 16 + 4 + about 120 bytes of attributes seen; rounded up.
 const OVERHEAD_BYTES = 256;
 const BUFFER_BYTES = 8 << 20;
-// poll(2), asm-generic/poll.h
-const POLLIN = 1;
 
 export interface QueueOptions {
   /** Queue numbers, at least one, all bound to this socket. */
@@ -91,8 +89,6 @@ export class PacketQueue {
   private receiver: BatchReceiver | null = null;
   private troubles: QueueTroubles = {};
   private watch: Watch | null = null;
-  // struct pollfd: descriptor, events, events that occurred.
-  private readonly pollEntry = new Uint8Array(8);
 
   /** Binds and configures the queues; packets wait until `start` or `serve`. Throws SystemError (ERR_QUEUE_BUSY, ERR_NOT_PERMITTED, ERR_NOT_SUPPORTED). */
   constructor(options: QueueOptions) {
@@ -102,7 +98,6 @@ export class PacketQueue {
     else this.socket = NetlinkSocket.adopt(options.ownedElsewhere, this.libc);
     const bufferBytes = options.receiveBufferBytes ?? BUFFER_BYTES;
     this.buffer = new GrowingBuffer(this.libc, this.socket.fd, bufferBytes, options.growsToBytes ?? bufferBytes);
-    this.pollEntry.set([...intOption(this.socket.fd), POLLIN, 0]);
     this.batch = new MessageBatch(this.libc, BATCH_PACKETS, copyRangeBytes + OVERHEAD_BYTES);
     this.packets = Array.from({ length: BATCH_PACKETS }, () => new QueuedPacket());
   }
@@ -136,23 +131,23 @@ export class PacketQueue {
 
   /** Begins to deliver batches from the event loop. */
   start(receiver: BatchReceiver, troubles: QueueTroubles = {}): void {
-    this.serve(receiver, troubles);
-    this.watch = this.libc.watchReadable(this.socket.fd, () => this.readBatches());
+    this.receiver = receiver;
+    this.troubles = troubles;
+    this.watch = this.libc.watchReadable(this.socket.fd, () => this.readBatches(MSG_DONTWAIT));
     // Once without need: the first burst shall not wait until this code is compiled.
-    setImmediate(() => this.readBatches());
+    setImmediate(() => this.readBatches(MSG_DONTWAIT));
   }
 
-  /** Batches are delivered by calls of `turn`. */
-  serve(receiver: BatchReceiver, troubles: QueueTroubles = {}): void {
+  /** Batches are delivered by calls of `turn`, each of which waits at most so long for the first packet. */
+  serve(receiver: BatchReceiver, patienceMs: number, troubles: QueueTroubles = {}): void {
+    this.socket.setPatience(patienceMs);
     this.receiver = receiver;
     this.troubles = troubles;
   }
 
-  /** Holds the thread until packets are there, at most so long, and delivers them. */
-  turn(timeoutMs: number): void {
-    const count = this.libc.poll(this.pollEntry, 1, timeoutMs);
-    if (count > 0) this.readBatches();
-    else if (count !== -EINTR) check(count, { syscall: 'poll', doing: 'wait for queued packets' });
+  /** Holds the thread until packets are there, and delivers them. */
+  turn(): void {
+    this.readBatches(MSG_WAITFORONE);
   }
 
   /**
@@ -198,13 +193,15 @@ export class PacketQueue {
     });
   }
 
-  private readBatches(): void {
+  private readBatches(howToWait: number): void {
+    let flags = howToWait;
     // Bounded, so that timers and other sockets get their turn under load.
     for (let i = 0; i < 8 && this.receiver; i++) {
       this.buffer.look();
-      const count = this.batch.receive(this.socket.fd, 0);
+      const count = this.batch.receive(this.socket.fd, flags);
       if (count === -EAGAIN) return;
       if (count === -EINTR) continue;
+      flags = MSG_DONTWAIT;
       check(count, { syscall: 'recvmmsg', doing: 'read queued packets' });
       this.deliver(count);
       if (count < BATCH_PACKETS) return;

@@ -44,6 +44,9 @@ export const NFQA_SKB_GSO = 2;
 export const NFQA_SKB_CSUM_NOTVERIFIED = 4;
 
 // include/uapi/linux/netfilter.h
+const NFPROTO_IPV4 = 2;
+const NFPROTO_IPV6 = 10;
+const NF_INET_FORWARD = 2;
 export const NF_DROP = 0;
 export const NF_ACCEPT = 1;
 export const NF_REPEAT = 4;
@@ -147,6 +150,16 @@ export class QueuedPacket {
   get isGso(): boolean {
     return (this.skbInfo & NFQA_SKB_GSO) !== 0;
   }
+}
+
+/** What the kernel says of a packet that it queues: for rehearsals and tests. `inInterface` 0: unknown. */
+export function writeQueuedPacket(writer: MessageWriter, queue: number, id: number, packet: Uint8Array, inInterface = 0, mark?: number): void {
+  const isV4 = ((packet[0] ?? 0) & 0xf0) === 0x40;
+  writer.begin(NFQNL_MSG_PACKET, 0, 0).u8(isV4 ? NFPROTO_IPV4 : NFPROTO_IPV6).u8(0).u16be(queue);
+  writer.u16(11).u16(NFQA_PACKET_HDR).u32be(id).u16be(isV4 ? 0x0800 : 0x86dd).u8(NF_INET_FORWARD).u8(0);
+  if (inInterface !== 0) writer.attributeU32be(NFQA_IFINDEX_INDEV, inInterface);
+  if (mark !== undefined) writer.attributeU32be(NFQA_MARK, mark);
+  writer.attribute(NFQA_PAYLOAD, packet).end();
 }
 
 /** Decodes queued packets; owns the scratch space for it. */
