@@ -6,7 +6,7 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ascii, concat, putU16, putU32 } from '../src/base/bytes.js';
+import { ascii, concat, fromHex, putU16, putU32 } from '../src/base/bytes.js';
 import { PROTOCOLS } from '../src/detect/registry.js';
 import { Identifier } from '../src/engine/identifier.js';
 import { buildTcp, buildUdp } from '../src/wire/build.js';
@@ -64,7 +64,21 @@ const kinds: readonly Kind[] = [
   { name: 'SRTP', transport: 'udp', mostSuspected: 1, make: () => { const source = random(4); return times(14, (i) => concat(Uint8Array.of(0x90, 111), big16(within(0, 60_000)), big32(i * 960), source, random(40, 180))); } },
   { name: 'TURN channel data', transport: 'udp', mostSuspected: 1, make: () => times(10, () => counted((count) => concat(Uint8Array.of(0x40, 0x01), big16(count)), random(20, 180))) },
   { name: 'Shadowsocks', transport: 'udp', mostSuspected: 2, make: () => times(8, () => random(60, 600)) },
+  // Ordinary protocols that begin with a random number: identifiers, connections, sources.
+  { name: 'questions to DNS, names of 1 to 30 bytes', transport: 'udp', mostSuspected: 1, make: () => times(3, () => concat(random(2), fromHex('0100 0001 0000 0000 0000'), label(1, 30), fromHex('00 0001 0001'))) },
+  { name: 'ENet (games)', transport: 'udp', mostSuspected: 2, make: () => { const peer = random(2); return times(10, (i) => concat(peer, random(2), Uint8Array.of(0x86, 0xff), big16(i), random(4, 60))); } },
+  { name: 'KCP (games)', transport: 'udp', mostSuspected: 2, make: () => { const conversation = random(4); return times(10, (i) => concat(conversation, Uint8Array.of(81 + (i & 3), 0, 128, 0), little32(i * 10), little32(i), little32(i), counted(little32, random(0, 300)))); } },
+  { name: 'remote procedure calls', transport: 'udp', mostSuspected: 1, make: () => { const call = random(4); return times(6, (i) => concat(call, big32(i & 1), big32(2), big32(100_003), big32(3), big32(1), random(8, 120))); } },
+  { name: 'small numbers, big-endian', transport: 'udp', mostSuspected: 40, make: () => times(10, (i) => concat(big32(within(0, 4)), big32(i), big32(within(0, 4000)), big32(within(0, 99)), big32(within(0, 99)), random(0, 60))) },
+  { name: 'zeros', transport: 'udp', mostSuspected: 1, make: () => times(6, () => new Uint8Array(within(1, 100))) },
+  { name: 'Modbus', transport: 'tcp', mostSuspected: 1, make: () => times(6, () => concat(random(2), fromHex('0000 0006 01 03'), big16(within(0, 99)), big16(within(1, 20)))) },
+  { name: 'logins of two strings with little-endian lengths', transport: 'tcp', mostSuspected: 10, make: () => times(6, () => counted(little32, concat(little32(within(0, 5)), counted(little32, label(3, 20)), counted(little32, label(3, 20)), little32(within(0, 99))))) },
+  { name: 'length and type of 16 bits', transport: 'tcp', mostSuspected: 1, make: () => times(10, () => counted(big16, concat(big16(within(0, 8)), random(2, 100)))) },
 ];
+/** Letters with their number in front, as in a name. */
+function label(least: number, most: number): Uint8Array {
+  return counted((count) => Uint8Array.of(count), random(least, most).map((byte) => 0x61 + (byte % 26)));
+}
 
 const SCALE = process.env.P2PWALL_TEST_ALL === '1' ? 20 : 1;
 const FLOWS = 200 * SCALE;
@@ -131,7 +145,6 @@ for (const { name, transport, mostSuspected, make } of kinds) {
     t.diagnostic(`${FLOWS} flows, ${per1000.toFixed(1)} of 1,000 suspected`);
     // Four standard deviations of the count above the bound.
     assert.ok(ordinary.suspected <= (mostSuspected * FLOWS) / 1000 + 4 * Math.sqrt((mostSuspected * FLOWS) / 1000), `${per1000} of 1,000 are suspected`);
-    if (transport === 'udp') return;
     const mixed = new Network();
     for (let i = 0; i < FLOWS / 4; i++) {
       if (i % 10 === 0) mixed.speakPeerToPeer('10.9.9.9');

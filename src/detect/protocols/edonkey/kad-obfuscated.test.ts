@@ -52,6 +52,12 @@ test('two datagrams of a host that speaks eDonkey stay suspected: its tunnels ha
   assert.ok(typeof finding === 'object' && finding.needsEndpoint === true);
 });
 
+test('datagrams that begin with the same number are those of a connection, not of Kad', () => {
+  const turns = dialogue('>43:a0 <43:a2 >51:a0');
+  turns[2]?.bytes.set(turns[0]?.bytes.subarray(0, 2) ?? []);
+  assert.equal(findingName(inspectSample(kadObfuscated, turns)), 'no');
+});
+
 const reasks: readonly [string, string, Known, string][] = [
   ['a reask', '>30:a1', 'endpoint', 'suspected'],
   ['a reask at a host', '>30:a1', 'host', 'no'],

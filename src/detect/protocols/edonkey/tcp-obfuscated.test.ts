@@ -73,6 +73,14 @@ test('a clear marker, text, and a stream without its start that nobody knows are
   assert.equal(findingName(inspectSample(obfuscated, stream(CLIENT), { known: 'host', fromStart: false })), 'suspected');
 });
 
+test('an opening that states its own length is refused', () => {
+  for (const header of [[0, 137], [0, 135], [137, 0], [135, 0], [0, 0, 0, 133], [133, 0, 0, 0]]) {
+    const turns = stream(`${CLIENT} >11`);
+    turns[0]?.bytes.set(header);
+    assert.equal(findingName(inspectSample(obfuscated, turns, { known: 'host' })), 'no', `${header}`);
+  }
+});
+
 test('a binary header of either side refuses the dialogue', () => {
   const header = concat(Uint8Array.of(0, 0, 0, 96, 1, 0, 0, 0, 2, 0, 0, 0), new Uint8Array(88));
   const turns = stream(`${CLIENT} >11`);

@@ -13,7 +13,7 @@
  *
  * eMule "Protocol obfuscation"; padding as eMule (up to 128) and aMule (up to 254) draw it.
  */
-import { u8 } from '../../../base/bytes.js';
+import { u16, u16le, u32, u32le, u8 } from '../../../base/bytes.js';
 import { type Feature, type Finding, type Inspection, type Match, match, MORE, NO, TCP, type TurnLog } from '../../detector.js';
 import { isMarker } from './frames.js';
 import { looksRandom } from './random.js';
@@ -101,6 +101,14 @@ function hasServerShape(turns: TurnLog): boolean {
   );
 }
 
+/** Streams of framed messages begin with the length of the first one; random bytes do so once in 5,000 times. */
+function isCounted(bytes: Uint8Array, at: number, lengthBytes: number): boolean {
+  const big = u16(bytes, at);
+  const little = u16le(bytes, at);
+  if (big === lengthBytes || big === lengthBytes - 2 || little === lengthBytes || little === lengthBytes - 2) return true;
+  return u32(bytes, at) === lengthBytes - 4 || u32le(bytes, at) === lengthBytes - 4;
+}
+
 /** The first turns of both sides, as far as they are there. */
 function areRandom(input: Inspection): boolean {
   const { turns, direction } = input;
@@ -157,7 +165,7 @@ function inspectStream(input: Inspection): Finding {
   if (fit === TOO_LONG) return NO;
   const at = input.direction === 0 ? input.start : input.otherStart;
   const opener = input.direction === 0 ? input.bytes : input.otherBytes;
-  if (isMarker(u8(opener, at)) || !areRandom(input)) return NO;
+  if (isMarker(u8(opener, at)) || !areRandom(input) || isCounted(opener, at, turns.lengthBytes(0))) return NO;
   // Without its SYN a stream may have begun long before: only of hosts and endpoints that speak eDonkey.
   if (!input.fromStart && input.known() === 'none') return NO;
   if (fit === TOO_SHORT) return MORE;
