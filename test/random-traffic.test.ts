@@ -43,7 +43,7 @@ interface Kind {
 }
 const kinds: readonly Kind[] = [
   // The shape of MSE needs both first bursts of 96 to 608 bytes: tunnels have it by chance only, but often.
-  { name: 'Shadowsocks AEAD: salt, length with tag, payload with tag', transport: 'tcp', mostSuspected: 250, make: () => [random(16 + 34 + 7, 16 + 34 + 640), random(16 + 34, 1460), random(34, 700), random(34, 1460)] },
+  { name: 'Shadowsocks AEAD: salt, length with tag, payload with tag', transport: 'tcp', mostSuspected: 290, make: () => [random(16 + 34 + 7, 16 + 34 + 640), random(16 + 34, 1460), random(34, 700), random(34, 1460)] },
   { name: 'Shadowsocks 2022', transport: 'tcp', mostSuspected: 450, make: () => [random(32 + 27 + 60, 32 + 27 + 560), random(32 + 60, 1460), random(50, 250), random(34, 1460)] },
   { name: 'Shadowsocks stream ciphers', transport: 'tcp', mostSuspected: 20, make: () => [random(23, 46), random(26, 1416), random(1, 400), random(1, 1400)] },
   { name: 'VMess', transport: 'tcp', mostSuspected: 400, make: () => [random(60, 400), random(40, 1400), random(20, 400), random(20, 1400)] },

@@ -9,6 +9,7 @@ test('feature names are unique and say what the documentation lists', () => {
   assert.equal(new Set(names).size, names.length);
   assert.deepEqual(names, [
     'handshake',
+    'handshake-proxied',
     'peer-wire',
     'mse',
     'utp',
@@ -32,6 +33,7 @@ test('feature names are unique and say what the documentation lists', () => {
 test('what names servers that serve others too is not remembered as peers', () => {
   const forgotten = bittorrent.features.filter((feature) => feature.remember === 'none').map((feature) => feature.feature);
   assert.deepEqual(forgotten, [
+    'handshake-proxied',
     'http-tracker',
     'http-seed',
     'torrent-file',

@@ -9,7 +9,7 @@
  */
 import { defineProtocol } from '../detector.js';
 import { dht } from './bittorrent/dht.js';
-import { handshake } from './bittorrent/handshake.js';
+import { handshake, proxiedHandshake } from './bittorrent/handshake.js';
 import { httpSeed } from './bittorrent/http-seed.js';
 import { httpTracker } from './bittorrent/http-tracker.js';
 import { knownNameDns, knownNameHttp, knownNameTls } from './bittorrent/known-names.js';
@@ -38,6 +38,7 @@ export const bittorrent = defineProtocol({
   ],
   features: [
     handshake,
+    proxiedHandshake,
     peerWire,
     mse,
     utp,

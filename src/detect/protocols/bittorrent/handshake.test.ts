@@ -5,7 +5,7 @@ import { ascii, concat, fromHex } from '../../../base/bytes.js';
 import { MAX_PREFIX_BYTES, type PeerSink, TCP } from '../../detector.js';
 import { sampleInspection } from '../../sample.js';
 import { answer, ask, checkSamples, checkTruncations, countSureFlips } from '../../../../test/support/detector-table.js';
-import { handshake } from './handshake.js';
+import { handshake, proxiedHandshake } from './handshake.js';
 
 const HANDSHAKE = concat(
   ascii('\x13BitTorrent protocol'),
@@ -26,6 +26,20 @@ test('the handshake is certain in either direction, at its 20th byte', () => {
   ]);
   checkTruncations(handshake, [ask(HANDSHAKE)], {}, 20);
   assert.equal(countSureFlips(handshake, [ask(HANDSHAKE)]), 48); // every byte behind the fixed ones is free
+});
+
+test('the handshake behind the opening of a proxy is certain, too', () => {
+  const socks = fromHex('05 01 00  05 01 00 01 c0000207 1ae1');
+  const connect = ascii('CONNECT 192.0.2.7:6881 HTTP/1.0\r\n\r\n');
+  checkSamples(proxiedHandshake, [
+    { name: 'SOCKS 5', turns: [ask(concat(socks, HANDSHAKE))], expected: 'certain' },
+    { name: 'SOCKS 4', turns: [ask(concat(fromHex('04 01 1ae1 c0000207 00'), HANDSHAKE))], expected: 'certain' },
+    { name: 'CONNECT', turns: [ask(connect), answer(ascii('HTTP/1.0 200 OK\r\n\r\n')), ask(HANDSHAKE)], expected: 'certain' },
+    { name: 'negotiation alone', turns: [ask(socks)], expected: 'more' },
+    { name: 'another protocol behind it', turns: [ask(concat(socks, new Uint8Array(1100)))], expected: 'no' },
+    { name: 'no proxy', turns: [ask(concat(ascii(' '), HANDSHAKE))], expected: 'no' },
+  ]);
+  checkTruncations(proxiedHandshake, [ask(concat(socks, HANDSHAKE))], {}, socks.length + 20);
 });
 
 /** A length-prefixed message: id, then content. */

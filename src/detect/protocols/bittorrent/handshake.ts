@@ -10,6 +10,7 @@ import {
   type Inspection,
   MAX_PREFIX_BYTES,
   MORE,
+  NO,
   type PeerSink,
   TCP,
   match,
@@ -41,6 +42,30 @@ export function harvestHandshake(input: Inspection, sink: PeerSink): boolean {
   if (openingAt >= 0) tellPeerMessages(bytes, openingAt + HANDSHAKE_BYTES, end, sink);
   return end - start < MAX_PREFIX_BYTES;
 }
+
+/* Odds: the same 20 bytes behind the opening of a proxy's client. */
+const PROXIED = match('certain', 'BitTorrent peer handshake through a proxy');
+/** A SOCKS negotiation with user name, password and host name, or the head of a CONNECT request, is shorter. */
+const MAX_PROXY_BYTES = 1024;
+
+/** RFC 1928 (version 5: methods, then a request), SOCKS 4, RFC 9110 section 9.3.6 (CONNECT): the handshake follows in the same stream. */
+function inspectProxied({ bytes, start, end }: Inspection): Finding {
+  const limit = Math.min(end, start + MAX_PROXY_BYTES + HANDSHAKE_OPENING.length);
+  if (indexOf(bytes, start, limit, HANDSHAKE_OPENING) >= 0) return PROXIED;
+  return end - start < MAX_PROXY_BYTES ? MORE : NO;
+}
+
+const PROXY_OPENINGS = [Uint8Array.of(5, 1), Uint8Array.of(5, 2), Uint8Array.of(5, 3), Uint8Array.of(4, 1), ascii('CONNECT ')];
+
+export const proxiedHandshake: Feature = {
+  feature: 'handshake-proxied',
+  transport: TCP,
+  trigger: { kind: 'anchors', anchors: PROXY_OPENINGS.map((bytes) => ({ at: 0, bytes })) },
+  inspect: inspectProxied,
+  harvest: harvestHandshake,
+  // The responder is the proxy, which serves others too.
+  remember: 'none',
+};
 
 export const handshake: Feature = {
   feature: 'handshake',

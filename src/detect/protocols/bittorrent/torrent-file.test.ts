@@ -20,6 +20,8 @@ test('metainfo is certain by its dictionary', () => {
         ['chunked', `HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n80\r\n${TORRENT}`, 'certain'],
         ['content type alone', 'HTTP/1.1 200 OK\r\nContent-Type: application/x-bittorrent\r\n\r\n', 'more'],
         ['page with that content type', 'HTTP/1.1 200 OK\r\nContent-Type: application/x-bittorrent\r\n\r\n<html>', 'no'],
+        ['compressed, of that content type', 'HTTP/1.1 200 OK\r\nContent-Type: application/x-bittorrent\r\nContent-Encoding: gzip\r\n\r\n\x1f\x8b\x08', 'likely'],
+        ['compressed, of another type', 'HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Encoding: gzip\r\n\r\n\x1f\x8b\x08', 'no'],
         ['announce of another kind', `${OK}d8:announce5:helloe`, 'no'],
         ['info of another kind', `${OK}d4:infod3:fooi1eee`, 'no'],
         ['other dictionary', `${OK}d3:fooi1ee`, 'no'],
