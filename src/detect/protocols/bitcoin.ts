@@ -30,9 +30,15 @@ const MAGICS: readonly string[] = [
   'c0c0c0c0', // Dogecoin
   'fcc1b7dc', // Dogecoin testnet
   'e3e1f3e8', // Bitcoin Cash
+  'f4e5f3f4', // Bitcoin Cash testnet
+  'e1476d44', // Bitcoin Gold
   'f9beb4fe', // Namecoin
   'bf0c6bbd', // Dash
+  'cee2caff', // Dash testnet
   '24e92764', // Zcash
+  'fa1af9bf', // Zcash testnet
+  'e6e8e9e5', // Peercoin
+  '5241564e', // Ravencoin
   'fac3b6da', // DigiByte
 ];
 
@@ -49,7 +55,7 @@ const ANCHORS: readonly Anchor[] = [
 const MAGIC_NUMBERS: readonly number[] = MAGICS.map((magic) => Number.parseInt(magic, 16));
 
 /**
- * Odds of a false alarm: a known magic (one of 14, 2^-28), twelve bytes of command form (2^-40 at
+ * Odds of a false alarm: a known magic (one of 20, 2^-27), twelve bytes of command form (2^-40 at
  * the longest command, far less for real ones) and 7 bits of the length; for unknown networks
  * the twelve bytes of the version command and 23 bits of its length, 2^-119.
  */

@@ -57,6 +57,7 @@ test('near misses are not certain', () => {
     { name: 'error without request', turns: [answer(concat(fromHex('00000003 0badcafe'), ascii('not registered')))], expected: 'no' },
     { name: 'announce answer alone, nobody knows', turns: [answer(changed(ANNOUNCED, 12, '00000000 00000000'))], expected: 'no' },
     { name: 'announce answer alone, transaction 7', turns: [answer(changed(ANNOUNCED, 4, '00000007'))], expected: 'no' },
+    { name: 'scrape and answer with transaction 7', turns: [ask(changed(SCRAPE, 12, '00000007')), answer(changed(SCRAPED, 4, '00000007'))], expected: 'no' },
     { name: 'zeros in both directions', turns: [ask(new Uint8Array(16)), answer(new Uint8Array(16))], expected: 'no' },
     { name: 'announce answer alone, a year', turns: [answer(changed(ANNOUNCED, 8, '01e13380'))], expected: 'no' },
     { name: 'announce answer alone, multicast peer', turns: [answer(changed(ANNOUNCED, 20, 'e0'))], expected: 'no' },

@@ -56,7 +56,7 @@ const MAX_INTERVAL_S = 7 * 24 * 3600;
 const CONNECT = match('certain', 'UDP tracker connect request: protocol id and action');
 /* Odds: action (32 bits), event (30), size of transfer counts (20), wanted peers (19), port: 2^-100 for random bytes. */
 const ANNOUNCE = match('certain', 'UDP tracker announce request: action, event and counts in range');
-/* Odds: action and transaction repeat (64 bits) and the answer has the length that the request asks for. */
+/* Odds: action and a transaction that is no small number repeat (64 bits), and the answer has the length that the request asks for. */
 const ANSWER = match('certain', 'UDP tracker answer with the action and transaction of the request');
 
 /*
@@ -135,8 +135,8 @@ function hasRequest({ bytes, start, end, direction, turns }: Inspection): boolea
     const at = turns.headAt(index);
     if (turns.direction(index) === direction || turns.headLengthBytes(index) < 16) continue;
     const asked = u32(heads, at + 8);
-    // Datagrams of zeros have action and transaction 0, too: a connect request shows its protocol id.
-    if (asked === ACTION_CONNECT && !hasAt(heads, at, at + CONNECT_BYTES, CONNECT_OPENING)) continue;
+    // Datagrams of zeros and small counters repeat such numbers, too: a connect request shows its protocol id, other transactions are random.
+    if (asked === ACTION_CONNECT ? !hasAt(heads, at, at + CONNECT_BYTES, CONNECT_OPENING) : transaction <= MAX_COUNTER) continue;
     // An error may answer any request; it has no action of its own in common with it.
     if (u32(heads, at + 12) !== transaction || (action === ACTION_ERROR ? asked > ACTION_SCRAPE : asked !== action)) continue;
     if (isAnswerLength(action, end - start, turns.lengthBytes(index))) return true;
