@@ -78,7 +78,7 @@ test('short messages of both sides are likely', () => {
 
 test('a message known by its length alone is likely beside another Kad datagram', () => {
   const published = bytes('e44b', FILE, '23');
-  for (const [first, expected] of [['e460', 'likely'], ['e529 789c', 'likely'], ['1234', 'suspected'], ['e4', 'suspected']] as const) {
+  for (const [first, expected] of [['e460', 'likely'], ['e529 789c', 'likely'], [`e44b${'11'.repeat(16)}05`, 'suspected'], ['1234', 'suspected'], ['e4', 'suspected']] as const) {
     assert.equal(findingName(inspectSample(kad, [{ from: 0, bytes: fromHex(first) }, { from: 1, bytes: published }])), expected, first);
   }
 });

@@ -54,29 +54,30 @@ function inspectKad(input: Inspection): Finding {
     case PROVES:
       return MESSAGE;
     default:
-      if (isAnswered(input)) return EXCHANGE;
+      if (isAnswered(input, opcode)) return EXCHANGE;
       if (lengthBytes <= SHORT_BYTES) return SHORT;
       // The first two bytes of a DNS message are a random number.
-      return lengthBytes > 15 && input.dns() !== null ? NO : hasKin(input.turns) ? FIXED : SHORT;
+      return lengthBytes > 15 && input.dns() !== null ? NO : hasKin(input.turns, opcode) ? FIXED : SHORT;
   }
 }
 
-/** Whether an earlier datagram of the flow has a Kad marker. */
-function hasKin(turns: TurnLog): boolean {
+/** Whether an earlier datagram of the flow has a Kad marker and another opcode: other protocols repeat the number of their connection. */
+function hasKin(turns: TurnLog, opcode: number): boolean {
   for (let i = 0; i < turns.count; i++) {
-    const marker = u8(turns.heads, turns.headAt(i));
-    if (turns.headLengthBytes(i) > 1 && (marker === KAD || marker === KAD_PACKED)) return true;
+    const at = turns.headAt(i);
+    const marker = u8(turns.heads, at);
+    if (turns.headLengthBytes(i) > 1 && (marker === KAD_PACKED || (marker === KAD && u8(turns.heads, at + 1) !== opcode))) return true;
   }
   return false;
 }
 
-/** Whether an earlier datagram of the other side is a Kad message, too. Heads hold what messages of fixed length have. */
-function isAnswered({ direction, turns }: Inspection): boolean {
+/** Whether an earlier datagram of the other side is a Kad message with another opcode. Heads hold what messages of fixed length have. */
+function isAnswered({ direction, turns }: Inspection, opcode: number): boolean {
   for (let i = 0; i < turns.count; i++) {
     const at = turns.headAt(i);
     const lengthBytes = turns.lengthBytes(i);
     if (turns.direction(i) === direction || lengthBytes < 2 || lengthBytes !== turns.headLengthBytes(i)) continue;
-    if (u8(turns.heads, at) === KAD && fitBody(turns.heads, u8(turns.heads, at + 1), at + 2, at + lengthBytes) !== NOTHING) return true;
+    if (u8(turns.heads, at) === KAD && u8(turns.heads, at + 1) !== opcode && fitBody(turns.heads, u8(turns.heads, at + 1), at + 2, at + lengthBytes) !== NOTHING) return true;
   }
   return false;
 }

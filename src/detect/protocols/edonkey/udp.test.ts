@@ -30,6 +30,7 @@ const servers: readonly Sample[] = [
   { name: 'get sources of two files', turns: only(bytes('e39a', FILE, HASH)), expected: 'suspected' },
   { name: 'get sources with size', turns: only(bytes('e394', FILE, '00100000')), expected: 'suspected' },
   { name: 'get sources beside another request', turns: [...only(fromHex('e3a4')), ...only(bytes('e39a', FILE, HASH))], expected: 'likely' },
+  { name: 'get sources twice', turns: [...only(bytes('e39a', FILE)), ...only(bytes('e39a', FILE, HASH))], expected: 'suspected' },
   { name: 'get sources beside other bytes', turns: [...only(fromHex('1234')), ...only(bytes('e39a', FILE, HASH))], expected: 'suspected' },
   { name: 'search for a word', turns: only(bytes('e398 01 0500', ascii('music'))), expected: 'likely' },
   { name: 'status answer with the challenge of an old request', turns: [...only(fromHex('e396 01000001')), { from: 1, bytes: fromHex('e397 01000001 10000000 20000000') }], expected: 'certain', isOpenEnded: true },

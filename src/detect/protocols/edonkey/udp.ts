@@ -40,11 +40,16 @@ function unlessDns(finding: Finding, input: Inspection): Finding {
   return finding !== NO && input.end - input.start >= 17 && input.dns() !== null ? NO : finding;
 }
 
-/** Marker, opcode and length alone: one random datagram in 200,000 has them, so another one with a marker must stand beside. */
-function withKin(finding: Finding, { turns }: Inspection): Finding {
+/**
+ * Marker, opcode and length alone: one random datagram in 200,000 has them, so another one with a marker must stand
+ * beside, with another opcode: other protocols repeat the number of their connection.
+ */
+function withKin(finding: Finding, { bytes, start, turns }: Inspection): Finding {
   for (let i = 0; i < turns.count; i++) {
-    const marker = u8(turns.heads, turns.headAt(i));
-    if (turns.headLengthBytes(i) > 1 && (marker === EDONKEY || marker === EMULE)) return finding;
+    const at = turns.headAt(i);
+    const marker = u8(turns.heads, at);
+    const isKin = marker === EDONKEY || marker === EMULE;
+    if (isKin && turns.headLengthBytes(i) > 1 && u8(turns.heads, at + 1) !== u8(bytes, start + 1)) return finding;
   }
   return ALONE;
 }
