@@ -65,6 +65,8 @@ export class Endpoints implements PeerSink {
 
   /** Which protocol is known for the endpoints of a flow, or null. The result is reused. */
   knownPeer(flow: number, timeMs: number): KnownPeer | null {
+    // Each flow is asked about twice; without P2P there is nothing to find (bench/identify.ts, ordinary mix).
+    if (this.#memory.isEmpty) return null;
     // What goes to a group goes to everybody: whose it is must show in its content.
     if (this.#isToGroup(flow)) return null;
     const responder = this.#knownEnd(flow, 1, timeMs);
@@ -113,6 +115,7 @@ export class Endpoints implements PeerSink {
 
   /** What is known of a flow's endpoints for one protocol. */
   known(flow: number, protocolIndex: number, timeMs: number): Known {
+    if (this.#memory.isEmpty) return 'none';
     const responder = this.#knownFor(flow, 1, protocolIndex, timeMs);
     if (responder === 'endpoint') return responder;
     const initiator = this.#knownFor(flow, 0, protocolIndex, timeMs);

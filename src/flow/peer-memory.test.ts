@@ -77,6 +77,14 @@ test('a flood makes it forget, never invent and never grow', () => {
   assert.equal(ask(memory, 6881, ALICE, 10_000, ANY_PROTOCOL, 123_456).told, NO_PROTOCOL);
 });
 
+test('it is empty until something was taught; shared memory never, others may have taught it', () => {
+  const memory = new PeerMemory({ entries: 64 });
+  assert.equal(memory.isEmpty, true);
+  memory.addHost(DONKEYS, ...PEER, 1000);
+  assert.equal(memory.isEmpty, false);
+  assert.equal(new PeerMemory({ entries: 64, shared: sharedPeerMemory(64) }).isEmpty, false);
+});
+
 test('shared: what one user learns all others know at once', () => {
   const shared = sharedPeerMemory(64);
   const [one, other] = [new PeerMemory({ entries: 64, shared }), new PeerMemory({ entries: 64, shared })];

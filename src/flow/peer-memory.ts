@@ -73,6 +73,8 @@ export class PeerMemory {
   readonly #setMask: number;
   readonly #ageS: number;
 
+  /** Nothing was ever taught: every question would be answered with no. Never true of shared memory, which others teach. */
+  isEmpty: boolean;
   /** After `look`: the protocol that the endpoint spoke with that client. */
   spokeHere = NO_PROTOCOL;
   /** After `look`: the protocol for which the endpoint was named to that client, or to everybody. */
@@ -84,6 +86,7 @@ export class PeerMemory {
     const sets = setCount(options.entries ?? DEFAULT_ENTRIES);
     this.#lockAt = sets * WAYS * WORDS;
     this.#isShared = options.shared !== undefined;
+    this.isEmpty = !this.#isShared;
     this.#table = options.shared ? new Int32Array(options.shared) : new Int32Array(this.#lockAt);
     this.#setMask = sets - 1;
     this.#ageS = Math.ceil((options.ageMs ?? 1_800_000) / 1000);
@@ -223,6 +226,7 @@ export class PeerMemory {
   }
 
   #write(a0: number, a1: number, a2: number, a3: number, detail: number, client: number, timeMs: number): void {
+    this.isEmpty = false;
     const table = this.#table;
     const setAt = this.#setAt(a0, a1, a2, a3, detail >>> 16);
     let victimAt = setAt;
