@@ -8,7 +8,7 @@
 import { confidenceRank } from '../events/confidence.js';
 import { MORE, NO, TCP, type Feature, type Finding, type Match } from './detector.js';
 import type { LiveInspection } from './live-inspection.js';
-import { ANCHOR_ABSENT, ANCHOR_FOUND, ANCHOR_PENDING, anchorState, type Candidate, type CandidateList } from './trigger-index.js';
+import { ANCHOR_ABSENT, ANCHOR_FOUND, ANCHOR_PENDING, anchorState, type Candidate, type CandidateList, probesOf } from './trigger-index.js';
 
 /** A stream prefix shorter than this may still become a facet that did not parse yet: longer than any HTTP method or record header. */
 const FACET_PATIENCE_BYTES = 16;
@@ -39,11 +39,27 @@ export class Scheduler {
    * Asks those candidates of the list whose bits are set. A certain match ends the search; otherwise the strongest wins,
    * ties go to the protocol id that sorts first.
    */
-  search(list: CandidateList, low: number, high: number, input: LiveInspection): void {
+  search(list: CandidateList, lowAsked: number, highAsked: number, input: LiveInspection): void {
     this.match = null;
     this.matched = null;
     this.keptLow = 0;
     this.keptHigh = 0;
+    let low = lowAsked;
+    let high = highAsked;
+    // A listener wants to hear of all.
+    if (this.#onAnswer === undefined) {
+      const { bytes, start, end } = input;
+      const probes = (list.probes ??= probesOf(list));
+      for (let i = 0; i < probes.length; i++) {
+        const probe = probes[i]!;
+        const byteAt = start + probe.at;
+        // Behind the end of a stream the literal may still come.
+        if (byteAt >= end) continue;
+        const byte = bytes[byteAt]!;
+        low &= probe.lowOthers | probe.low[byte]!;
+        high &= probe.highOthers | probe.high[byte]!;
+      }
+    }
     if (low !== 0) this.keptLow = this.#searchHalf(list.candidates, 0, low, input);
     // Read anew: a certain match ends the search.
     if (high !== 0 && (this.match as Match | null)?.confidence !== 'certain') this.keptHigh = this.#searchHalf(list.candidates, 32, high, input);
@@ -60,7 +76,7 @@ export class Scheduler {
       const bit = left & -left;
       left ^= bit;
       const candidate = candidates[from + 31 - Math.clz32(bit)]!;
-      const { facet, probe } = candidate;
+      const { facet } = candidate;
       let finding: Finding;
       if (facet !== null) {
         this.asked = candidate;
@@ -74,8 +90,6 @@ export class Scheduler {
           absentFacet = facet;
           finding = NO;
         }
-      } else if (probe !== null && start + candidate.probeAt < end && probe[bytes[start + candidate.probeAt]!] === 0) {
-        finding = NO;
       } else if (candidate.anchors.length > 0) {
         const state = anchorState(candidate.anchors, bytes, start, end);
         if (state === ANCHOR_FOUND) finding = this.#ask(candidate, input, hasDisabled);

@@ -21,9 +21,8 @@ export interface Candidate {
   readonly protocolIndex: number;
   /** Any of these must match; empty: no anchors needed. */
   readonly anchors: readonly Anchor[];
-  /** The byte at this offset (when there is one) must be marked in `probe`: all anchors stand there. */
+  /** All anchors stand at this offset, behind the first byte; 0: they do not. */
   readonly probeAt: number;
-  readonly probe: Uint8Array | null;
   /** This facet must parse; null: none needed. */
   readonly facet: FacetName | null;
   /** One of the facet's words that `words` finds as this bit must stand in it; 0: none needed. */
@@ -40,6 +39,19 @@ export interface CandidateList {
   /** The bits of all: candidate i is bit i of `low`, or bit i - 32 of `high`. */
   readonly low: number;
   readonly high: number;
+  /** Made when the list is first searched (`probesOf`): most lists never are. */
+  probes: readonly Probe[] | null;
+}
+
+/** One byte of a packet rules out most candidates whose anchors stand there (bench/identify.ts: a third of all candidates). */
+export interface Probe {
+  readonly at: number;
+  /** For each value of the byte: the bits of those candidates whose literal may begin with it there. */
+  readonly low: Int32Array;
+  readonly high: Int32Array;
+  /** The bits of all candidates that do not look at this byte. */
+  lowOthers: number;
+  highOthers: number;
 }
 
 export interface TransportIndex {
@@ -72,14 +84,16 @@ export function buildTransportIndex(protocols: readonly Protocol[], transport: T
       ledBy[byte]?.push(withAnchors(it, it.anchors.filter((anchor) => anchor.at !== 0 || firstBytes(anchor).includes(byte))));
     }
   }
-  const byFirstByte = ledBy.map((led, byte) =>
-    toList([
-      ...led,
-      ...facets.filter(({ facet }) => facet !== null && canBegin(facet, byte, transport)),
-      ...(led.length === 0 ? deep : deep.filter((it) => !led.some(({ feature }) => feature === it.feature))),
-      ...always,
-    ]),
-  );
+  // Bytes that begin no anchor share the lists of those that can begin the same facets (starting up: bench/identify.ts).
+  const shared = new Map<string, CandidateList>();
+  const byFirstByte = ledBy.map((led, byte) => {
+    const begun = facets.filter(({ facet }) => facet !== null && canBegin(facet, byte, transport));
+    if (led.length > 0) return toList([...led, ...begun, ...deep.filter((it) => !led.some(({ feature }) => feature === it.feature)), ...always]);
+    const key = [...new Set(begun.map(({ facet }) => facet))].join();
+    const list = shared.get(key) ?? toList([...begun, ...deep, ...always]);
+    shared.set(key, list);
+    return list;
+  });
   const harvesters = protocols.map((_, index) => all.filter((it) => it.protocolIndex === index && it.feature.harvest));
   return { byFirstByte, harvesters };
 }
@@ -87,7 +101,26 @@ export function buildTransportIndex(protocols: readonly Protocol[], transport: T
 function toList(candidates: readonly Candidate[]): CandidateList {
   const { length } = candidates;
   if (length > MAX_LIST) throw new RangeError(`${length} features want packets with one first byte; ${MAX_LIST} can be told apart`);
-  return { candidates, low: lowBits(length), high: lowBits(length - 32) };
+  return { candidates, low: lowBits(length), high: lowBits(length - 32), probes: null };
+}
+
+/** One probe for each offset at which all anchors of some candidate stand. */
+export function probesOf({ candidates }: CandidateList): readonly Probe[] {
+  const probes: Probe[] = [];
+  candidates.forEach(({ probeAt, anchors }, i) => {
+    if (probeAt === 0) return;
+    let probe = probes.find(({ at }) => at === probeAt);
+    if (probe === undefined) {
+      probe = { at: probeAt, low: new Int32Array(256), high: new Int32Array(256), lowOthers: -1, highOthers: -1 };
+      probes.push(probe);
+    }
+    const bit = 1 << (i & 31);
+    if (i < 32) probe.lowOthers ^= bit;
+    else probe.highOthers ^= bit;
+    const bits = i < 32 ? probe.low : probe.high;
+    for (const anchor of anchors) for (const byte of firstBytes(anchor)) bits[byte]! |= bit;
+  });
+  return probes;
 }
 
 function lowBits(count: number): number {
@@ -128,7 +161,6 @@ function toCandidate(feature: Feature, protocol: Protocol, protocolIndex: number
       protocolIndex,
       anchors: [],
       probeAt: 0,
-      probe: null,
       facet: trigger.kind === 'facet' ? trigger.facet : null,
       wordBit,
       words: trigger.kind === 'facet' && (trigger.facet === 'http' || trigger.facet === 'dns') ? scans[trigger.facet].words : null,
@@ -140,17 +172,9 @@ function toCandidate(feature: Feature, protocol: Protocol, protocolIndex: number
 
 function withAnchors(candidate: Candidate, anchors: readonly Anchor[]): Candidate {
   const { feature, inspect, protocol, protocolIndex, facet, wordBit, words, inEveryday } = candidate;
-  const probeAt = anchors[0]?.at ?? 0;
-  const isProbed = probeAt > 0 && anchors.every(({ at, bytes }) => at === probeAt && bytes.length > 0);
-  const probe = isProbed ? probeOf(anchors) : null;
-  return { feature, inspect, protocol, protocolIndex, anchors, probeAt, probe, facet, wordBit, words, inEveryday };
-}
-
-/** For each byte whether one of the literals begins with it. */
-function probeOf(anchors: readonly Anchor[]): Uint8Array {
-  const probe = new Uint8Array(256);
-  for (const anchor of anchors) for (const byte of firstBytes(anchor)) probe[byte] = 1;
-  return probe;
+  const at = anchors[0]?.at ?? 0;
+  const probeAt = anchors.every((anchor) => anchor.at === at && anchor.bytes.length > 0) ? at : 0;
+  return { feature, inspect, protocol, protocolIndex, anchors, probeAt, facet, wordBit, words, inEveryday };
 }
 
 /** What the first byte of a literal may be. */
