@@ -11,8 +11,25 @@ const parse = (bytes: Uint8Array) => quicFacet(bytes, 0, bytes.length);
 const pieces = (cuts: readonly number[]) => cuts.map((cut, i) => cryptoFrame(HELLO, cut, cuts[i + 1] ?? HELLO.length));
 
 test('a hello in one frame gives server name and protocols', () => {
-  assert.deepEqual(parse(quicInitial([cryptoFrame(HELLO)])), { version: QUIC_V1, hello: WHOLE });
-  assert.deepEqual(parse(quicInitial([cryptoFrame(HELLO)], QUIC_V2)), { version: QUIC_V2, hello: WHOLE });
+  for (const version of [QUIC_V1, QUIC_V2]) {
+    const initial = parse(quicInitial([cryptoFrame(HELLO)], version));
+    assert.deepEqual(initial?.hello, WHOLE);
+    assert.equal(initial.version, version);
+    assert.equal(initial.isAuthentic(), true);
+  }
+});
+
+/** The last byte is of the tag. */
+function withWrongTag(packet: Uint8Array): Uint8Array {
+  packet[packet.length - 1]! ^= 1;
+  return packet;
+}
+
+test('with a wrong tag a whole hello is read and not authentic, and in parts nothing is searched', () => {
+  const initial = parse(withWrongTag(quicInitial([cryptoFrame(HELLO)])));
+  assert.deepEqual(initial?.hello, WHOLE);
+  assert.equal(initial.isAuthentic(), false);
+  assert.equal(parse(withWrongTag(quicInitial([cryptoFrame(HELLO, 60, HELLO.length)]))), null);
 });
 
 test('scrambled frames with pings and padding between them give the same hello', () => {

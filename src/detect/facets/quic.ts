@@ -7,13 +7,18 @@
  * wanted extensions are searched in the parts that are there.
  */
 import { u16, u8 } from '../../base/bytes.js';
-import { openClientInitial, readVarint, varintBytes } from '../../wire/quic/initial.js';
+import { type OpenedInitial, openClientInitial, readVarint, varintBytes } from '../../wire/quic/initial.js';
 import { type TlsHello, parseHelloMessage, readAlpn, readServerName } from './tls.js';
 
 export interface QuicInitial {
   readonly version: number;
   /** The ClientHello inside its CRYPTO frames, as far as this packet carries it. */
   readonly hello: TlsHello;
+  /**
+   * Whether the packet's authentication tag is right. Without: random bytes parse as a hello with odds of 2^-40 or so (type,
+   * lengths, version), enough to call it an everyday protocol, too little for a `certain` finding.
+   */
+  isAuthentic(): boolean;
 }
 
 /** Hellos with two post-quantum shares stay below this. */
@@ -25,16 +30,19 @@ const FRAME_ACK = 0x02;
 const FRAME_ACK_ECN = 0x03;
 const FRAME_CRYPTO = 0x06;
 
-/** Opens the datagram [start, end); null unless it is a client's Initial that decrypts and carries part of a ClientHello. */
+/**
+ * Opens the datagram [start, end); null unless it is a client's Initial that decrypts and carries part of a ClientHello.
+ * Borrows the bytes for `isAuthentic`.
+ */
 export function quicFacet(bytes: Uint8Array, start: number, end: number): QuicInitial | null {
   const opened = openClientInitial(bytes, start, end);
   if (opened === null) return null;
-  const hello = readHello(opened.frames);
-  return hello && { version: opened.version, hello };
+  const hello = readHello(opened);
+  return hello && { version: opened.version, hello, isAuthentic: opened.isAuthentic };
 }
 
 /** Collects CRYPTO data by offset and parses it. */
-function readHello(frames: Uint8Array): TlsHello | null {
+function readHello({ frames, isAuthentic }: OpenedInitial): TlsHello | null {
   const end = frames.length;
   const data = new Uint8Array(MAX_HELLO_BYTES);
   const isKnown = new Uint8Array(MAX_HELLO_BYTES);
@@ -69,7 +77,7 @@ function readHello(frames: Uint8Array): TlsHello | null {
   const hello = prefixEnd > 0 ? parseHelloMessage(data, 0, prefixEnd) : null;
   if (hello?.isComplete || (hello !== null && prefixEnd === knownEnd)) return hello;
   if (hello === null && prefixEnd > 0) return null;
-  return searchParts(data, isKnown, prefixEnd, knownEnd, hello);
+  return isAuthentic() ? searchParts(data, isKnown, prefixEnd, knownEnd, hello) : null;
 }
 
 /** Steps over an ACK frame (RFC 9000 section 19.3); -1 when malformed. */

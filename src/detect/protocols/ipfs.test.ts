@@ -82,6 +82,9 @@ test('likely: server names of libp2p nodes; no: gateways and everything else', (
 
 test('certain: ALPN libp2p in a QUIC Initial; no: HTTP/3', () => {
   assert.equal(answer('quic', quicInitial([cryptoFrame(clientHello({ alpn: ['libp2p'] }))])), 'certain');
+  const forged = quicInitial([cryptoFrame(clientHello({ alpn: ['libp2p'] }))]);
+  forged[forged.length - 1]! ^= 1; // of the tag
+  assert.equal(answer('quic', forged), 'no');
   assert.equal(answer('quic', quicInitial([cryptoFrame(clientHello({ alpn: ['h3'], serverName: 'ipfs.io' }))])), 'no');
   assert.equal(answer('quic', quicInitial([cryptoFrame(clientHello({ alpn: ['h3'], paddingBytes: 40 }), 0, 60)])), 'more');
 });

@@ -83,9 +83,10 @@ const quic: Feature = {
   transport: UDP,
   trigger: { kind: 'facet', facet: 'quic' },
   inspect(input: Inspection): Finding {
-    const hello = input.quic()?.hello;
-    if (!hello) return NO;
-    if (hello.alpn.includes(ALPN)) return QUIC_ALPN;
+    const initial = input.quic();
+    if (initial === null) return NO;
+    const { hello } = initial;
+    if (hello.alpn.includes(ALPN)) return initial.isAuthentic() ? QUIC_ALPN : NO;
     return hello.isComplete ? NO : MORE;
   },
 };

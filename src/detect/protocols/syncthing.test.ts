@@ -60,6 +60,9 @@ test('certain: the application protocol in TLS and QUIC', () => {
   assert.equal(answer('tls', tlsRecords(clientHello({ alpn: ['bep-relay'] }))), 'certain');
   assert.equal(answer('tls', tlsRecords(serverHello('bep/1.0'))), 'certain');
   assert.equal(answer('quic', quicInitial([cryptoFrame(clientHello({ alpn: ['bep/1.0'] }))])), 'certain');
+  const forged = quicInitial([cryptoFrame(clientHello({ alpn: ['bep/1.0'] }))]);
+  forged[forged.length - 1]! ^= 1; // of the tag
+  assert.equal(answer('quic', forged), 'no');
 });
 
 test('other hellos are no, cut ones more', () => {

@@ -103,9 +103,10 @@ const quic: Feature = {
   transport: UDP,
   trigger: { kind: 'facet', facet: 'quic' },
   inspect(input: Inspection): Finding {
-    const hello = input.quic()?.hello;
-    if (!hello) return NO;
-    if (hello.alpn.some((name) => ALPNS.includes(name))) return ALPN_QUIC;
+    const initial = input.quic();
+    if (initial === null) return NO;
+    const { hello } = initial;
+    if (hello.alpn.some((name) => ALPNS.includes(name))) return initial.isAuthentic() ? ALPN_QUIC : NO;
     return hello.isComplete ? NO : MORE;
   },
 };

@@ -58,7 +58,10 @@ test('the protected packet begins and ends as RFC 9001 appendix A.2 prints it', 
 
 for (const version of [QUIC_V1, QUIC_V2, QUIC_DRAFT_29]) {
   test(`version 0x${version.toString(16)} opens to its frames`, () => {
-    assert.deepEqual(opened(sealed(version)), { version, frames: FRAMES });
+    const initial = opened(sealed(version));
+    assert.deepEqual(initial?.frames, FRAMES);
+    assert.equal(initial.version, version);
+    assert.equal(initial.isAuthentic(), true);
   });
 }
 
@@ -79,11 +82,17 @@ const refused: readonly [string, Uint8Array][] = [
   ['version 2 with the type bits of version 1', concat(V1.subarray(0, 1), fromHex('6b3343cf'), V1.subarray(5))],
   ['another connection id', changed(7, 0)],
   ['a destination id of 4 bytes', changed(5, 4)],
-  ['a changed tag', changed(V1.length - 1, 0)],
-  ['a changed payload', changed(600, (V1[600] ?? 0) ^ 1)],
   ['a version negotiation packet', concat(fromHex('ca 00000000 08'), new Uint8Array(60))],
 ];
 for (const [what, packet] of refused) test(`not opened: ${what}`, () => assert.equal(opened(packet), null));
+
+for (const [what, packet] of [
+  ['tag', changed(V1.length - 1, 0)],
+  ['payload', changed(600, (V1[600] ?? 0) ^ 1)],
+  ['header (token length in two bytes)', concat(V1.subarray(0, 15), fromHex('4000'), V1.subarray(16))],
+] as const) {
+  test(`opened, but not authentic: a changed ${what}`, () => assert.equal(opened(packet)?.isAuthentic(), false));
+}
 
 test('no truncation opens', () => {
   for (let length = 0; length < V1.length; length += 9) assert.equal(opened(V1.subarray(0, length)), null);
