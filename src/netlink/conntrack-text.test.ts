@@ -21,7 +21,9 @@ const UDP =
   'src=10.77.2.2 dst=10.77.1.2 sport=53 dport=35144 packets=0 bytes=0 mark=0 zone=0 delta-time=0 use=2';
 // Without nf_conntrack_acct, nf_conntrack_timestamp and zones.
 const BARE = 'ipv4     2 tcp      6 299 CLOSE_WAIT src=10.0.0.1 dst=10.0.0.2 sport=1 dport=65535 src=10.0.0.2 dst=10.0.0.1 sport=65535 dport=1 [ASSURED] mark=0 use=2';
-const ALL = [PLAIN, ZONED_BOTH, ZONED_MASQUERADED, IPV6, UDP, BARE];
+// IPS_OFFLOAD: without time and state, as ct_seq_show prints it.
+const OFFLOADED = 'ipv4     2 tcp      6 src=10.0.0.1 dst=10.0.0.2 sport=1 dport=65535 src=10.0.0.2 dst=10.0.0.1 sport=65535 dport=1 [OFFLOAD] mark=0 use=3';
+const ALL = [OFFLOADED, PLAIN, ZONED_BOTH, ZONED_MASQUERADED, IPV6, UDP, BARE];
 
 const ends = ({ source, destination, sourcePort, destinationPort }: Tuple): string =>
   `${addressText(source, 0, source.length)} ${sourcePort} > ${addressText(destination, 0, destination.length)} ${destinationPort}`;
@@ -40,6 +42,7 @@ for (const [name, line, expected] of [
   ['IPv6', IPV6, '6 6 | fd77:1::2 43510 > fd77:2::2 7003 | fd77:2::2 7003 > fd77:1::2 43510 | 0 0'],
   ['UDP', UDP, '4 17 | 10.77.1.2 35144 > 10.77.2.2 53 | 10.77.2.2 53 > 10.77.1.2 35144 | 0 0'],
   ['without counters and times', BARE, '4 6 | 10.0.0.1 1 > 10.0.0.2 65535 | 10.0.0.2 65535 > 10.0.0.1 1 | 0 0'],
+  ['one in a flow table', OFFLOADED, '4 6 | 10.0.0.1 1 > 10.0.0.2 65535 | 10.0.0.2 65535 > 10.0.0.1 1 | 0 0'],
   ['a protocol without ports', 'ipv4     2 icmp     1 29 src=10.77.1.2 dst=10.77.2.2 type=8 code=0 id=7 src=10.77.2.2 dst=10.77.1.2 type=0 code=0 id=7 mark=0 use=2', null],
   ['no address', PLAIN.replace('src=10.77.1.2', 'src=10.77.1'), null],
   ['an empty line', '', null],

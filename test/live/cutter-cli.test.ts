@@ -210,14 +210,15 @@ test('a router whose connection tracking sleeps says so', { skip }, async (t) =>
   assert.match(result.stderr, /connection tracking sees no connection at all[\s\S]*wake it with iptables/);
 });
 
-test('one end that does not answer: status 3, the reason, and the other end is cut', { skip }, async (t) => {
+test('one end that does not answer: status 3, the reason, and the other end is cut; on a terminal a bar meanwhile', { skip }, async (t) => {
   const lab = await busyLab(t, { ssh: idle(V4, 22, 1) });
   const { router, server } = lab.net;
   // Its last acknowledgement may be on the way: without it the server would send again, and not be silent.
   await pause(200);
   server.must('iptables', ['-w', '-I', 'INPUT', '-j', 'DROP']);
-  const result = cutter(router, '--timeout', '1', V4);
-  assert.equal(result.status, 3, result.stderr);
-  assert.match(result.stdout, /^FAILED {3}tcp 10\.77\.1\.2:[0-9]+ > 10\.77\.2\.2:22 {2}10\.77\.1\.2:[0-9]+ is closed; 10\.77\.2\.2:22 does not answer: its host is gone/);
+  const result = router.run('script', ['-qec', `${program('cutter')} --timeout 1 ${V4}`, '/dev/null']);
+  assert.equal(result.status, 3, result.stdout);
+  assert.match(result.stdout, /\rcutting {2}\[-+\] 0 % of 1 connection/);
+  assert.match(result.stdout, /FAILED {3}tcp 10\.77\.1\.2:[0-9]+ > 10\.77\.2\.2:22 {2}10\.77\.1\.2:[0-9]+ is closed; 10\.77\.2\.2:22 does not answer: its host is gone/);
   assert.match(result.stdout, /0 connections cut, 1 failed/);
 });

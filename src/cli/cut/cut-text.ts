@@ -105,11 +105,14 @@ export function resultLine({ connection, legs, isCut }: ConnectionResult): strin
   return `cut      ${name}  (${methods}, ${ms.toFixed(1)} ms${tries > 1 ? `, ${tries} tries` : ''})`;
 }
 
+export function countText(count: number): string {
+  return count === 1 ? '1 connection' : `${count} connections`;
+}
+
 export function summaryLine({ results, cutMs, prepareMs }: CutReport): string {
   const cut = results.filter(({ isCut }) => isCut).length;
   const failed = results.length - cut;
-  const what = `${cut} connection${cut === 1 ? '' : 's'} cut`;
-  return `${what}${failed === 0 ? '' : `, ${failed} failed`} in ${cutMs.toFixed(0)} ms (${prepareMs.toFixed(0)} ms to get ready)`;
+  return `${countText(cut)} cut${failed === 0 ? '' : `, ${failed} failed`} in ${cutMs.toFixed(0)} ms (${prepareMs.toFixed(0)} ms to get ready)`;
 }
 
 /** Where the time went, on the clock of performance.timeOrigin and behind it. */

@@ -16,7 +16,7 @@ import { tableText } from '../../report/table.js';
 import { lookUpNames } from './cut-names.js';
 import { p2pConnections } from './cut-p2p.js';
 import { type CutOptions, type CutPlan, planOf } from './cut-options.js';
-import { type CutTimes, LIST_COLUMNS, connectionJson, listRow, planJson, planLines, resultJson, resultLine, summaryJson, summaryLine } from './cut-text.js';
+import { type CutTimes, LIST_COLUMNS, connectionJson, countText, listRow, planJson, planLines, resultJson, resultLine, summaryJson, summaryLine } from './cut-text.js';
 import { EXIT_FAILED, EXIT_NO_PRIVILEGE, EXIT_OK, EXIT_UNAVAILABLE, EXIT_USAGE } from '../exit-codes.js';
 import { Progress, terminalWidth } from '../terminal.js';
 
@@ -109,7 +109,7 @@ async function carryOut(plan: CutPlan, options: CutOptions, say: Say, engine: Cu
     say('nothing was cut');
     return EXIT_FAILED;
   }
-  const progress = new Progress('cutting', (count) => `${count} connections`);
+  const progress = new Progress('cutting', countText);
   const report = await engine.cut({ ...plan, connections, onProgress: (done, total) => progress.update(done, total) });
   progress.clear();
   tell(report, options, say, { startedAtMs: performance.timeOrigin, startupMs, discoverMs: foundAtMs - searchedAtMs });
@@ -176,7 +176,7 @@ function show(
       process.stdout.write(`${[row, ...planLines(connection, passageOf.get(connection) ?? [])].join('\n')}\n`);
     }
   }
-  process.stdout.write(`${connections.length} connection${connections.length === 1 ? '' : 's'} would be cut\n`);
+  process.stdout.write(`${countText(connections.length)} would be cut\n`);
 }
 
 async function isConfirmed(connections: readonly Connection[], options: CutOptions): Promise<boolean> {
