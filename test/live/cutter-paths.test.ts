@@ -168,18 +168,21 @@ test('a host that left the link is told apart: no link-layer address', { skip },
 });
 
 for (const method of METHODS) {
-  test(`${method}: connections that end on this machine: sockets are destroyed, peers are reset`, { skip }, async (t) => {
+  test(`${method}: connections that end on this machine, a transparent proxy's too: sockets are destroyed, peers are reset`, { skip }, async (t) => {
     const lab = new CutLab(t);
-    const { router, server } = lab.net;
+    const { client, router, server } = lab.net;
+    router.must('iptables', ['-w', '-t', 'nat', '-A', 'PREROUTING', '-i', 'inside', '-p', 'tcp', '--dport', '80', '-j', 'REDIRECT', '--to-ports', '25']);
     const serverCrowd = await lab.crowd(server, { peer: idle('::', 22) });
     const own = await lab.crowd(router, { listen: idle('::', 25), loopback: idle('127.0.0.1', 25, 1), loopback6: idle('::1', 25, 1), out: idle(V4, 22, 2) });
+    const proxied = await lab.crowd(client, { web: idle(V4, 80, 1) });
     const answer = await lab.cut({ method });
-    assert.equal(answer.report.results.length, 4, legSummary(answer));
+    assert.equal(answer.report.results.length, 5, legSummary(answer));
     assert.ok(answer.report.results.every(({ isCut }) => isCut), legSummary(answer));
     // Of a loopback connection the second socket may have the RST of the first one before it is destroyed itself.
-    assertReset('router', await lab.reportsWhen(own, isOver), { listen: 2, loopback: 1, loopback6: 1 }, ['ECONNABORTED', 'ECONNRESET']);
+    assertReset('router', await lab.reportsWhen(own, isOver), { listen: 3, loopback: 1, loopback6: 1 }, ['ECONNABORTED', 'ECONNRESET']);
     assertReset('router', await lab.reports(own), { out: 2 }, ['ECONNABORTED']);
     assertReset('server', await lab.reportsWhen(serverCrowd, isOver), { peer: 2 });
+    assertReset('client', await lab.reportsWhen(proxied, isOver), { web: 1 });
     assert.equal((await lab.cut({ method })).report.results.length, 0);
   });
 
