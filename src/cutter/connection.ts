@@ -101,6 +101,11 @@ export function endsKey(protocol: number, source: Endpoint, destination: Endpoin
   return key;
 }
 
+/** Key of a connection by one of its tuples, in a zone of connection tracking. */
+export function tupleKey(protocol: number, zone: number, tuple: Tuple): string {
+  return `${zone} ${endsKey(protocol, ...ends(tuple))}`;
+}
+
 /** Key of the socket that sits at `to` of a leg and talks to `from`. */
 export function legSocketKey(protocol: number, leg: Leg): string {
   return endsKey(protocol, leg.to, leg.from);

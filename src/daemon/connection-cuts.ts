@@ -4,7 +4,7 @@
  *
  * Runs beside the packet path, a batch at a time; what cannot be cut stays refused by its mark.
  */
-import { NO_TIMEOUTS, connectionOfEntry, endsKey } from '../cutter/connection.js';
+import { NO_TIMEOUTS, connectionOfEntry, tupleKey } from '../cutter/connection.js';
 import { ALL_CONNECTIONS } from '../cutter/selection.js';
 import type { Conntrack } from '../kernel/conntrack.js';
 import { CutEngine } from '../kernel/cut/cut-connections.js';
@@ -39,8 +39,7 @@ export class ConnectionCuts {
   /** Cuts this TCP connection soon; other protocols have no ends to cut. */
   flow(key: EntryKey): void {
     if (key.protocol !== IPPROTO_TCP || this.#waiting.size >= MAX_WAITING || this.#isClosed) return;
-    const { source, destination, sourcePort, destinationPort } = key.original;
-    this.#waiting.set(endsKey(IPPROTO_TCP, { address: source, port: sourcePort }, { address: destination, port: destinationPort }), key);
+    this.#waiting.set(tupleKey(key.protocol, key.originalZone, key.original), key);
     this.#timer ??= setTimeout(() => this.#cutWaiting(), GATHER_MS).unref();
   }
 

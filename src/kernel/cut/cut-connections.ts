@@ -7,7 +7,7 @@
  * deleted, which is only useful together with a hold. Nothing is left behind, however this process ends.
  */
 import { type Connection, type Endpoint, type Leg, legSocketKey, legsOf, socketKey } from '../../cutter/connection.js';
-import type { LegIndex, LegOutcome, Method } from '../../cutter/cut-machine.js';
+import type { CutMachine, LegIndex, LegOutcome, Method } from '../../cutter/cut-machine.js';
 import type { ConntrackEntry } from '../../netlink/conntrack.js';
 import type { LocalSocket } from '../../netlink/sock-diag.js';
 import { IPPROTO_TCP } from '../../wire/constants.js';
@@ -294,7 +294,7 @@ class Cut {
     }
   }
 
-  private result(plan: Plan, machine: { report(index: LegIndex): { outcome: LegOutcome | null; tries: number; ms: number } } | undefined): ConnectionResult {
+  private result(plan: Plan, machine: CutMachine | undefined): ConnectionResult {
     const legs = ([0, 1] as const).map((index) => {
       const settled = plan.settled[index];
       if (settled) return settled;

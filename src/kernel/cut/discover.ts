@@ -4,8 +4,7 @@
  *
  * The session in which cutter itself was started (SSH) is never among them.
  */
-import { type Connection, connectionOfEntry, connectionOfSocket, legSocketKey, legsOf, socketKey } from '../../cutter/connection.js';
-import type { ConntrackTimeouts } from '../../cutter/connection.js';
+import { type Connection, type ConntrackTimeouts, connectionOfEntry, connectionOfSocket, legSocketKey, legsOf, socketKey } from '../../cutter/connection.js';
 import { type Selection, isSelected } from '../../cutter/selection.js';
 import type { ConntrackEntry, TcpState } from '../../netlink/conntrack.js';
 import type { LocalSocket } from '../../netlink/sock-diag.js';

@@ -8,7 +8,7 @@
  * - else: everything
  */
 import { readFileSync } from 'node:fs';
-import { endsKey } from '../../cutter/connection.js';
+import { tupleKey } from '../../cutter/connection.js';
 import { type Selection, fitsEnds, singleAddress } from '../../cutter/selection.js';
 import type { ConntrackEntry } from '../../netlink/conntrack.js';
 import { type NamedEntry, readConntrackLine } from '../../netlink/conntrack-text.js';
@@ -74,7 +74,4 @@ function isSameEntry(a: ConntrackEntry, b: ConntrackEntry): boolean {
   return one.sourcePort === other.sourcePort && one.destinationPort === other.destinationPort && entryKey(a) === entryKey(b);
 }
 
-function entryKey({ protocol, originalZone, original }: ConntrackEntry): string {
-  const { source, destination, sourcePort, destinationPort } = original;
-  return `${originalZone} ${endsKey(protocol, { address: source, port: sourcePort }, { address: destination, port: destinationPort })}`;
-}
+const entryKey = ({ protocol, originalZone, original }: ConntrackEntry): string => tupleKey(protocol, originalZone, original);

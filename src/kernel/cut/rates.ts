@@ -1,15 +1,12 @@
 /** How fast connections move data now: their counters, looked at twice. Sends nothing. */
-import { type Connection, endsKey } from '../../cutter/connection.js';
+import { type Connection, tupleKey } from '../../cutter/connection.js';
 import type { Selection } from '../../cutter/selection.js';
 import { discover } from './discover.js';
 
 /** Long enough for several round trips, short enough to wait for. */
 const SAMPLE_MS = 500;
 
-function key({ protocol, zone, original }: Connection): string {
-  const { source, destination, sourcePort, destinationPort } = original;
-  return `${zone} ${endsKey(protocol, { address: source, port: sourcePort }, { address: destination, port: destinationPort })}`;
-}
+const key = ({ protocol, zone, original }: Connection): string => tupleKey(protocol, zone, original);
 
 const bytesOf = ({ sentBytes, receivedBytes }: Connection): number | null => (sentBytes === null || receivedBytes === null ? null : sentBytes + receivedBytes);
 
