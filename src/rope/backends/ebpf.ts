@@ -28,6 +28,7 @@ import { Code } from './ebpf/code.js';
 import { emitTest } from './ebpf/compare.js';
 import { emitAttempt, emitCharge, emitIf, emitLoopOp, emitRepeat, emitScope } from './ebpf/control.js';
 import { emitEnds, hotdropProgram, type Form } from './ebpf/ends.js';
+import { emitExpectStr, literalBytes } from './ebpf/expect.js';
 import { emitHeaders } from './ebpf/headers.js';
 import { emitArenaOp, emitCopy, emitSlice, emitStrField } from './ebpf/make.js';
 import {
@@ -35,7 +36,7 @@ import {
 } from './ebpf/numbers.js';
 import { LAST_LAYOUT, LAYOUTS, planSlots, MAX_SCRATCH_BYTES, type Layout } from './ebpf/plan.js';
 import { Program, type Obstacle } from './ebpf/program.js';
-import { emitExpectStr, emitScan, emitSearch, emitTake, emitTakeWhile, literalBytes } from './ebpf/reads.js';
+import { emitScan, emitSearch, emitTake, emitTakeWhile } from './ebpf/reads.js';
 import { acquireScratch, SCRATCH_MAP, scratchShape } from './ebpf/scratch.js';
 import { GLOBALS_MAP, GLOBALS_SHAPE, MEMO_MAP, MEMO_SHAPE, STATE_MAP, stateShape } from './ebpf/state.js';
 import { emitNow, emitTimePart } from './ebpf/times.js';
