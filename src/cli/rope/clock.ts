@@ -1,11 +1,15 @@
 /** What time it is, for scripts in the kernel: they count from boot and know no time zones. */
 import { readFileSync } from 'node:fs';
 import type { ClockState } from '../../rope/backends/ebpf/state.js';
-import { utcOffsetSeconds } from './run.js';
 
 const DAY_SECONDS = 86_400;
 /** Summer and winter time change within this time. */
 const HORIZON_DAYS = 370;
+
+/** Local time zone of this machine at an instant. */
+export function utcOffsetSeconds(epochSeconds: number): number {
+  return -60 * new Date(epochSeconds * 1000).getTimezoneOffset();
+}
 
 /** The clock now, with the next change of local time. Accurate to the 10 ms of /proc/uptime. */
 export function clockNow(): ClockState {

@@ -7,15 +7,16 @@ import type { Step } from '../../rope/code.js';
 import { makeInterpreter } from '../../rope/backends/interpreter.js';
 import type { Machine } from '../../rope/backends/machine.js';
 import type { Paint } from '../../rope/diagnostics.js';
+import { isMatch } from '../../rope/ir.js';
 import { hexdumpText } from '../../rope/hexdump.js';
 import { RunContext } from '../../rope/run-context.js';
 import { VERDICT_NAMES } from '../../rope/testing/run-case.js';
 import { EXIT_FAILED, EXIT_OK, EXIT_USAGE } from '../exit-codes.js';
+import { utcOffsetSeconds } from './clock.js';
 import { complain, paintFor } from './messages.js';
 import { openScript } from './open-script.js';
 import type { Push } from './options.js';
 import { forEachPacket } from './packets.js';
-import { utcOffsetSeconds } from './run.js';
 import { itemText, sourceLine, traceLine } from './trace.js';
 
 const HELP = `s, Enter  one step            c         go on to the end or a breakpoint
@@ -57,7 +58,7 @@ export async function ropeDebug(
   try {
     const verdict = machine.run(args);
     process.stdout.write(`verdict: ${VERDICT_NAMES[verdict] ?? '?'}${context.tag === null ? '' : ` (${context.tag})`}\n`);
-    return verdict === 1 || verdict === 2 ? EXIT_OK : EXIT_FAILED;
+    return isMatch(verdict) ? EXIT_OK : EXIT_FAILED;
   } catch (thrown) {
     if (thrown instanceof Quit) return EXIT_FAILED;
     throw thrown;

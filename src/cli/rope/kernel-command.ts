@@ -1,15 +1,7 @@
 /** Commands of `rope` for scripts in the kernel, as data. */
-import { type Command, InvalidArgumentError, Option } from 'commander';
-import { addPushOptions, limitsOption } from './options.js';
+import { type Command, Option } from 'commander';
+import { addPushOptions, limitsOption, readInt } from './options.js';
 import { exitWith, wholeNumber } from '../wall/run-command.js';
-
-function integer(text: string): number {
-  const value = Number(text);
-  if (!/^-?([0-9]+|0[xX][0-9a-fA-F]+)$/.test(text) || value < -0x8000_0000 || value > 0xffff_ffff) {
-    throw new InvalidArgumentError('not an integer of 32 bits');
-  }
-  return value | 0;
-}
 
 /** For tests and unusual systems. */
 function addPlaces(command: Command): Command {
@@ -75,7 +67,7 @@ export function addKernelCommands(program: Command): void {
       .command('greg')
       .description('print a global register of the scripts in the kernel, or set it')
       .argument('<N>', 'register, 0 to 63', wholeNumber(0))
-      .argument('[VALUE]', 'new value', integer),
+      .argument('[VALUE]', 'new value', readInt),
   ).action(async (index: number, value: number | undefined, options) => {
     const { ropeGreg } = await import('./kernel.js');
     exitWith(ropeGreg(index, value, options));

@@ -22,7 +22,8 @@ export function addPushOptions(command: Command): Push[] {
   return pushes;
 }
 
-function readInt(text: string): number {
+/** For options and arguments that are integers of the language. */
+export function readInt(text: string): number {
   const value = Number(text);
   if (!/^-?([0-9]+|0[xX][0-9a-fA-F]+)$/.test(text) || value < -0x8000_0000 || value > 0xffff_ffff) {
     throw new InvalidArgumentError('not an integer of 32 bits');

@@ -16,10 +16,10 @@ import { INTERPRETER, JAVASCRIPT, type Runner } from '../../rope/backends/back-e
 import { HOTDROP, isMatch } from '../../rope/ir.js';
 import { RunContext } from '../../rope/run-context.js';
 import { EXIT_OK, EXIT_USAGE } from '../exit-codes.js';
+import { utcOffsetSeconds } from './clock.js';
 import { complain } from './messages.js';
 import { openScript } from './open-script.js';
 import type { Push } from './options.js';
-import { utcOffsetSeconds } from './run.js';
 import { failureOf } from '../wall/wall-failure.js';
 
 /** Bits of the packet mark: the script has seen the packet; it matched. Others are kept. */

@@ -7,11 +7,12 @@ import { dumpText } from '../../rope/backends/interpreter-output.js';
 import { makeInterpreter } from '../../rope/backends/interpreter.js';
 import type { Machine, Trace } from '../../rope/backends/machine.js';
 import type { Compiled } from '../../rope/compile.js';
-import { HOTDROP, type Limits, isMatch } from '../../rope/ir.js';
+import { FAIL, HOTDROP, type Limits, type Span, isMatch } from '../../rope/ir.js';
 import { RunContext } from '../../rope/run-context.js';
 import { VERDICT_NAMES } from '../../rope/testing/run-case.js';
 import { EXIT_FAILED, EXIT_OK, EXIT_USAGE } from '../exit-codes.js';
 import { BACK_ENDS } from './back-ends.js';
+import { utcOffsetSeconds } from './clock.js';
 import { complain, paintFor } from './messages.js';
 import { openScript } from './open-script.js';
 import type { Push } from './options.js';
@@ -35,11 +36,6 @@ export interface RunOptions {
 
 const PROGRAM = 'rope';
 
-/** Local time zone of this machine at an instant. */
-export function utcOffsetSeconds(epochSeconds: number): number {
-  return -60 * new Date(epochSeconds * 1000).getTimezoneOffset();
-}
-
 export async function ropeRun(scriptPath: string, packets: readonly string[], options: RunOptions, pushes: readonly Push[]): Promise<number> {
   const opened = await openScript(PROGRAM, scriptPath, pushes, options.limits);
   if (opened === null) return EXIT_USAGE;
@@ -60,6 +56,8 @@ interface Run {
   /** The interpreter, where it runs. */
   readonly machine: Machine | null;
   readonly profile: Profile | null;
+  /** Places of the steps. */
+  readonly spans: readonly Span[];
 }
 
 /** A string says why the chosen back end cannot do what was asked. */
@@ -78,13 +76,13 @@ function prepare(script: Script, compiled: Compiled, args: readonly Argument[], 
       process.stderr.write(`${traceLine(step, script.source, machine, paint)}\n`);
     };
     const machine = makeInterpreter(compiled.program, context, limits, options.trace === true || profile !== null ? trace : null);
-    return { context, runner: { run: () => machine.run(args) }, machine, profile };
+    return { context, runner: { run: () => machine.run(args) }, machine, profile, spans: compiled.program.spans };
   }
   if (options.trace === true || options.dump === true) return `--trace and --dump need --backend interpreter`;
   const backEnd = BACK_ENDS.find(({ name }) => name === options.backend);
   const runner = backEnd?.prepare(compiled, args, context, limits) ?? 'no such back end';
   if (typeof runner === 'string') return `${script.path}: the ${options.backend} back end cannot run it: ${runner}`;
-  return { context, runner, machine: null, profile };
+  return { context, runner, machine: null, profile, spans: compiled.program.spans };
 }
 
 /** Runs over all packets of all files, prints and counts. */
@@ -137,7 +135,7 @@ class Session {
     this.#packets++;
     if (isMatch(verdict)) this.#matched++;
     if (verdict === HOTDROP) this.#dropped++;
-    if (verdict === 0) this.#failed++;
+    if (verdict === FAIL) this.#failed++;
     if (this.#options.dump === true && machine !== null) process.stdout.write(dumpText(machine));
     if (this.#options.quiet === true || (this.#options.matches === true && !isMatch(verdict) && verdict !== HOTDROP)) return;
     const name = VERDICT_NAMES[verdict] ?? '?';
@@ -148,15 +146,15 @@ class Session {
       return;
     }
     const { green, red, dim } = this.#colors;
-    const paint = isMatch(verdict) ? green : verdict === HOTDROP || verdict === 0 ? red : dim;
+    const paint = isMatch(verdict) ? green : verdict === HOTDROP || verdict === FAIL ? red : dim;
     const { line, column } = this.#place();
     const detail = context.tag === null ? (message === '' ? '' : `  ${printable(message)}`) : `  ${context.tag} at ${this.#script.path}:${line}:${column}`;
     process.stdout.write(`${this.#namesFiles ? `${path}:` : ''}${sighting.index}: ${paint(name)}${dim(detail)}\n`);
   }
 
   #place(): { line: number; column: number } {
-    const { context } = this.#run;
-    const span = this.#run.machine?.program.spans[context.at] ?? this.#script.compile().program.spans[context.at];
+    const { context, spans } = this.#run;
+    const span = spans[context.at];
     return { line: span?.line ?? 0, column: span?.column ?? 0 };
   }
 

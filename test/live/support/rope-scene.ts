@@ -7,7 +7,7 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { forEachPacket } from '../../../src/cli/rope/packets.js';
-import { utcOffsetSeconds } from '../../../src/cli/rope/run.js';
+import { utcOffsetSeconds } from '../../../src/cli/rope/clock.js';
 import { readScript } from '../../../src/config/rope-script.js';
 import { Gateway } from '../../../src/lab/gateway-lab.js';
 import type { Argument } from '../../../src/rope/argument.js';
