@@ -1,16 +1,21 @@
 /** The eBPF back end in our own virtual machine gives the interpreter's answers, packet by packet, script by script. */
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'node:test';
+import { BPF_CALL, BPF_JMP } from '../../src/ebpf/isa.js';
+import type { Argument } from '../../src/rope/argument.js';
 import { EBPF, KernelMachine } from '../../src/rope/backends/ebpf-vm.js';
 import { compileForKernel } from '../../src/rope/backends/ebpf.js';
 import { INTERPRETER } from '../../src/rope/backends/back-end.js';
 import { compile } from '../../src/rope/compile.js';
-import { HOTDROP, YES } from '../../src/rope/ir.js';
+import { HOTDROP, NO, YES } from '../../src/rope/ir.js';
 import { RunContext } from '../../src/rope/run-context.js';
+import { buildTcp, buildUdp } from '../../src/wire/build.js';
 import { SAMPLE_PACKETS, SAMPLE_SCRIPTS } from './kernel-samples.js';
 
-function kernelProgram(source: string) {
-  const { ir } = compile(source);
+function kernelProgram(source: string, args: readonly Argument[] = []) {
+  const { ir } = compile(source, { args });
   assert.ok(ir, source);
   const result = compileForKernel(ir);
   assert.ok(result.ok, source);
@@ -38,6 +43,33 @@ test('scripts that reach every part of the back end agree with the interpreter',
     }
   }
   assert.equal(failed.slice(0, 5).join('\n'), '');
+});
+
+const LONG = Uint8Array.from({ length: 1300 }, (_, i) => (i * 7919 + (i >> 3) * 31 + 13) & 255);
+const ENDS = { src: '192.0.2.1', dst: '192.0.2.2', srcPort: 51413, dstPort: 6881 };
+const LONG_PACKETS = {
+  TCP: buildTcp({ ...ENDS, payload: LONG }),
+  'TCP with timestamps': buildTcp({ ...ENDS, tcpOptions: new Uint8Array(12), payload: LONG }),
+  UDP: buildUdp({ ...ENDS, payload: LONG }),
+};
+
+test('a long packet that matches nothing costs each supplied script one call for its bytes, and few instructions', () => {
+  for (const name of ['bittorrent', 'gnutella', 'contlen', 'opennap', 'fasttrack', 'edonkey', 'directconnect']) {
+    const source = readFileSync(join(import.meta.dirname, '../../../rope', `${name}.rope`), 'utf8');
+    for (const [kind, packet] of Object.entries(LONG_PACKETS)) {
+      let [calls, steps] = [0, 0];
+      const args: Argument[] = name === 'contlen' ? [{ type: 'int', value: 1_000_000 }] : [];
+      const machine = new KernelMachine(kernelProgram(source, args), {
+        onStep: ({ code }) => {
+          steps++;
+          if (code === (BPF_JMP | BPF_CALL)) calls++;
+        },
+      });
+      assert.equal(machine.run(packet).verdict, NO, name);
+      assert.equal(calls, 1, `${name}, ${kind}: ${calls} calls`);
+      assert.ok(steps < (name === 'edonkey' ? 450 : 200), `${name}, ${kind}: ${steps} instructions`);
+    }
+  }
 });
 
 test('a packet that got hotdrop is dropped by the second program, and no other', () => {

@@ -75,12 +75,12 @@ export function emitScope(program: Program, op: Controlling<'scope'>): void {
   const ends = new ScopePlaces();
   const { positions } = program;
   program.inScope((verdict) => {
-    ends.add(OKAY, positions.places);
+    ends.add(verdict, positions.places);
     code.emit(storeImm(BPF_W, r9, program.intAt(op.result), verdict));
     code.leave(exit);
   }, op.body);
   ends.add(OKAY, positions.places);
-  positions.places = ends.matched;
+  positions.places = ends.any;
   code.emit(storeImm(BPF_W, r9, program.intAt(op.result), OKAY));
   code.place(exit.label);
 }

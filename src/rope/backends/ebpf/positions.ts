@@ -40,6 +40,10 @@ export class ScopePlaces {
   get missed(): Places {
     return this.#missed;
   }
+
+  get any(): Places {
+    return join(this.#matched, this.#missed);
+  }
 }
 
 export class Positions {
