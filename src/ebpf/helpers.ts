@@ -41,12 +41,6 @@ export const HELPER_NAMES: ReadonlyMap<number, string> = new Map([
 // struct __sk_buff: all fields here are 32 bits wide.
 export const SKB_LEN = 0;
 export const SKB_MARK = 8;
-export const SKB_PROTOCOL = 16;
-export const SKB_INGRESS_IFINDEX = 36;
-export const SKB_IFINDEX = 40;
-export const SKB_HASH = 68;
-export const SKB_DATA = 76;
-export const SKB_DATA_END = 80;
 /** Bytes of struct __sk_buff. */
 export const SKB_SIZE_BYTES = 192;
 

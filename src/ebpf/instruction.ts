@@ -47,8 +47,3 @@ export function isLabel(item: Item): item is Label {
 export function commented(instruction: Instruction, comment: string): Instruction {
   return { ...instruction, comment };
 }
-
-/** The same items, instructions without a source line getting this one. */
-export function atLine(items: readonly Item[], line: number): Item[] {
-  return items.map((item) => (isLabel(item) || item.line !== undefined ? item : { ...item, line }));
-}

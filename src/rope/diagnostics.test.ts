@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { compile } from './compile.js';
-import { type Diagnostic, DiagnosticList, MAX_DIAGNOSTICS, PLAIN, didYouMean, hasErrors, renderDiagnostic, spanAt, tidy } from './diagnostics.js';
+import { type Diagnostic, DiagnosticList, MAX_DIAGNOSTICS, PLAIN, didYouMean, hasErrors, renderDiagnostic, tidy } from './diagnostics.js';
 
 function rendered(source: string): string {
   return compile(source).diagnostics.map((d) => renderDiagnostic(d, source, 'x.rope')).join('');
@@ -59,11 +59,6 @@ test('a slip of the pen gets a guess', () => {
   ];
   const words = ['expect_str', 'isdigit', 'put', 'expect'];
   for (const [name, guess] of table) assert.equal(didYouMean(name.toLowerCase(), words), guess, name.slice(0, 30));
-});
-
-test('positions count lines and columns from 1', () => {
-  assert.deepEqual(spanAt('ab\ncd\n', 4, 5), { start: 4, end: 5, line: 2, column: 2 });
-  assert.deepEqual(spanAt('ab', 0, 1), { start: 0, end: 1, line: 1, column: 1 });
 });
 
 test('a flood of warnings hides no error', () => {

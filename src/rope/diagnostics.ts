@@ -123,17 +123,6 @@ function printable(text: string): string {
   return text.replace(/[\u0000-\u001f\u007f-\u009f]/g, ' ');
 }
 
-/** Position of character offset `at` as a span up to `end`: for callers that have no tokens (tests, containers). */
-export function spanAt(source: string, at: number, end: number): Span {
-  let line = 1;
-  let lineAt = 0;
-  for (let i = source.indexOf('\n'); i >= 0 && i < at; i = source.indexOf('\n', i + 1)) {
-    line++;
-    lineAt = i + 1;
-  }
-  return { start: at, end, line, column: at - lineAt + 1 };
-}
-
 /** Of `candidates` the one a typing error away from `name`, or null. */
 export function didYouMean(name: string, candidates: Iterable<string>): string | null {
   let best: string | null = null;

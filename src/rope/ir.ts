@@ -279,8 +279,4 @@ export interface Ir {
   readonly spans: readonly Span[];
   readonly limits: Limits;
   readonly checksArena: boolean;
-  /** Constant packet and header registers, globals and so on that the program reads: for reports and for the prologue. */
-  readonly fields: readonly (IntField | StrField)[];
-  readonly readsGlobals: boolean;
-  readonly writesGlobals: boolean;
 }

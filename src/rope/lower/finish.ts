@@ -3,7 +3,7 @@
  */
 import { MAX_LITERAL_BYTES } from '../code.js';
 import { TIME_BYTES } from '../operations.js';
-import type { Int, IntField, Ir, Limits, Op, StrField, StrSlotInfo } from '../ir.js';
+import type { Int, Ir, Limits, Op, StrSlotInfo } from '../ir.js';
 import type { Lowering } from './lowering.js';
 import { allOps, childLists, isArenaOp, slotUse } from '../operation-use.js';
 
@@ -13,14 +13,6 @@ export function finish(l: Lowering, ops: readonly Op[]): Ir {
   const isBounded = !usesActionLimit && bound(ops, l.limits, (op) => (op.op === 'charge' ? op.count : 0)) <= l.limits.maxActions;
   const checksArena = bound(ops, l.limits, (op) => arenaBytes(op, strSlots)) > l.limits.arenaBytes;
   const kept = removeUnread(isBounded ? removeCharges(ops) : ops, checksArena);
-  const fields = new Set<IntField | StrField>();
-  let readsGlobals = false;
-  let writesGlobals = false;
-  for (const op of allOps(kept)) {
-    if (op.op === 'field' || op.op === 'strField') fields.add(op.field);
-    if (op.op === 'getGlobal') readsGlobals = true;
-    if (op.op === 'setGlobal' || op.op === 'addGlobal') writesGlobals = true;
-  }
   return {
     ops: kept,
     intSlots: l.slots.ints,
@@ -30,9 +22,6 @@ export function finish(l: Lowering, ops: readonly Op[]): Ir {
     spans: l.program.spans,
     limits: l.limits,
     checksArena,
-    fields: [...fields],
-    readsGlobals,
-    writesGlobals,
   };
 }
 

@@ -1,12 +1,11 @@
 /** Lowering of the words that read the packet, and of conversions and times. */
-import type {DecodeForm, Str, TimePart, Zone,
-} from '../ir.js';
+import type { DecodeForm, Str, TimePart, Zone } from '../ir.js';
 import { TIME_BYTES, decodeLength, timePartAt } from '../operations.js';
 import type { WordName } from '../words.js';
 import { failIf, noteExit } from './endings.js';
 import type { Lowering } from './lowering.js';
 import { MAX_STRING_BYTES, type StrValue, type Value, constant, slot } from './value.js';
-import { type Lower, int, str, } from './word-operands.js';
+import { type Lower, int, str } from './word-operands.js';
 import { binary, lengthText } from './word-values.js';
 
 export function take(missing: 'short' | 'no'): Lower {

@@ -3,12 +3,12 @@ import {
   GLOBAL_COUNT, OFFSET_SLOT, type Int, 
 } from '../ir.js';
 import { numberedRegister } from '../registers.js';
-import { failIf, } from './endings.js';
+import { failIf } from './endings.js';
 import type { Lowering } from './lowering.js';
 import { bindArgument, takeOperand } from './operands.js';
 import { writeRegister } from './registers.js';
 import { type StaticRef, type Value, constant, slot } from './value.js';
-import { type Lower, int, ref, } from './word-operands.js';
+import { type Lower, int, ref } from './word-operands.js';
 
 export function put(l: Lowering, value: Value, target: StaticRef): void {
   if (target.kind === 'user') {

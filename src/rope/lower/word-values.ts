@@ -3,7 +3,7 @@ import { CLASS_SETS, specSet, type ClassWord } from '../classes.js';
 import type {
   ArithFn, Int, Rel, 
 } from '../ir.js';
-import { arith, } from '../operations.js';
+import { arith } from '../operations.js';
 import type { WordName } from '../words.js';
 import { failIf, noteExit } from './endings.js';
 import type { Lowering } from './lowering.js';
