@@ -301,12 +301,8 @@ test('what the verifier refuses is shown at the line it stems from, and leaves n
     const source = `# too much\n${level(level(level(level('  $a inc'))))}\n`;
     writeFileSync(join(folder, 'much.rope'), source);
     cli.must('load', join(root, 'rope', 'ascii-only.rope'), '--name', 'much');
-    const started = performance.now();
     const { status, stderr } = cli.run('load', join(folder, 'much.rope'), '--name', 'much', '--verbose');
-    const seconds = (performance.now() - started) / 1000;
     assert.equal(status, 1, stderr);
-    // Verified once, about 3 s, and not again for a log of each instruction, 12 s and more.
-    assert.ok(seconds < 10, `${seconds} s to be refused`);
     const [head = '', line = '', underline = '', hint = ''] = stderr.split('\n');
     const place = /much\.rope:(\d+):(\d+): error\[not-for-kernel\]: the kernel refused the program: BPF program is too large/.exec(head);
     assert.ok(place, head);
@@ -315,6 +311,8 @@ test('what the verifier refuses is shown at the line it stems from, and leaves n
     assert.equal(underline.indexOf('^') - line.indexOf(text), text.length - text.trimStart().length, `${line}\n${underline}`);
     assert.match(hint, /= help: .*split the script, or use rope load --via queue/);
     assert.match(stderr, /^processed \d+ insns/m, 'with --verbose the verifier\'s own words follow');
+    // It was verified once, which takes 3 s on an idle machine, and not again for a log of each instruction, which takes four times as long.
+    assert.doesNotMatch(stderr, /^\d+: \([0-9a-f]{2}\)/m);
     // The script that had the name keeps it.
     assert.match(cli.must('list'), /much .*ascii-only\.rope/);
   } finally {
