@@ -117,11 +117,11 @@ function compileWith(ir: Ir, form: Form, layout: Layout, isLast: boolean): Kerne
   };
 }
 
-/** True when several places compare bytes of the packet with literals. */
+/** True when several operations look at single bytes or short pieces of strings, which may begin the data. */
 function looksTwice(ir: Ir): boolean {
   let looks = 0;
   for (const op of allOps(ir.ops)) {
-    if (op.op === 'expectStr' || ('test' in op && op.test.kind === 'str')) looks++;
+    if (op.op === 'expectStr' || op.op === 'decode' || ('test' in op && op.test.kind !== 'int')) looks++;
   }
   return looks > 1;
 }
