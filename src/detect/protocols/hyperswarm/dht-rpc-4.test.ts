@@ -19,7 +19,7 @@ const samples: readonly Sample[] = [
   sample('question that names its destination', bytes('5801 0801 10 9ece03', TO, TARGET, COMMAND), 'certain'),
   sample('the same behind address translation', bytes('5801 0801 10 9ece03', OTHER, TARGET, COMMAND), 'certain'),
   sample('response with nodes and token', bytes('5801 0803 10 9e03', OTHER, ID, NODES, '32 04 01020304'), 'certain'),
-  sample('response without version', bytes('0803 10 07', ID, NODES), 'likely'),
+  sample('response without version', bytes('0803 10 07', ID, NODES), 'suspected'),
   sample('ping without version that names its destination', bytes('0801 10 07', TO, bytes('3a 05', ascii('_ping'))), 'certain'),
   // Near misses
   sample('three numbers and a text (another schema)', bytes('0801 10 07 1a 05', ascii('hello')), 'no'),

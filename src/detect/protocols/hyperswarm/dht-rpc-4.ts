@@ -19,7 +19,7 @@ import { type Feature, type Finding, type Inspection, match, NO, type PeerSink, 
 const ADDRESSED = match('certain', 'dht-rpc 4 message that names its own destination address and port');
 const STRUCTURED = match('certain', 'dht-rpc 4 message with version, request id and node ids');
 /** Heuristic: without version and addresses; another schema with the same first fields could look so. */
-const SHAPED = match('likely', 'dht-rpc 4 message with request id and a known command or node id');
+const SHAPED = match('suspected', 'dht-rpc 4 message with request id and a known command or node id');
 
 const VERSION = Uint8Array.of(0x58, 0x01);
 const TAG_TO = 0x52;
