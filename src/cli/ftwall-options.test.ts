@@ -74,6 +74,10 @@ test('the letters of version 1 and 2', () => {
   assert.equal(debug('-d', '-s'), 'A');
   assert.equal(debug('-d', 'tp'), 'tp');
   assert.equal(debug('-d', '-'), '-');
+  assert.equal(debug('-ds'), 'A', 'version 1 knew no letters here: flags may follow');
+  assert.equal(debug('-dsn'), 'A');
+  assert.equal(resolved('-dn').settings.observesUdp, true);
+  assert.equal(resolved('-nb', '64k').settings.receiveBufferBytes, 65_536);
 });
 
 test('the new options', () => {

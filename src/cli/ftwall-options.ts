@@ -69,6 +69,13 @@ export function readConfig(path: string): FtwallOptions | string[] {
   return result.error.issues.map((issue) => `${path}: ${issue.path.join('.') || 'file'}: ${issue.message}`);
 }
 
+/** Version 1 knew no letters behind -d, so flags could follow it: `-ds`, `-dn`. (No letter of version 2.) */
+function apartFromDebug(options: FtwallOptions): FtwallOptions {
+  const flags = typeof options.debug === 'string' && /^[sn]+$/.test(options.debug) ? options.debug : '';
+  if (flags === '') return options;
+  return { ...options, debug: true, ...(flags.includes('n') ? { blockUdp: false } : {}) };
+}
+
 /** `32k`, `1M` or a number of bytes; null when it is none. */
 function sizeBytes(text: string): number | null {
   const parts = /^([0-9]{1,9})([kKmM]?)$/.exec(text);
@@ -78,7 +85,8 @@ function sizeBytes(text: string): number | null {
 }
 
 /** Everything checked and joined, or all problems. `insideInterfaces` is asked when no --iface is given. */
-export function resolveOptions(options: FtwallOptions, insideInterfaces: () => readonly string[]): Resolved | string[] {
+export function resolveOptions(given: FtwallOptions, insideInterfaces: () => readonly string[]): Resolved | string[] {
+  const options = apartFromDebug(given);
   const problems: string[] = [];
   const number = (name: string, text: string | undefined, otherwise: number, least: number, most: number): number => {
     if (text === undefined) return otherwise;

@@ -36,6 +36,8 @@ function say(text: string): void {
 }
 
 async function main(options: FtwallOptions): Promise<number> {
+  // The name that start scripts end it by (killproc, pidof).
+  process.title = 'ftwall';
   if (process.env[CHILD_VARIABLE] !== undefined) speakThroughParent();
   const resolved = resolve(options);
   if (Array.isArray(resolved)) {

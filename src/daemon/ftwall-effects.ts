@@ -5,7 +5,7 @@
  * reported once and again only after a success in between.
  */
 import { createSocket, type Socket } from 'node:dgram';
-import { closeSync, openSync, unlinkSync, writeFileSync, writeSync } from 'node:fs';
+import { closeSync, openSync, readSync, statSync, unlinkSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseAddress } from '../base/address.js';
 import { FORGED_MARK, SETS, setName } from '../enforce/ftwall-rules.js';
@@ -44,12 +44,17 @@ export class FtwallEffects {
   readonly #failing = new Set<string>();
   readonly #parsed = new Map<string, Uint8Array>();
   #storeFd: number | null = null;
+  /** The file ends inside a line: of a predecessor that was killed, or of ours when the disk was full. */
+  #isStoreLineOpen = false;
 
   /** Opens everything; throws SystemError for sockets and the file's own error for the store, which must be writable. */
   constructor(options: EffectOptions, log: FtwallLog) {
     this.#log = log;
     this.#clientFolder = options.clientFolder;
-    if (options.storeFile !== null) this.#storeFd = openSync(options.storeFile, 'a', 0o644);
+    if (options.storeFile !== null) {
+      this.#isStoreLineOpen = endsInsideLine(options.storeFile);
+      this.#storeFd = openSync(options.storeFile, 'a', 0o644);
+    }
     this.#members = new IpsetMembers({ onRefused: (set, name) => log.trouble(`the set ${set} refuses a member: ${name}`, 'is it there, and large enough?') });
     this.#raw4 = new RawSocket({ ipVersion: 4, mark: FORGED_MARK });
     this.#raw6 = new RawSocket({ ipVersion: 6, mark: FORGED_MARK });
@@ -151,8 +156,10 @@ export class FtwallEffects {
 
   #store(address: string, port: number, client: string): void {
     if (this.#storeFd === null) return;
+    const text = `${this.#isStoreLineOpen ? '\n' : ''}${storeLine({ address, port, client, seenAtS: Date.now() / 1000 })}`;
     try {
-      writeSync(this.#storeFd, storeLine({ address, port, client, seenAtS: Date.now() / 1000 }));
+      this.#isStoreLineOpen = true;
+      this.#isStoreLineOpen = writeSync(this.#storeFd, text) < text.length;
       this.counters.stored++;
       this.#worked('store');
     } catch (error) {
@@ -181,6 +188,17 @@ export class FtwallEffects {
     this.#failing.add(kind);
     this.#log.trouble(text);
   }
+}
+
+/** Devices and pipes have no end; a file that is not there yet is empty. */
+function endsInsideLine(path: string): boolean {
+  const found = statSync(path, { throwIfNoEntry: false });
+  if (!found?.isFile() || found.size === 0) return false;
+  const last = new Uint8Array(1);
+  const fd = openSync(path, 'r');
+  readSync(fd, last, 0, 1, found.size - 1);
+  closeSync(fd);
+  return last[0] !== 0x0a;
 }
 
 function messageOf(error: unknown): string {

@@ -92,6 +92,21 @@ test('driven through all three styles it never completes a connection; a silent 
     await wall.end();
   }));
 
+test('--lock-scope user-ports: the web of a contained client goes on, its patient connections do not', options, () =>
+  inLab(async (lab) => {
+    await lab.startSupernodes();
+    const web = await lab.startVisitor(lab.net);
+    const site = { host: WEB.host, port: 80 };
+    await web({ serve: site });
+    await web({ serve: WEB });
+    const wall = await lab.startWall('--lock-scope', 'user-ports', '-t', '60');
+    const client = await lab.startVisitor(lab.client);
+    await client({ send: { host: SUPERNODES[0] ?? '', port: NODE_PORT, fromPort: 1214, bytes: buildPing('KaZaA') } });
+    assert.equal(await client({ visit: site }), true);
+    assert.equal(await client({ visit: WEB }), false, `port ${WEB.port}`);
+    await wall.end();
+  }));
+
 test('a download without any ping is stopped at its first bytes', options, () =>
   inLab(async (lab) => {
     await lab.startSupernodes();
@@ -112,7 +127,8 @@ test('killed and started again with -f, it knows the peers', options, () =>
   inLab(async (lab, folder) => {
     await lab.startSupernodes();
     const store = join(folder, 'peers');
-    writeFileSync(store, '198.51.100.250:1214\nnonsense\n');
+    // As a crash while writing leaves it: the last line has no end.
+    writeFileSync(store, '198.51.100.250:1214\nnonsense');
     const web = await lab.startVisitor(lab.net);
     await web({ serve: WEB });
     const first = await lab.startWall('-f', store, '-t', '1');
@@ -187,6 +203,8 @@ test('an old command line starts a daemon, which says when it cannot', options, 
     assert.match(lab.wall.must('iptables-save', ['-t', 'mangle']), /-i inside -j FTWALL/, 'the one that runs keeps its rules');
     assert.match(lab.wall.must('ipset', ['list', '-n']), /ftwall-peers/);
     const pids = spawnSync('ip', ['netns', 'pids', lab.wall.namespace], { encoding: 'utf8' }).stdout.trim().split('\n').map(Number);
+    // What start scripts end it by (killproc, pidof).
+    assert.deepEqual(pids.map((pid) => readFileSync(`/proc/${pid}/comm`, 'utf8').trim()).sort(), ['ftwall', 'logger']);
     for (const pid of pids) process.kill(pid, 'SIGTERM');
     await sleep(1500);
     assert.doesNotMatch(lab.wall.must('iptables-save'), /FTWALL/);
