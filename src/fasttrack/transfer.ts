@@ -24,7 +24,9 @@ export interface Endpoint {
 /** What a head says so far. Fields are null until they were seen in full. */
 export interface TransferHead {
   readonly isRequest: boolean;
-  /** A request for one of the paths that only Kazaa uses (`/.hash=`). */
+  /** A request for a file by its hash: no other program's paths have that form. */
+  readonly hasKazaaHash: boolean;
+  /** That, or one of Kazaa's other paths, which web servers may have too (`/.status`). */
   readonly hasKazaaPath: boolean;
   /** Any header whose name begins with X-Kazaa. */
   readonly hasKazaaField: boolean;
@@ -76,9 +78,12 @@ export function scanTransferHead(bytes: Uint8Array, start: number, end: number):
   const first = latin1(bytes, start, Math.min(lineEnd < 0 ? limit : lineEnd, start + 16)).toUpperCase();
   const isRequest = /^(GET|HEAD) \S/.test(first);
   if (!isRequest && !/^HTTP\/1\.[01] \d/.test(first)) return null;
+  const pathAt = start + first.indexOf(' ') + 1;
+  const hasKazaaHash = isRequest && hasHashPath(bytes, pathAt, limit);
   const head = {
     isRequest,
-    hasKazaaPath: isRequest && hasKazaaPath(bytes, start + first.indexOf(' ') + 1, limit),
+    hasKazaaHash,
+    hasKazaaPath: hasKazaaHash || (isRequest && KAZAA_PATHS.some((path) => hasAtIgnoringCase(bytes, pathAt, limit, path))),
     hasKazaaField: false,
     hasKazaaAgent: false,
     userName: null as string | null,
@@ -133,8 +138,7 @@ export function parseEndpoint(text: string): Endpoint | null {
   return address && port > 0 && port <= 0xffff ? { address, port } : null;
 }
 
-function hasKazaaPath(bytes: Uint8Array, at: number, end: number): boolean {
-  if (KAZAA_PATHS.some((path) => hasAtIgnoringCase(bytes, at, end, path))) return true;
+function hasHashPath(bytes: Uint8Array, at: number, end: number): boolean {
   if (!hasAtIgnoringCase(bytes, at, end, HASH_PATH)) return false;
   const digitsAt = at + HASH_PATH.length;
   if (digitsAt + HASH_DIGITS > end) return false;

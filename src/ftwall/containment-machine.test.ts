@@ -241,6 +241,12 @@ test('H: any letter case, any cut, pushes, answers of the peer and session openi
   assert.equal(textOf(new Scene().stream(ascii('GIVE 123456789\r\n'))[0]), 'drop transfer');
   assert.equal(textOf(new Scene().stream(fromHex('fa00b62bfacb12383209d232'))[0]), 'drop session-opening');
   assert.equal(textOf(new Scene().stream(ascii('GET / HTTP/1.1\r\nHost: a\r\n\r\n'))[0]), 'accept nothing-known');
+  assert.equal(textOf(new Scene().stream(ascii('GET / HTTP/1.1\r\nUserAgent: KazaaClient Nov  3 2002 20:29:03\r\n\r\n'))[0]), 'accept nothing-known', 'it reads the web too');
+  assert.equal(textOf(new Scene().stream(ascii(`GET /.hash=${'0'.repeat(40)} HTTP/1.1\r\n`))[0]), 'drop transfer');
+  for (const path of ['/.status', '/.files/report.pdf', '/.network', '/.hash=12']) {
+    const web = ascii(`GET ${path} HTTP/1.1\r\nHost: www.example.org\r\nUser-Agent: Mozilla/5.0\r\n\r\n`);
+    assert.equal(textOf(new Scene().stream(web)[0]), 'accept nothing-known', `${path} exists on web servers too`);
+  }
   const answered = new Scene();
   const actions = answered.stream(RESPONSE, false);
   assert.equal(textOf(actions[0]), 'drop transfer');

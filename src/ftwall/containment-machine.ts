@@ -175,7 +175,7 @@ export class ContainmentMachine {
     this.#begin(nowMs, out);
     const head = scanTransferHead(bytes, start, end);
     const give = scanGive(bytes, start, end);
-    const isTransfer = give === 'match' || (head !== null && (head.hasKazaaField || head.hasKazaaPath));
+    const isTransfer = give === 'match' || (head !== null && (head.hasKazaaField || head.hasKazaaHash));
     const isSession = isFromClient && isSessionOpening(bytes, start, end);
     if (this.#isProtected(address) || (!isTransfer && !isSession)) {
       this.#verdict('accept', 'nothing-known', 'T', client, address, port);

@@ -109,6 +109,19 @@ test('DNS answers over UDP and TCP, from outside and from the wall itself', () =
   assert.ok(!blocked(overTcp));
   overTcp.tcp(framed.subarray(10), { back: true, port: 53, seq: 10 });
   assert.ok(blocked(overTcp));
+
+  // RFC 7766 section 6.2.1.1: several questions may share a connection.
+  const other = concat(fromHex('1233 8180 0001 0000 0000 0000 03'), ascii('www'), fromHex('00 0001 0001'));
+  const both = concat(Uint8Array.of(0, other.length), other, framed);
+  for (const cut of [both.length, other.length + 2, 7]) {
+    const pipelined = new Scene({ names });
+    pipelined.tcp(both.subarray(0, cut), { back: true, port: 53 });
+    if (cut < both.length) {
+      assert.ok(!blocked(pipelined));
+      pipelined.tcp(both.subarray(cut), { back: true, port: 53, seq: cut });
+    }
+    assert.ok(blocked(pipelined), `the second answer, cut at ${cut}`);
+  }
 });
 
 test('any packets in any place get one verdict; streams stay bounded', () => {

@@ -36,6 +36,8 @@ interface Stream {
   readonly directions: readonly [Direction, Direction];
   /** Null while more bytes are wanted. */
   verdict: 'accept' | 'drop' | null;
+  /** DNS answers read so far, with their lengths. */
+  answeredBytes: number;
 }
 
 export class Gate {
@@ -125,12 +127,16 @@ export class Gate {
 
   #dnsOverTcp(nowMs: number, prefix: StreamPrefix, client: string, stream: Stream, out: Action[]): void {
     accept(out);
-    if (prefix.length < 2) return;
-    const length = u16(prefix.bytes, prefix.at);
-    if (prefix.length < 2 + length && prefix.length < MAX_HEAD_BYTES) return;
-    stream.verdict = 'accept';
-    const answer = parseDnsAnswer(prefix.bytes, prefix.at + 2, prefix.at + Math.min(prefix.length, 2 + length));
-    if (answer) this.#machine.dnsAnswer(nowMs, client, answer, out);
+    const end = prefix.at + prefix.length;
+    for (let at = prefix.at + stream.answeredBytes; at + 2 <= end; at = prefix.at + stream.answeredBytes) {
+      const messageEnd = at + 2 + u16(prefix.bytes, at);
+      // What does not fit is read as far as it does.
+      if (messageEnd > end && !prefix.isFull) return;
+      stream.answeredBytes += messageEnd - at;
+      const answer = parseDnsAnswer(prefix.bytes, at + 2, Math.min(messageEnd, end));
+      if (answer) this.#machine.dnsAnswer(nowMs, client, answer, out);
+    }
+    if (prefix.isFull) stream.verdict = 'accept';
   }
 
   #newStream(key: string): Stream {
@@ -139,7 +145,7 @@ export class Gate {
       if (oldest !== undefined) this.#streams.delete(oldest);
     }
     const direction = (): Direction => ({ prefix: null, startSeq: null, isDone: false });
-    const stream: Stream = { directions: [direction(), direction()], verdict: null };
+    const stream: Stream = { directions: [direction(), direction()], verdict: null, answeredBytes: 0 };
     this.#streams.delete(key);
     this.#streams.set(key, stream);
     return stream;

@@ -132,8 +132,7 @@ function inspectTransfer(input: Inspection): Finding {
   const head = scanTransferHead(input.bytes, input.start, input.end);
   if (!head) return NO;
   if (head.hasKazaaField) return KAZAA_FIELDS;
-  const isHash = head.hasKazaaPath && latin1(input.bytes, input.start, Math.min(input.end, input.start + 16)).includes('/.hash=');
-  if (isHash) return HASH_REQUEST;
+  if (head.hasKazaaHash) return HASH_REQUEST;
   if (!head.isComplete && input.end - input.start < MAX_HEAD_BYTES) return MORE;
   if (!head.isRequest && isChallenge(input)) return KAZAA_CHALLENGE;
   if (head.hasKazaaAgent) return KAZAA_AGENT;
