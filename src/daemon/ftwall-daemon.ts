@@ -39,13 +39,14 @@ const PING_RANGE_BYTES = 128;
 const PING_QUEUE_PACKETS = 16_384;
 /** Default of the original. */
 export const FIRST_BUFFER_BYTES = 32 << 10;
-/** Room for 13,000 pings. */
+/** Room for 17,000 pings: the kernel doubles it and takes about 1 KB of it for each. */
 const LARGEST_BUFFER_BYTES = 8 << 20;
 const RULES_HINT = 'run as root, and look at the kernel modules for ipset and NFQUEUE';
 /** Set members sent at once while a store is read. */
 const RESTORE_BATCH = 500;
 /** A million lines of the longest kind. */
 const MAX_STORE_BYTES = 100 << 20;
+
 /** A set-up step failed: what, and what to do. */
 export class FtwallStartError extends Error {
   readonly hint: string;

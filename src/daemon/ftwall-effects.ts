@@ -5,7 +5,7 @@
  * reported once and again only after a success in between.
  */
 import { createSocket, type Socket } from 'node:dgram';
-import { closeSync, openSync, readSync, statSync, unlinkSync, writeFileSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readdirSync, readFileSync, readSync, statSync, unlinkSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseAddress } from '../base/address.js';
 import { FORGED_MARK, SETS, setName } from '../enforce/ftwall-rules.js';
@@ -51,6 +51,7 @@ export class FtwallEffects {
   constructor(options: EffectOptions, log: FtwallLog) {
     this.#log = log;
     this.#clientFolder = options.clientFolder;
+    this.#removeOldClientFiles();
     if (options.storeFile !== null) {
       this.#isStoreLineOpen = endsInsideLine(options.storeFile);
       this.#storeFd = openSync(options.storeFile, 'a', 0o644);
@@ -102,7 +103,7 @@ export class FtwallEffects {
         this.#store(action.address, action.port, action.client);
         return;
       case 'create-client-file':
-        this.#clientFile(action.client, (path) => writeFileSync(path, action.text));
+        this.#clientFile(action.client, (path) => writeFileSync(path, clientFileText(action.client)));
         return;
       case 'remove-client-file':
         this.#clientFile(action.client, (path) => removeFile(path));
@@ -167,7 +168,22 @@ export class FtwallEffects {
     }
   }
 
-  #clientFile(client: string, change: (path: string) => void): void {
+  /** Of a predecessor that was killed: now no client is known. Files that others made are left alone. */
+  #removeOldClientFiles(): void {
+    const folder = this.#clientFolder;
+    if (folder === null || !existsSync(folder)) return;
+    let names: string[] = [];
+    try {
+      names = readdirSync(folder);
+    } catch (error) {
+      this.#failed('client', `client folder ${folder}: ${messageOf(error)}`);
+    }
+    for (const name of names) {
+      if (parseAddress(name)) this.#clientFile(name, (path) => readFileSync(path, 'utf8') === clientFileText(name) && removeFile(path));
+    }
+  }
+
+  #clientFile(client: string, change: (path: string) => unknown): void {
     if (this.#clientFolder === null) return;
     // An IPv6 address has colons, which are allowed in file names here.
     const path = join(this.#clientFolder, client);
@@ -188,6 +204,11 @@ export class FtwallEffects {
     this.#failing.add(kind);
     this.#log.trouble(text);
   }
+}
+
+/** What a client file says: enough to tell ours from others. */
+function clientFileText(client: string): string {
+  return `${client}\n`;
 }
 
 /** Devices and pipes have no end; a file that is not there yet is empty. */

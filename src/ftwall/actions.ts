@@ -44,7 +44,7 @@ export type Action =
   | { readonly kind: 'store'; readonly address: string; readonly port: number; readonly client: string }
   /** A DNS answer came by: what the client asked, and the addresses and aliases it was told. For debug output. */
   | { readonly kind: 'dns-answer'; readonly client: string; readonly question: string; readonly targets: readonly string[] }
-  | { readonly kind: 'create-client-file'; readonly client: string; readonly text: string }
+  | { readonly kind: 'create-client-file'; readonly client: string }
   | { readonly kind: 'remove-client-file'; readonly client: string }
   | {
       readonly kind: 'log';

@@ -313,7 +313,7 @@ export class ContainmentMachine {
     }
     const { client, isNew, begins } = heard;
     if (isNew) {
-      this.#out.push({ kind: 'create-client-file', client: address, text: `${address}\n` });
+      this.#out.push({ kind: 'create-client-file', client: address });
       this.#log('c', address, '', 0, 'client identified');
     }
     // Renewed seldom, hence the margin: the data plane must not let go before this machine does.

@@ -4,7 +4,7 @@
  */
 import { test } from 'node:test';
 import assert from 'node:assert/strict';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { spawnSync } from 'node:child_process';
@@ -131,14 +131,19 @@ test('killed and started again with -f, it knows the peers', options, () =>
     writeFileSync(store, '198.51.100.250:1214\nnonsense');
     const web = await lab.startVisitor(lab.net);
     await web({ serve: WEB });
-    const first = await lab.startWall('-f', store, '-t', '1');
+    const clients = join(folder, 'clients');
+    mkdirSync(clients);
+    writeFileSync(join(clients, '10.77.1.9'), 'not of ftwall');
+    const first = await lab.startWall('-f', store, '-c', clients, '-t', '60');
     await first.sees(/store file line 2: not address:port/);
     const visits = await lab.startVisitor(lab.client);
     await visits({ send: { host: SUPERNODES[0] ?? '', port: NODE_PORT, fromPort: 1214, bytes: buildPing('KaZaA') } });
+    assert.deepEqual(readdirSync(clients), ['10.77.1.2', '10.77.1.9']);
     await first.end('SIGKILL');
     await sleep(200);
     assert.match(readFileSync(store, 'utf8'), /^198\.51\.100\.250:1214\nnonsense\n198\.51\.100\.1:3128 client=10\.77\.1\.2 seen=\d+\n$/);
-    const second = await lab.startWall('-f', store, '-t', '1');
+    const second = await lab.startWall('-f', store, '-c', clients, '-t', '1');
+    assert.deepEqual(readdirSync(clients), ['10.77.1.9'], 'no client is known now');
     assert.equal(await visits({ visit: { host: SUPERNODES[0] ?? '', port: NODE_PORT } }), false);
     assert.equal(await visits({ visit: WEB }), true, 'others are not closed');
     await second.end();
@@ -230,6 +235,9 @@ test('a full disk and a missing folder are said once, and the wall goes on', opt
     assert.equal(wall.text.split('ENOSPC').length, 2, 'once');
     assert.equal(await visits({ visit: { host: SUPERNODES[0] ?? '', port: NODE_PORT } }), false);
     assert.equal(await wall.end(), 0);
+    const noFolder = await lab.startWall('-c', '/dev/null');
+    await noFolder.sees(/client folder \/dev\/null: ENOTDIR/);
+    assert.equal(await noFolder.end(), 0);
   }));
 
 test('--no-rules prints what is needed and touches nothing; masquerading does not disturb', options, () =>
