@@ -19,10 +19,6 @@ const PACKET = 0x4b;
 const HEADER_BYTES = 5;
 const FIRST_COUNTER = 0x51;
 
-/** Flags in the type of packets between supernodes. */
-export const TYPE_UNICAST = 0x8000;
-export const TYPE_BROADCAST = 0xc000;
-
 /** For each k mod 3: position, after 0x4B, of type-hi, type-lo, len-hi, len-lo. */
 const ORDERS = [
   [1, 0, 2, 3],
