@@ -268,6 +268,18 @@ for (const [name, transport, opening] of OPENINGS) {
   });
 }
 
+test('outsiders cannot close an inside server for others by speaking to it, not even two of them', () => {
+  const lab = new Lab([{}]);
+  const [server, port] = ['10.0.0.80', 8443];
+  for (const outsider of ['203.0.113.66', '203.0.113.67']) {
+    const ends = { src: outsider, dst: server, srcPort: 50_000, dstPort: port };
+    lab.feed(buildTcp({ ...ends, seq: 1, flags: TCP_SYN, payload: new Uint8Array(0) }), false);
+    assert.equal(lab.feed(buildTcp({ ...ends, seq: 2, flags: TCP_ACK, payload: handshake('-XX0001-') }), false), 'drop');
+  }
+  const visitor = buildTcp({ src: '203.0.113.68', dst: server, srcPort: 40_000, dstPort: port, seq: 7, flags: TCP_SYN, payload: new Uint8Array(0) });
+  assert.equal(lab.feed(visitor, false), 'undecided');
+});
+
 test('once it answers in the protocol, or a second client speaks to it, a peer is one for all', () => {
   const [, transport, question] = OPENINGS[3] ?? assert.fail();
   const answer = concat(ascii('d1:rd2:id20:'), ascii('b'.repeat(20)), ascii('5:token4:tttte1:t2:aa1:y1:re'));

@@ -44,6 +44,8 @@ export class Endpoints implements PeerSink {
   #s2 = 0;
   #s3 = 0;
   #timeMs = 0;
+  /** The packet in hand came from an inside host: for `isWary`, set by who knows. */
+  isFromInside = false;
   /** Endpoints learnt since the engine started. */
   toldCount = 0;
 
@@ -141,11 +143,11 @@ export class Endpoints implements PeerSink {
   /**
    * A certain exchange took place on the flow: remember its endpoints as the feature says. `direction` is that of the packet
    * that showed it. Its receiver may be anybody: with `isWary` it counts for others only once it answered (`answered`), or a
-   * second client spoke to it. Else an inside host could close a site for all by speaking to it.
+   * second inside host spoke to it. Else an inside host could close a site for all by speaking to it, and outsiders an inside server.
    */
   learn(flow: number, direction: 0 | 1, feature: Feature, protocolIndex: number, timeMs: number): void {
     const remember = feature.remember ?? (feature.transport === TCP ? 'responder' : 'both');
-    const isProven = (end: 0 | 1): boolean => end === direction || !this.#isWary;
+    const isProven = (end: 0 | 1): boolean => end === direction || !this.#isWary || (this.isFromInside && this.#spokeWithAnother(flow, end, protocolIndex, timeMs));
     if (remember === 'both' || remember === 'responder') this.#addSpoke(flow, 1, protocolIndex, timeMs, isProven(1));
     if (remember === 'both' || remember === 'initiator') this.#addSpoke(flow, 0, protocolIndex, timeMs, isProven(0));
     if (feature.forgetHost === true) return;
@@ -166,6 +168,15 @@ export class Endpoints implements PeerSink {
     if (this.#memory.spokeHere === NO_PROTOCOL || this.#memory.spokeAny !== NO_PROTOCOL) return;
     this.#addSpoke(flow, direction, protocolIndex, timeMs, true);
     this.#addHost(flow, direction, protocolIndex, timeMs);
+  }
+
+  #spokeWithAnother(flow: number, end: 0 | 1, protocolIndex: number, timeMs: number): boolean {
+    const table = this.#table;
+    const a0 = table.addressWord(flow, end, 0);
+    const a1 = table.addressWord(flow, end, 1);
+    const a2 = table.addressWord(flow, end, 2);
+    const a3 = table.addressWord(flow, end, 3);
+    return this.#memory.spokeWithAnother(protocolIndex, a0, a1, a2, a3, table.port(flow, end), this.#hash(flow, end === 0 ? 1 : 0), timeMs);
   }
 
   #addSpoke(flow: number, end: 0 | 1, protocolIndex: number, timeMs: number, isProven: boolean): void {

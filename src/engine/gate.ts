@@ -170,6 +170,7 @@ export class Gate {
     let flow: number;
     try {
       view.timeMs = timeMs;
+      this.identifier.endpoints.isFromInside = isFromInside;
       flow = this.identifier.packet(view);
     } catch (error) {
       this.#thrown(error);

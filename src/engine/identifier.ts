@@ -34,7 +34,7 @@ export interface IdentifierOptions {
   readonly peers?: PeerMemoryOptions;
   /** Most undecided flows with kept bytes; the oldest is given up first. Default 32,768 (about 70 MB at worst). */
   readonly maxUndecided?: number;
-  /** Who is spoken to is a peer for others only once it answered, or a second client spoke to it: where findings are acted on. */
+  /** Who is spoken to is a peer for others only once it answered, or a second inside host spoke to it: where findings are acted on. */
   readonly isWary?: boolean;
   /** A flow got a finding, or a stronger one. Called before the packet's call returns. */
   readonly onFinding?: (flow: number, finding: FlowFinding) => void;

@@ -94,18 +94,19 @@ export class PeerMemory {
 
   /**
    * The endpoint took part in a certain exchange with that client. `isProven` false: all that is known is that the client
-   * spoke to it; that counts for others once a second client did so too.
+   * spoke to it, which says nothing to others.
    */
   addSpoke(protocol: number, a0: number, a1: number, a2: number, a3: number, port: number, client: number, timeMs: number, isProven: boolean): void {
     const detail = KIND_SPOKE | (protocol << 8) | (port << 16);
     this.#add(a0, a1, a2, a3, detail, client, timeMs);
-    if (isProven || this.#hasOther(a0, a1, a2, a3, detail, client, timeMs)) this.#add(a0, a1, a2, a3, detail, 0, timeMs);
+    if (isProven) this.#add(a0, a1, a2, a3, detail, 0, timeMs);
   }
 
-  /** An entry of the same detail with another client. */
-  #hasOther(a0: number, a1: number, a2: number, a3: number, detail: number, client: number, timeMs: number): boolean {
+  /** A client other than that one spoke to the endpoint. */
+  spokeWithAnother(protocol: number, a0: number, a1: number, a2: number, a3: number, port: number, client: number, timeMs: number): boolean {
     const table = this.#table;
-    const setAt = this.#setAt(a0, a1, a2, a3, detail >>> 16);
+    const detail = KIND_SPOKE | (protocol << 8) | (port << 16);
+    const setAt = this.#setAt(a0, a1, a2, a3, port);
     const oldestS = timeMs / 1000 - this.#ageS;
     for (let at = setAt; at < setAt + WAYS * WORDS; at += WORDS) {
       if (table[at + DETAIL] !== detail || table[at + 3] !== a3 || table[at] !== a0 || table[at + 1] !== a1 || table[at + 2] !== a2) continue;
