@@ -46,6 +46,8 @@ test('rules of others that share our bits or queues are named, all others are no
   assert.equal(conflicts('-A PREROUTING -j MARK --set-xmark 0x10000/0x10000'), 1);
   assert.equal(conflicts('-A PREROUTING -j MARK --set-xmark 0x1/0xffffffff'), 1);
   assert.equal(conflicts('-A PREROUTING -j MARK --set-xmark 0x1/0xff'), 0);
+  assert.equal(conflicts('-A PREROUTING -j CONNMARK --save-mark --nfmask 0xffffffff --ctmask 0xffffffff'), 1);
+  assert.equal(conflicts('-A PREROUTING -j CONNMARK --save-mark --nfmask 0xff --ctmask 0xff'), 0);
   assert.equal(conflicts('-A FORWARD -j NFQUEUE --queue-num 4701'), 1);
   assert.equal(conflicts('-A FORWARD -j NFQUEUE --queue-balance 4690:4700'), 1);
   assert.equal(conflicts('-A FORWARD -j NFQUEUE --queue-num 4702'), 0);

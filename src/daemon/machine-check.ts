@@ -121,14 +121,16 @@ function checkNetwork(plan: WallPlan, add: Add): void {
 }
 
 /** Rules of others that the wall could collide with, in the output of iptables-save. */
-export function conflictsIn(saved: string, plan: WallPlan): string[] {
+export function conflictsIn(rules: string, plan: WallPlan): string[] {
   const found: string[] = [];
-  for (const line of saved.split('\n')) {
+  for (const line of rules.split('\n')) {
     if (!line.startsWith('-A ') || line.includes('P2PWALL-')) continue;
     const mask = /--(?:set-xmark|set-mark|mark) 0x[0-9a-f]+(?:\/(0x[0-9a-f]+))?/.exec(line);
     if (mask && ((mask[1] === undefined ? 0xffffffff : Number.parseInt(mask[1], 16)) & plan.field.mask) !== 0) {
       found.push(`uses bits of our mark mask ${hex(plan.field.mask)}: ${line}`);
     }
+    const saved = /-j CONNMARK --save-mark --nfmask 0x[0-9a-f]+ --ctmask (0x[0-9a-f]+)/.exec(line)?.[1];
+    if (saved !== undefined && (Number.parseInt(saved, 16) & plan.field.mask) !== 0) found.push(`overwrites our bits of connection marks (${hex(plan.field.mask)}): ${line}`);
     const queue = /-j NFQUEUE --queue-(?:num|balance) ([0-9]+)(?::([0-9]+))?/.exec(line);
     const last = plan.firstQueue + plan.queues - 1;
     if (queue && Number(queue[1]) <= last && Number(queue[2] ?? queue[1]) >= plan.firstQueue) found.push(`sends to our queues: ${line}`);
