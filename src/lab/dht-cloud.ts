@@ -3,10 +3,11 @@
  * lab host. They answer ping, find_node, get_peers and announce_peer; all share one table of nodes and one of peers,
  * so that every search ends at once. They never ask: programs under test do.
  *
- * Specification: BEP 5.
+ * Specification: BEP 5; BEP 32 for IPv6, where the table is one of its own.
  */
 import { createHash, randomBytes } from 'node:crypto';
 import { createSocket, type Socket } from 'node:dgram';
+import { parseAddress } from '../base/address.js';
 import { type Bencoded, decodeBencode, encodeBencode } from './bencode.js';
 import type { WorkerMain } from './namespace-worker.js';
 
@@ -27,7 +28,7 @@ interface Node {
 
 type Dictionary = { readonly [key: string]: Bencoded };
 
-const compact = (address: string, port: number): string => String.fromCharCode(...address.split('.').map(Number), port >> 8, port & 255);
+const compact = (address: string, port: number): string => latin1(parseAddress(address) ?? new Uint8Array()) + String.fromCharCode(port >> 8, port & 255);
 const latin1 = (bytes: Uint8Array): string => Buffer.from(bytes).toString('latin1');
 
 /** Smaller is closer: exclusive or of two identifiers, as text of equal length. */
@@ -43,6 +44,10 @@ class Cloud {
 
   constructor(data: DhtCloudData) {
     this.#nodes = data.addresses.map((address) => ({ id: latin1(randomBytes(20)), address, port: data.port }));
+  }
+
+  get #nodesKey(): 'nodes' | 'nodes6' {
+    return this.#nodes[0]?.address.includes(':') ? 'nodes6' : 'nodes';
   }
 
   get nodes(): readonly Node[] {
@@ -66,11 +71,11 @@ class Cloud {
     const reply = (values: Dictionary): string => encodeBencode({ t: message.t ?? '', y: 'r', ip: compact(address, port), r: { id: node.id, ...values } });
     switch (message.q) {
       case 'find_node':
-        return reply({ nodes: this.#closest(String(asked.target)) });
+        return reply({ [this.#nodesKey]: this.#closest(String(asked.target)) });
       case 'get_peers': {
         const infoHash = String(asked.info_hash);
         const known = [...(this.#peers.get(infoHash) ?? [])].slice(0, MAX_PEERS);
-        return reply({ token: this.#token(address), nodes: this.#closest(infoHash), ...(known.length > 0 ? { values: known } : {}) });
+        return reply({ token: this.#token(address), [this.#nodesKey]: this.#closest(infoHash), ...(known.length > 0 ? { values: known } : {}) });
       }
       case 'announce_peer': {
         const infoHash = String(asked.info_hash);
@@ -85,7 +90,7 @@ class Cloud {
 }
 
 function serve(cloud: Cloud, node: Node): Promise<void> {
-  const socket: Socket = createSocket('udp4');
+  const socket: Socket = createSocket(node.address.includes(':') ? 'udp6' : 'udp4');
   socket.on('message', (bytes, from) => {
     // Port 1 and the like answer nobody; what is not bencode is not for us.
     if (bytes[0] !== 0x64) return;

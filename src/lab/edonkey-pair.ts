@@ -18,7 +18,16 @@ const SERVER_PORT = 4661;
 /** One part: then the file's hash is the MD4 of its bytes. */
 const MAX_BYTES = 9_728_000;
 
-function startAmule(gate: Gateway, host: LabHost, role: 'seed' | 'leech', address: string, isObfuscated: boolean, links: readonly string[]): void {
+const KAD_PORT = 4672;
+
+interface AmuleSettings {
+  readonly isObfuscated: boolean;
+  readonly links?: readonly string[];
+  /** Address of the Kad node that it knows; then it looks for no server. */
+  readonly kadNode?: string;
+}
+
+function startAmule(gate: Gateway, host: LabHost, role: 'seed' | 'leech', address: string, { isObfuscated, links = [], kadNode }: AmuleSettings): void {
   const config = gate.path(`${role}-config`);
   const incoming = role === 'seed' ? gate.path('seed') : gate.path('leech/incoming');
   const temporary = role === 'seed' ? gate.path('seed-temp') : gate.path('leech/temp');
@@ -30,12 +39,12 @@ function startAmule(gate: Gateway, host: LabHost, role: 'seed' | 'leech', addres
     'AppVersion=2.3.3',
     `Address=${address}`,
     'Port=4662',
-    'UDPPort=4672',
+    `UDPPort=${KAD_PORT}`,
     'UDPEnable=1',
     'Autoconnect=1',
     'Reconnect=1',
-    'ConnectToED2K=1',
-    'ConnectToKad=0',
+    `ConnectToED2K=${kadNode === undefined ? 1 : 0}`,
+    `ConnectToKad=${kadNode === undefined ? 0 : 1}`,
     'SmartIdCheck=0',
     'SafeServerConnect=0',
     'FilterLanIPs=0',
@@ -62,6 +71,7 @@ function startAmule(gate: Gateway, host: LabHost, role: 'seed' | 'leech', addres
   // server.met: format 0x0e, one server without tags.
   const port = [SERVER_PORT & 255, SERVER_PORT >> 8];
   writeFileSync(`${config}/server.met`, Uint8Array.of(0x0e, 1, 0, 0, 0, ...EDONKEY_SERVER.split('.').map(Number), ...port, 0, 0, 0, 0));
+  if (kadNode !== undefined) writeFileSync(`${config}/nodes.dat`, nodesFile(kadNode));
   if (links.length > 0) writeFileSync(`${config}/ED2KLinks`, `${links.join('\n')}\n`);
   host.spawn('amuled', ['-c', config, '--disable-fatal'], { stdio: 'ignore', env: { ...process.env, HOME: config } });
 }
@@ -75,10 +85,39 @@ export async function startEdonkey(gate: Gateway, lengthBytes: number, isObfusca
   host.ip('route add default via 10.77.3.1');
   const worker = host.startWorker(new URL('./edonkey-server.js', import.meta.url), { host: EDONKEY_SERVER, port: SERVER_PORT, isObfuscated } satisfies EdonkeyServerData);
   await once(worker, 'message');
-  startAmule(gate, server, 'seed', SERVER[4], isObfuscated, []);
+  startAmule(gate, server, 'seed', SERVER[4], { isObfuscated });
   // The offer: aMule hashes its files first, and tells a server of them after a minute when it was connected before.
   await once(worker, 'message', { signal: AbortSignal.timeout(150_000) });
   const hash = md4(readFileSync(gate.path('seed/data'))).toUpperCase();
-  startAmule(gate, client, 'leech', CLIENT[4], isObfuscated, [`ed2k://|file|data|${lengthBytes}|${hash}|/|sources,${SERVER[4]}:4662|/`]);
+  startAmule(gate, client, 'leech', CLIENT[4], { isObfuscated, links: [`ed2k://|file|data|${lengthBytes}|${hash}|/|sources,${SERVER[4]}:4662|/`] });
   return files;
+}
+
+/** nodes.dat of version 2 with one contact: identifier, address, ports, Kad version, its key for us, verified. Numbers little-endian. */
+function nodesFile(address: string): Uint8Array {
+  const file = Buffer.alloc(12 + 34);
+  file.writeUInt32LE(2, 4);
+  file.writeUInt32LE(1, 8);
+  // Not its identifier: it says that itself.
+  file.fill(0x5a, 12, 28);
+  file.writeUInt32LE(address.split('.').reduce((all, byte) => all * 256 + Number(byte), 0), 28);
+  file.writeUInt16LE(KAD_PORT, 32);
+  file.writeUInt16LE(4662, 34);
+  // Kad version of eMule 0.49b and newer.
+  file.writeUInt8(8, 36);
+  file.writeUInt8(1, 45);
+  return file;
+}
+
+/** aMule takes no contact of private or reserved networks: these are public ones, in a lab without a way out. */
+export const KAD_NODES = { inside: '81.2.71.2', outside: '81.2.72.2' } as const;
+
+/** Two amuleds that know each other as Kad nodes, without any server. They say hello, and go on asking each other. Search needs more nodes. */
+export function startKad(gate: Gateway): void {
+  const { client, server, router } = gate.net;
+  client.ip(`addr add ${KAD_NODES.inside}/32 dev eth0`, `route replace default via 10.77.1.1 src ${KAD_NODES.inside}`);
+  server.ip(`addr add ${KAD_NODES.outside}/32 dev eth0`, `route replace default via 10.77.2.1 src ${KAD_NODES.outside}`);
+  router.ip(`route add ${KAD_NODES.inside}/32 via ${CLIENT[4]}`, `route add ${KAD_NODES.outside}/32 via ${SERVER[4]}`);
+  startAmule(gate, server, 'seed', KAD_NODES.outside, { isObfuscated: false, kadNode: KAD_NODES.inside });
+  startAmule(gate, client, 'leech', KAD_NODES.inside, { isObfuscated: false, kadNode: KAD_NODES.outside });
 }

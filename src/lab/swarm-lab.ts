@@ -32,6 +32,9 @@ const DHT_PORT = 6881;
 /** Each in a network of its own (of RFC 2544's): programs put no two neighbours into their tables. */
 const DHT_NODES = Array.from({ length: 24 }, (_, i) => `198.18.${1 + i}.1`);
 const DHT_NETWORK = '198.18.0.0/16';
+/** The same of RFC 5180's. */
+const DHT_NODES_6 = DHT_NODES.map((_, i) => `2001:2:0:${1 + i}::1`);
+const DHT_NETWORK_6 = '2001:2::/48';
 /** Where local service discovery is sent, BEP 14. */
 const LOCAL_GROUP = '239.192.152.143';
 const PORTS = { inside: 16_881, outside: 26_881 } as const;
@@ -41,7 +44,7 @@ const LIFE_SECONDS = 400;
 export function discoveryNetworks({ discovery, addressing }: SwarmSettings): readonly string[] {
   switch (discovery) {
     case 'dht':
-      return [DHT_NETWORK];
+      return [addressing === 'ipv6' ? DHT_NETWORK_6 : DHT_NETWORK];
     case 'lsd':
       return [`${LOCAL_GROUP}/32`];
     case 'none':
@@ -104,10 +107,16 @@ export class SwarmLab implements Exchange {
     } else if (discovery === 'dht') {
       // On a host of their own: programs that bind to an interface do not reach other addresses of their own host.
       const cloud = gate.net.lab.addHost('dht');
-      gate.net.lab.connect({ host: router, name: 'cloud', addresses: ['10.77.3.1/24'] }, { host: cloud, name: 'eth0', addresses: ['10.77.3.2/24', ...DHT_NODES.map((address) => `${address}/32`)] });
-      cloud.ip('route add default via 10.77.3.1');
-      router.ip(`route add ${DHT_NETWORK} via 10.77.3.2`);
-      await once(cloud.startWorker(new URL('./dht-cloud.js', import.meta.url), { addresses: DHT_NODES, port: DHT_PORT }), 'message');
+      const isV6 = addressing === 'ipv6';
+      const [near, far, bits] = isV6 ? ['fd77:3::1', 'fd77:3::2', '64'] : ['10.77.3.1', '10.77.3.2', '24'];
+      const addresses = isV6 ? DHT_NODES_6 : DHT_NODES;
+      gate.net.lab.connect(
+        { host: router, name: 'cloud', addresses: [`${near}/${bits}`] },
+        { host: cloud, name: 'eth0', addresses: [`${far}/${bits}`, ...addresses.map((address) => `${address}/${isV6 ? 128 : 32}`)] },
+      );
+      cloud.ip(`route add default via ${near}`);
+      router.ip(`route add ${isV6 ? DHT_NETWORK_6 : DHT_NETWORK} via ${far}`);
+      await once(cloud.startWorker(new URL('./dht-cloud.js', import.meta.url), { addresses, port: DHT_PORT }), 'message');
     } else if (addressing === 'ipv6') {
       server.ip(`addr add ${TRACKER_6}/64 dev eth0 nodad preferred_lft 0`);
       await once(server.startWorker(new URL('./torrent-tracker.js', import.meta.url), { host: TRACKER_6, port: TRACKER_PORT }), 'message');
@@ -137,7 +146,7 @@ export class SwarmLab implements Exchange {
       encryption: where === 'outside' ? (outsideEncryption ?? encryption) : encryption,
       transport,
       discovery,
-      dhtNodes: discovery === 'dht' ? DHT_NODES : [],
+      dhtNodes: discovery !== 'dht' ? [] : addressing === 'ipv6' ? DHT_NODES_6 : DHT_NODES,
       dhtPort: DHT_PORT,
       other: where === 'inside' ? [SERVER[version], PORTS.outside] : [CLIENT[version], PORTS.inside],
       seconds: LIFE_SECONDS,

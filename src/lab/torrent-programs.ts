@@ -8,6 +8,7 @@ import type { ChildProcess } from 'node:child_process';
 import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { encodeBencode } from './bencode.js';
 import type { LabHost } from './namespaces.js';
 import { PYTHON, TorrentPeer } from './gateway-lab.js';
 
@@ -18,6 +19,9 @@ export type Encryption = 'off' | 'any' | 'required';
 export type Transport = 'tcp' | 'utp' | 'both';
 /** `none`: the leecher is given the seeder's address; libtorrent only. */
 export type Discovery = 'http' | 'udp' | 'dht' | 'lsd' | 'none';
+
+/** qBittorrent asks the nodes that it was told of once it has given up the names of its own first nodes, some 25 s after its start. */
+const QBITTORRENT_NODES_SECONDS = 40;
 
 /** Executable and Debian package of each program. */
 export const TORRENT_PACKAGES: Readonly<Record<TorrentProgram, readonly [string, string]>> = {
@@ -80,7 +84,7 @@ function libtorrent(task: TorrentTask): TorrentRun {
     encryption: task.encryption,
     transport: task.transport,
     // One is enough, and nodes to begin with never enter its table.
-    dht: discovery === 'dht' ? [`${task.dhtNodes[0]}:${task.dhtPort}`] : [],
+    dht: discovery === 'dht' ? [`${task.address.includes(':') ? `[${task.dhtNodes[0]}]` : task.dhtNodes[0]}:${task.dhtPort}`] : [],
     lsd: discovery === 'lsd',
     peers: discovery === 'none' && role === 'leech' && task.other ? [task.other] : [],
     seconds: task.seconds,
@@ -172,5 +176,14 @@ function qbittorrent(task: TorrentTask): TorrentRun {
     'WebUI\\Enabled=false',
   ];
   writeFileSync(join(folder, 'qBittorrent.conf'), `${lines.join('\n')}\n`);
-  return quiet(task, 'qbittorrent-nox', [`--profile=${configFolder}`, `--save-path=${task.folder}`, '--skip-dialog=true', task.torrent]);
+  const start = (torrent: string): string[] => [`--profile=${configFolder}`, `--save-path=${task.folder}`, '--skip-dialog=true', torrent];
+  if (discovery !== 'dht') return quiet(task, 'qbittorrent-nox', start(task.torrent));
+  // It learns nodes from a torrent alone (BEP 5, key nodes), and does not look up a torrent for a quarter of an hour that it got before it
+  // knew nodes: so it gets another one first. A second process hands the torrent to the first one.
+  const first = join(configFolder, 'first.torrent');
+  const info = { length: 1, name: 'first', 'piece length': 16_384, pieces: 'x'.repeat(20) };
+  writeFileSync(first, encodeBencode({ info, nodes: task.dhtNodes.map((address) => [address, task.dhtPort]) }), 'latin1');
+  const run = quiet(task, 'qbittorrent-nox', start(first));
+  quiet(task, 'sh', ['-c', 'sleep "$0"; exec "$@"', String(QBITTORRENT_NODES_SECONDS), 'qbittorrent-nox', ...start(task.torrent)]);
+  return run;
 }

@@ -49,6 +49,7 @@ const ROWS: readonly Row[] = [
   { inside: 'aria2', encryption: 'required', discovery: 'udp', often: ['prioritise', 'reject', 'drop, discovery seen'], seldom: ['allow', 'limit', 'drop', 'reject, discovery seen'] },
   { inside: 'aria2', encryption: 'any', discovery: 'dht', seconds: 90, often: [], seldom: EVERY },
   { inside: 'aria2', encryption: 'required', discovery: 'lsd', often: [], seldom: EVERY },
+  { transport: 'both', encryption: 'required', discovery: 'dht', addressing: 'ipv6', often: [], seldom: EVERY },
   { inside: 'aria2', encryption: 'any', addressing: 'ipv6', often: ['reject'], seldom: without('reject') },
   { outside: 'aria2', encryption: 'any', often: ['reject, discovery seen'], seldom: without('reject, discovery seen') },
   { inside: 'aria2', insideRole: 'seed', encryption: 'required', often: ['drop, discovery seen'], seldom: without('drop, discovery seen') },
@@ -70,6 +71,7 @@ const ROWS: readonly Row[] = [
   // Through a string match in 61 s with RC4.
   { inside: 'qbittorrent', encryption: 'any', transport: 'tcp', addressing: 'masqueraded', seconds: 90, often: [], seldom: EVERY },
   { inside: 'qbittorrent', encryption: 'required', transport: 'utp', discovery: 'udp', seconds: 90, often: [], seldom: EVERY },
+  { inside: 'qbittorrent', encryption: 'any', transport: 'both', discovery: 'dht', seconds: 150, often: [], seldom: EVERY },
   { inside: 'qbittorrent', insideRole: 'seed', encryption: 'any', transport: 'both', addressing: 'ipv6', seconds: 120, often: [], seldom: EVERY },
 ];
 
