@@ -280,6 +280,23 @@ test('outsiders cannot close an inside server for others by speaking to it, not 
   assert.equal(lab.feed(visitor, false), 'undecided');
 });
 
+test('a forged sender closes nothing: from outside only who is answered, or answers, is who it says', () => {
+  const question = OPENINGS[3]?.[2] ?? assert.fail();
+  const toServer = { src: PEER, dst: '10.0.0.80', srcPort: PORT, dstPort: 9999 };
+  const forged = new Lab([{}]);
+  forged.feed(buildUdp({ ...toServer, payload: question }), false);
+  forged.feed(buildTcp({ ...toServer, seq: 5, flags: TCP_ACK, payload: handshake('-XX0001-') }), false);
+  assert.equal(forged.connects(NEIGHBOUR, PEER, PORT), 'undecided');
+
+  const isLetPass: Partial<Rule> = { clients: [parseNetwork('10.0.0.80/32') ?? assert.fail()], action: { kind: 'allow' } };
+  const genuine = new Lab([isLetPass, {}]);
+  genuine.feed(buildUdp({ ...toServer, payload: question }), false);
+  genuine.feed(buildUdp({ src: '10.0.0.80', dst: PEER, srcPort: 9999, dstPort: PORT, payload: question }), true);
+  assert.equal(genuine.connects(NEIGHBOUR, PEER, PORT), 'undecided');
+  genuine.feed(buildUdp({ ...toServer, payload: question }), false);
+  assert.equal(genuine.connects(NEIGHBOUR, PEER, PORT, 40_001), 'drop');
+});
+
 test('once it answers in the protocol, or a second client speaks to it, a peer is one for all', () => {
   const [, transport, question] = OPENINGS[3] ?? assert.fail();
   const answer = concat(ascii('d1:rd2:id20:'), ascii('b'.repeat(20)), ascii('5:token4:tttte1:t2:aa1:y1:re'));

@@ -142,12 +142,16 @@ export class Endpoints implements PeerSink {
 
   /**
    * A certain exchange took place on the flow: remember its endpoints as the feature says. `direction` is that of the packet
-   * that showed it. Its receiver may be anybody: with `isWary` it counts for others only once it answered (`answered`), or a
-   * second inside host spoke to it. Else an inside host could close a site for all by speaking to it, and outsiders an inside server.
+   * that showed it. Its receiver may be anybody, and so may a sender outside whom nobody answered, as its address may be forged:
+   * with `isWary` they count for others only once they answered (`answered`), or a second inside host spoke to them. Else an
+   * inside host could close a site for all by speaking to it, and outsiders an inside server.
    */
   learn(flow: number, direction: 0 | 1, feature: Feature, protocolIndex: number, timeMs: number): void {
     const remember = feature.remember ?? (feature.transport === TCP ? 'responder' : 'both');
-    const isProven = (end: 0 | 1): boolean => end === direction || !this.#isWary || (this.isFromInside && this.#spokeWithAnother(flow, end, protocolIndex, timeMs));
+    const isProven = (end: 0 | 1): boolean => {
+      if (!this.#isWary) return true;
+      return end === direction ? this.#isGenuine(flow, direction) : this.isFromInside && this.#spokeWithAnother(flow, end, protocolIndex, timeMs);
+    };
     if (remember === 'both' || remember === 'responder') this.#addSpoke(flow, 1, protocolIndex, timeMs, isProven(1));
     if (remember === 'both' || remember === 'initiator') this.#addSpoke(flow, 0, protocolIndex, timeMs, isProven(0));
     if (feature.forgetHost === true) return;
@@ -157,7 +161,7 @@ export class Endpoints implements PeerSink {
 
   /** The sender of a packet of a flow that is decided speaks the protocol too: what was learnt of it counts for all. */
   answered(flow: number, direction: 0 | 1, protocolIndex: number, timeMs: number): void {
-    if (!this.#isWary) return;
+    if (!this.#isWary || !this.#isGenuine(flow, direction)) return;
     const table = this.#table;
     const a0 = table.addressWord(flow, direction, 0);
     const a1 = table.addressWord(flow, direction, 1);
@@ -168,6 +172,11 @@ export class Endpoints implements PeerSink {
     if (this.#memory.spokeHere === NO_PROTOCOL || this.#memory.spokeAny !== NO_PROTOCOL) return;
     this.#addSpoke(flow, direction, protocolIndex, timeMs, true);
     this.#addHost(flow, direction, protocolIndex, timeMs);
+  }
+
+  /** The sender of the packet in hand is who it says: inside, where routers check that, or it hears what it is sent. */
+  #isGenuine(flow: number, direction: 0 | 1): boolean {
+    return this.isFromInside || this.#table.packets(flow, direction === 0 ? 1 : 0) > 0;
   }
 
   #spokeWithAnother(flow: number, end: 0 | 1, protocolIndex: number, timeMs: number): boolean {
@@ -237,7 +246,7 @@ export class Endpoints implements PeerSink {
   listensOn(port: number): void {
     if (port === 0) return;
     this.toldCount++;
-    this.#memory.addSpoke(this.#protocolIndex, this.#s0, this.#s1, this.#s2, this.#s3, port, this.#receiverHash, this.#timeMs, true);
+    this.#memory.addSpoke(this.#protocolIndex, this.#s0, this.#s1, this.#s2, this.#s3, port, this.#receiverHash, this.#timeMs, !this.#isWary || this.#isGenuine(this.#flow, this.#direction));
     if (this.onTold === null) return;
     const address = new Uint8Array(16);
     const lengthBytes = this.#table.writeAddress(this.#flow, this.#direction, address, 0);
