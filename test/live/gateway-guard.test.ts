@@ -15,7 +15,7 @@ import { DROP, assertUnharmed, gateway, isReached, traces } from './support/gate
 const live = { skip: gatewayUnavailable() ?? false };
 const BLOCKED_PORT = 7001;
 const OTHER_PORT = 7002;
-const FLUSHES = 12;
+const FLUSHES = 8;
 
 /**
  * 500 datagrams a second, queries of BitTorrent's hash table or random bytes, half of them of one flow and half each of a new one;
@@ -85,7 +85,7 @@ const stands = (gate: Gateway, variant: string): boolean => {
   return /-A P2PWALL-INSPECT .*NFQUEUE/.test(saved) && /-A P2PWALL-FORWARD .*-j REJECT/.test(saved);
 };
 
-describe('somebody flushes the rules under load', { concurrency: 3 }, () => {
+describe('somebody flushes the rules under load', { concurrency: 4 }, () => {
   for (const variant of ['iptables-nft', 'iptables-legacy']) {
     const ways = FLUSH[variant] ?? [];
     test(`mode closed, ${variant}: no packet of a blocked flow gets through, everyday traffic waits and goes on`, live, async (t) => {
