@@ -3,8 +3,8 @@
  * Pure. Own chains only, one jump each from FORWARD and POSTROUTING; other rules are
  * neither read nor changed.
  *
- *   mangle FORWARD      what concerns the inside -> our value back from the connection;
- *                       decided: leave; blocked or contained: mark; else -> NFQUEUE
+ *   mangle FORWARD      connection passes: leave, unmarked. What else concerns the inside -> our value back from
+ *                       the connection; decided: leave; blocked or contained: mark; else -> NFQUEUE
  *   filter FORWARD      marked drop or reject: save to the connection, then do it
  *   mangle POSTROUTING  marked otherwise: save to the connection; class and DSCP
  *
@@ -13,7 +13,8 @@
  * NF_ACCEPT from the queue continues at the next hook, and NF_DROP would leave the
  * connection unmarked: hence verdicts are marks, and a later chain acts on them.
  *
- * In mode closed each table also stands for the other: mangle marks all it lets pass, filter drops what has no
+ * Unmarked packets leave each chain by its first rule: in mode open one match of the connection's mark is what a flow that passes
+ * costs. In mode closed each table also stands for the other: mangle marks all it lets pass, filter drops what has no
  * mark, mangle POSTROUTING drops what filter should have. Somebody who flushes one of them stops traffic instead of opening
  * the wall. `guard.ts` does the same for all of them.
  */
@@ -57,6 +58,7 @@ function verdictRules(plan: WallPlan, ipVersion: 4 | 6): string[] {
   const isReject = `-m mark --mark ${markText(field, VALUE_REJECT)}`;
   const unreachable = ipVersion === 4 ? 'icmp-port-unreachable' : 'icmp6-port-unreachable';
   return [
+    ...leaveUnmarked(plan, FORWARD),
     `-A ${FORWARD} ${isDrop} ${save}`,
     `-A ${FORWARD} ${isDrop} -j DROP`,
     `-A ${FORWARD} ${isReject} ${save}`,
@@ -64,6 +66,11 @@ function verdictRules(plan: WallPlan, ipVersion: 4 | 6): string[] {
     `-A ${FORWARD} ${isReject} -j REJECT --reject-with ${unreachable}`,
     ...unseenRules(plan),
   ];
+}
+
+/** Mode open: nothing in the chain is about packets of flows that pass. */
+function leaveUnmarked({ mode, field }: WallPlan, chain: string): string[] {
+  return mode === 'open' ? [`-A ${chain} -m mark --mark ${markText(field, VALUE_UNDECIDED)} -j RETURN`] : [];
 }
 
 /** Mode closed: drops what mangle has not seen. */
@@ -113,13 +120,16 @@ function classRules(plan: WallPlan, trafficClass: TrafficClass, ipVersion: 4 | 6
 export function iptablesText(plan: WallPlan, ipVersion: 4 | 6): string {
   const mask = hex(plan.field.mask);
   const concerns = plan.inside.flatMap((name) => [`-A ${FORWARD} -i ${name} -g ${INSPECT}`, `-A ${FORWARD} -o ${name} -g ${INSPECT}`]);
+  const passing = plan.mode === 'open' ? [`-A ${FORWARD} -m connmark --mark ${markText(plan.field, VALUE_PASS)} -j RETURN`] : [];
   const lines = [
     '*mangle',
     `:${FORWARD} - [0:0]`,
     `:${INSPECT} - [0:0]`,
     `:${POST} - [0:0]`,
+    ...passing,
     ...concerns,
     ...inspectRules(plan, ipVersion),
+    ...leaveUnmarked(plan, POST),
     ...lastRules(plan),
     `-A ${POST} -m mark ! --mark ${markText(plan.field, VALUE_UNDECIDED)} -j CONNMARK --save-mark --nfmask ${mask} --ctmask ${mask}`,
     `-A ${POST} -m mark --mark ${markText(plan.field, VALUE_PASS)} -j RETURN`,
