@@ -17,7 +17,8 @@ function modifiedMs(path) {
 /**
  * V8 tuned for a few hundred functions that are hot for a second or two, on one core: with its defaults
  * optimising takes a third of the time of `p2pwall identify` (bench/identify.ts). Inline less into each
- * function, wait for twice as many executed bytecodes before optimising one, and leave out two phases that
+ * function, wait for twice as many executed bytecodes before optimising one, small ones included (a third of all
+ * that were optimised; they are inlined into larger ones anyway), and leave out two phases that
  * take longer here than the code they make saves (`node --turbo-stats` counts a ninth less memory). Daemons
  * run long enough for the defaults, which make faster code in the end.
  *
@@ -28,6 +29,7 @@ function modifiedMs(path) {
 const SHORT_RUN_FLAGS = [
   '--max-inlined-bytecode-size-cumulative=300',
   '--interrupt-budget=135168',
+  '--max-bytecode-size-for-early-opt=0',
   '--no-turbo-loop-peeling',
   '--no-turbo-escape',
 ];
