@@ -6,11 +6,9 @@
  * on older kernels the buffer gets its largest size at once.
  */
 import type { Libc } from './libc.js';
-import { intOption } from './netlink-socket.js';
+import { SOL_SOCKET, SO_RCVBUFFORCE, intOption } from './socket-options.js';
 
 // asm-generic/socket.h
-const SOL_SOCKET = 1;
-const SO_RCVBUFFORCE = 33;
 const SO_MEMINFO = 55;
 /** SK_MEMINFO_VARS. */
 const MEMINFO_WORDS = 9;

@@ -20,6 +20,7 @@ import {
 import { MessageWriter } from '../netlink/message-writer.js';
 import { EAGAIN, EINTR, ENOBUFS } from './errno.js';
 import { type Libc, type Watch, libc as systemLibc } from './libc.js';
+import { SOL_SOCKET, SO_RCVBUFFORCE, intOption } from './socket-options.js';
 import { SystemError, check } from './system-error.js';
 
 const AF_NETLINK = 16;
@@ -28,8 +29,6 @@ export const MSG_DONTWAIT = 0x40;
 export const MSG_WAITFORONE = 0x10000;
 const SO_RCVTIMEO = 20;
 const SOCK_RAW_CLOEXEC = 3 | 0o2000000;
-const SOL_SOCKET = 1;
-const SO_RCVBUFFORCE = 33;
 const SOL_NETLINK = 270;
 const NETLINK_NO_ENOBUFS = 5;
 const NETLINK_CAP_ACK = 10;
@@ -41,11 +40,6 @@ export const NETLINK_NETFILTER = 12;
 const RECEIVE_BYTES = 65536;
 // How long one turn of `dumpInTurns` may hold the event loop.
 const TURN_MS = 5;
-
-/** 32-bit value of a socket option. */
-export function intOption(value: number): Uint8Array {
-  return Uint8Array.of(value, value >>> 8, value >>> 16, value >>> 24);
-}
 
 /** Called with each message of an answer; `bytes` is borrowed until it returns. */
 export type MessageVisitor = (bytes: Uint8Array, at: number, end: number) => void;

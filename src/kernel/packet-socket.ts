@@ -10,7 +10,7 @@ import { putU16, u16 } from '../base/bytes.js';
 import { EAGAIN, EINTR, ENETDOWN } from './errno.js';
 import { type Libc, type Watch, libc as systemLibc } from './libc.js';
 import { MessageBatch } from './message-batch.js';
-import { intOption } from './netlink-socket.js';
+import { SOL_SOCKET, SO_RCVBUFFORCE, intOption } from './socket-options.js';
 import { check } from './system-error.js';
 
 const AF_PACKET = 17;
@@ -18,9 +18,7 @@ const SOCK_DGRAM_NONBLOCK_CLOEXEC = 2 | 0o4000 | 0o2000000;
 const ETH_P_ALL = 0x0003;
 export const ETH_P_IP = 0x0800;
 export const ETH_P_IPV6 = 0x86dd;
-const SOL_SOCKET = 1;
 const SO_ATTACH_FILTER = 26;
-const SO_RCVBUFFORCE = 33;
 const SOL_PACKET = 263;
 const PACKET_IGNORE_OUTGOING = 23;
 // struct sockaddr_ll: family, protocol (network order), ifindex, hatype, pkttype, halen, addr[8]

@@ -8,14 +8,13 @@
  * total length and a zero identification are filled in by the kernel.
  */
 import { type Libc, libc as systemLibc } from './libc.js';
-import { intOption } from './netlink-socket.js';
+import { SOL_SOCKET, intOption } from './socket-options.js';
 import { check } from './system-error.js';
 
 const AF_INET = 2;
 const AF_INET6 = 10;
 const SOCK_RAW_NONBLOCK_CLOEXEC = 3 | 0o4000 | 0o2000000;
 const IPPROTO_RAW = 255;
-const SOL_SOCKET = 1;
 const SO_MARK = 36;
 const SO_BINDTOIFINDEX = 62;
 
