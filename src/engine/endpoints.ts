@@ -148,15 +148,19 @@ export class Endpoints implements PeerSink {
    */
   learn(flow: number, direction: 0 | 1, feature: Feature, protocolIndex: number, timeMs: number): void {
     const remember = feature.remember ?? (feature.transport === TCP ? 'responder' : 'both');
-    const isProven = (end: 0 | 1): boolean => {
-      if (!this.#isWary) return true;
-      return end === direction ? this.#isGenuine(flow, direction) : this.isFromInside && this.#spokeWithAnother(flow, end, protocolIndex, timeMs);
-    };
-    if (remember === 'both' || remember === 'responder') this.#addSpoke(flow, 1, protocolIndex, timeMs, isProven(1));
-    if (remember === 'both' || remember === 'initiator') this.#addSpoke(flow, 0, protocolIndex, timeMs, isProven(0));
+    const isResponderProven = this.#isProven(flow, 1, direction, protocolIndex, timeMs);
+    const isInitiatorProven = this.#isProven(flow, 0, direction, protocolIndex, timeMs);
+    if (remember === 'both' || remember === 'responder') this.#addSpoke(flow, 1, protocolIndex, timeMs, isResponderProven);
+    if (remember === 'both' || remember === 'initiator') this.#addSpoke(flow, 0, protocolIndex, timeMs, isInitiatorProven);
     if (feature.forgetHost === true) return;
-    if (isProven(0)) this.#addHost(flow, 0, protocolIndex, timeMs);
-    if (remember !== 'none' && isProven(1)) this.#addHost(flow, 1, protocolIndex, timeMs);
+    if (isInitiatorProven) this.#addHost(flow, 0, protocolIndex, timeMs);
+    if (remember !== 'none' && isResponderProven) this.#addHost(flow, 1, protocolIndex, timeMs);
+  }
+
+  /** Whether what a packet in `direction` shows of an end counts for others. */
+  #isProven(flow: number, end: 0 | 1, direction: 0 | 1, protocolIndex: number, timeMs: number): boolean {
+    if (!this.#isWary) return true;
+    return end === direction ? this.#isGenuine(flow, direction) : this.isFromInside && this.#spokeWithAnother(flow, end, protocolIndex, timeMs);
   }
 
   /** The sender of a packet of a flow that is decided speaks the protocol too: what was learnt of it counts for all. */
