@@ -2,7 +2,7 @@
  * The wall cuts what it comes to refuse: idle connections of a blocked address, and of a policy that
  * tightens, end at both sides at once. Needs root. Safe: everything is in namespaces that the test made.
  */
-import { test } from 'node:test';
+import { type TestContext, test } from 'node:test';
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import type { Worker } from 'node:worker_threads';
@@ -32,6 +32,19 @@ async function endsOf(worker: Worker, name: string, count: number): Promise<Read
   return report?.ended ?? {};
 }
 
+/** A wall that watches three idle connections of BitTorrent (`peer`, port 7100) and two others (`other`, 7101) between the same hosts. */
+async function watchedCrowds(t: TestContext, options: ConstructorParameters<typeof Gateway>[1]): Promise<{ gate: Gateway; server: Worker; client: Worker }> {
+  const gate = new Gateway('p2pw-cutwall', options);
+  t.after(() => gate.close());
+  await gate.up('[[rule]]\nname = "watch"\nprotocol = ["any"]\naction = "log"\n');
+  const peer = { host: '::', port: 7100, traffic: 'idle', greeting: HANDSHAKE } as const;
+  const other = { host: '::', port: 7101, traffic: 'idle' } as const;
+  const server = await crowd(gate.net.server, { peer, other });
+  const client = await crowd(gate.net.client, { peer: { ...peer, host: SERVER[4], count: 3 }, other: { ...other, host: SERVER[4], count: 2 } });
+  await pause(500);
+  return { gate, server, client };
+}
+
 for (const masquerade of [false, true]) {
   test(`p2pwall block ends idle connections of the address at both ends, masqueraded: ${masquerade}`, { skip }, async (t) => {
     const gate = new Gateway('p2pw-cutwall', { masquerade });
@@ -47,14 +60,7 @@ for (const masquerade of [false, true]) {
 }
 
 test('cutter --p2p asks the running wall: BitTorrent is listed and cut, other connections of the same hosts live on', { skip }, async (t) => {
-  const gate = new Gateway('p2pw-cutwall', { masquerade: true });
-  t.after(() => gate.close());
-  await gate.up('[[rule]]\nname = "watch"\nprotocol = ["any"]\naction = "log"\n');
-  const peer = { host: '::', port: 7100, traffic: 'idle', greeting: HANDSHAKE } as const;
-  const other = { host: '::', port: 7101, traffic: 'idle' } as const;
-  const server = await crowd(gate.net.server, { peer, other });
-  const client = await crowd(gate.net.client, { peer: { ...peer, host: SERVER[4], count: 3 }, other: { ...other, host: SERVER[4], count: 2 } });
-  await pause(500);
+  const { gate, server, client } = await watchedCrowds(t, { masquerade: true });
   const cutter = (...args: string[]) => gate.command('cut', '--json', '--socket', gate.path('control.sock'), '--p2p', ...args);
   const ports = (text: string): number[] => text.trim().split('\n').map((line) => JSON.parse(line).original?.dst.port).filter((port) => port !== undefined);
   assert.deepEqual(ports(cutter('bittorrent', '--list').stdout), [7100, 7100, 7100]);
@@ -67,14 +73,7 @@ test('cutter --p2p asks the running wall: BitTorrent is listed and cut, other co
 });
 
 test('a policy that tightens to reject ends idle peer-to-peer connections at both ends, and no others', { skip }, async (t) => {
-  const gate = new Gateway('p2pw-cutwall', {});
-  t.after(() => gate.close());
-  await gate.up('[[rule]]\nname = "watch"\nprotocol = ["any"]\naction = "log"\n');
-  const peer = { host: '::', port: 7100, traffic: 'idle', greeting: HANDSHAKE } as const;
-  const other = { host: '::', port: 7101, traffic: 'idle' } as const;
-  const server = await crowd(gate.net.server, { peer, other });
-  const client = await crowd(gate.net.client, { peer: { ...peer, host: SERVER[4], count: 3 }, other: { ...other, host: SERVER[4], count: 2 } });
-  await pause(500);
+  const { gate, server, client } = await watchedCrowds(t, {});
   gate.configure('[[rule]]\nname = "none"\nprotocol = ["bittorrent"]\naction = "reject"\n');
   assert.match(gate.command('reload', '--config', gate.path('p2pwall.toml')).stdout, /1 rules are in force/);
   assert.deepEqual(await endsOf(client, 'peer', 3), { ECONNRESET: 3 });
