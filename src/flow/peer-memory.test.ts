@@ -43,6 +43,31 @@ test('an endpoint that spoke is known to its partner and, apart, to anybody', ()
   assert.deepEqual(ask(memory, 4662, BOB, 2000), { told: NO_PROTOCOL, spokeHere: NO_PROTOCOL, spokeAny: DONKEYS });
 });
 
+test('what counts for its partner only counts for others once it is proven, and no longer than the proof is old', () => {
+  const memory = new PeerMemory({ ageMs: 10_000 });
+  memory.addSpoke(DONKEYS, ...PEER, 4662, ALICE, 1_000, false);
+  assert.deepEqual(ask(memory, 4662, ALICE, 2_000), { told: NO_PROTOCOL, spokeHere: DONKEYS, spokeAny: NO_PROTOCOL });
+  assert.equal(ask(memory, 4662, BOB, 2_000).spokeAny, NO_PROTOCOL);
+  memory.addSpoke(DONKEYS, ...PEER, 4662, ALICE, 3_000, true);
+  assert.equal(ask(memory, 4662, BOB, 4_000).spokeAny, DONKEYS);
+  memory.addSpoke(DONKEYS, ...PEER, 4662, ALICE, 9_000, false);
+  assert.equal(ask(memory, 4662, BOB, 12_000).spokeAny, DONKEYS);
+  assert.equal(ask(memory, 4662, BOB, 14_000).spokeAny, NO_PROTOCOL, 'speaking to it again was no proof');
+  memory.addSpoke(DONKEYS, ...PEER, 4662, ALICE, 15_000, false);
+  assert.deepEqual(ask(memory, 4662, ALICE, 16_000), { told: NO_PROTOCOL, spokeHere: DONKEYS, spokeAny: NO_PROTOCOL });
+});
+
+test('an endpoint spoke with another client: proven or not, but not with a group', () => {
+  const memory = new PeerMemory();
+  memory.addSpoke(DONKEYS, ...PEER, 4662, 0, 1_000, false);
+  assert.equal(ask(memory, 4662, BOB, 2_000).spokeAny, DONKEYS, 'a group is everybody');
+  memory.addSpoke(DONKEYS, ...PEER, 4662, ALICE, 1_000, false);
+  assert.equal(memory.spokeWithAnother(DONKEYS, ...PEER, 4662, ALICE, 2_000), false);
+  assert.equal(memory.spokeWithAnother(DONKEYS, ...PEER, 4662, BOB, 2_000), true);
+  memory.addSpoke(DONKEYS, ...PEER, 4662, BOB, 1_000, true);
+  assert.equal(memory.spokeWithAnother(DONKEYS, ...PEER, 4662, ALICE, 2_000), true);
+});
+
 test('hosts are remembered for each protocol', () => {
   const memory = new PeerMemory();
   memory.addHost(TORRENTS, ...PEER, 1000);

@@ -2,8 +2,8 @@
  * PeerMemory: what peers taught about each other, bounded and aged.
  *
  * Three kinds of entries, all for one protocol (a number the owner chooses):
- * - spoke: this address and port took part in a certain exchange, with this client
- *   or (client 0) with anybody;
+ * - spoke: this address and port took part in a certain exchange with this client (0: with
+ *   a group); proven: for others, too;
  * - told: this address and port was named to this client by a peer, tracker or node;
  * - host: this address took part in a certain exchange.
  *
@@ -19,16 +19,24 @@
  */
 
 const WAYS = 8;
-/** address 4, kind | protocol << 8 | port << 16, client hash, second last taught. */
-const WORDS = 7;
-const DETAIL = 4;
-const CLIENT = 5;
-const TAUGHT_AT = 6;
+/**
+ * Words of a set: the details of its entries (kind | protocol << 8 | port << 16), the seconds when they were last taught,
+ * then for each entry an address (4) and a client hash. What rules an entry out stands together: a look at a set
+ * reads one cache line or two instead of four (bench/identify.ts).
+ */
+const TAUGHT_AT = WAYS;
+const ADDRESSES = 2 * WAYS;
+const ADDRESS_WORDS = 5;
+const CLIENT = 4;
+/** Rounded up to whole cache lines. */
+const SET_WORDS = 64;
 
 const KIND_SPOKE = 1;
 const KIND_TOLD = 2;
 const KIND_HOST = 3;
 const KIND_TOLD_ANY = 4;
+/** Bit of the kind: what the endpoint spoke with that client counts for everybody. */
+const PROVEN = 0x10;
 /** Detail of an entry that is being written: no kind, and not empty. */
 const BEING_WRITTEN = 0xff;
 /** Attempts to get the lock, which is held for some ten nanoseconds, before a lesson is forgotten: its holder may have been ended. */
@@ -63,7 +71,7 @@ export function unlockPeerMemory(shared: SharedArrayBuffer): void {
 
 /** Zeroed memory for the objects of several threads; the lock is its last word. */
 export function sharedPeerMemory(entries = DEFAULT_ENTRIES): SharedArrayBuffer {
-  return new SharedArrayBuffer((setCount(entries) * WAYS * WORDS + 1) * 4);
+  return new SharedArrayBuffer((setCount(entries) * SET_WORDS + 1) * 4);
 }
 
 export class PeerMemory {
@@ -84,7 +92,7 @@ export class PeerMemory {
 
   constructor(options: PeerMemoryOptions = {}) {
     const sets = setCount(options.entries ?? DEFAULT_ENTRIES);
-    this.#lockAt = sets * WAYS * WORDS;
+    this.#lockAt = sets * SET_WORDS;
     this.#isShared = options.shared !== undefined;
     this.isEmpty = !this.#isShared;
     this.#table = options.shared ? new Int32Array(options.shared) : new Int32Array(this.#lockAt);
@@ -94,12 +102,11 @@ export class PeerMemory {
 
   /**
    * The endpoint took part in a certain exchange with that client. `isProven` false: all that is known is that the client
-   * spoke to it, which says nothing to others.
+   * spoke to it, which says nothing to others. Client 0: it spoke to a group, that is to all.
    */
   addSpoke(protocol: number, a0: number, a1: number, a2: number, a3: number, port: number, client: number, timeMs: number, isProven: boolean): void {
-    const detail = KIND_SPOKE | (protocol << 8) | (port << 16);
-    this.#add(a0, a1, a2, a3, detail, client, timeMs);
-    if (isProven) this.#add(a0, a1, a2, a3, detail, 0, timeMs);
+    const kind = isProven || client === 0 ? KIND_SPOKE | PROVEN : KIND_SPOKE;
+    this.#add(a0, a1, a2, a3, kind | (protocol << 8) | (port << 16), client, timeMs);
   }
 
   /** A client other than that one spoke to the endpoint. */
@@ -108,10 +115,11 @@ export class PeerMemory {
     const detail = KIND_SPOKE | (protocol << 8) | (port << 16);
     const setAt = this.#setAt(a0, a1, a2, a3, port);
     const oldestS = timeMs / 1000 - this.#ageS;
-    for (let at = setAt; at < setAt + WAYS * WORDS; at += WORDS) {
-      if (table[at + DETAIL] !== detail || table[at + 3] !== a3 || table[at] !== a0 || table[at + 1] !== a1 || table[at + 2] !== a2) continue;
-      const other = table[at + CLIENT]!;
-      if (other !== client && other !== 0 && table[at + TAUGHT_AT]! > oldestS && this.#isStill(at, detail)) return true;
+    for (let way = 0; way < WAYS; way++) {
+      const entry = table[setAt + way]!;
+      if ((entry & ~PROVEN) !== detail || !this.#hasAddress(setAt, way, a0, a1, a2, a3)) continue;
+      const other = table[clientAt(setAt, way)]!;
+      if (other !== client && other !== 0 && table[setAt + TAUGHT_AT + way]! > oldestS && this.#isStill(setAt + way, entry)) return true;
     }
     return false;
   }
@@ -132,12 +140,12 @@ export class PeerMemory {
     const table = this.#table;
     const setAt = this.#setAt(a0, a1, a2, a3, 0);
     const detail = KIND_HOST | (protocol << 8);
-    for (let at = setAt; at < setAt + WAYS * WORDS; at += WORDS) {
-      const entry = table[at + DETAIL]!;
+    for (let way = 0; way < WAYS; way++) {
+      const entry = table[setAt + way]!;
       if (entry === 0) return false;
-      if (entry !== detail || table[at + 3] !== a3 || table[at] !== a0 || table[at + 1] !== a1 || table[at + 2] !== a2) continue;
-      const taughtAtS = table[at + TAUGHT_AT]!;
-      if (this.#isStill(at, entry)) return taughtAtS > timeMs / 1000 - this.#ageS;
+      if (entry !== detail || !this.#hasAddress(setAt, way, a0, a1, a2, a3)) continue;
+      const taughtAtS = table[setAt + TAUGHT_AT + way]!;
+      if (this.#isStill(setAt + way, entry)) return taughtAtS > timeMs / 1000 - this.#ageS;
     }
     return false;
   }
@@ -158,38 +166,34 @@ export class PeerMemory {
     const table = this.#table;
     const setAt = this.#setAt(a0, a1, a2, a3, port);
     const oldestS = timeMs / 1000 - this.#ageS;
-    for (let at = setAt; at < setAt + WAYS * WORDS; at += WORDS) {
-      const entry = table[at + DETAIL]!;
+    for (let way = 0; way < WAYS; way++) {
+      const entry = table[setAt + way]!;
       // Sets are filled from their beginning.
       if (entry === 0) break;
-      if (table[at + 3] !== a3 || entry >>> 16 !== port || table[at] !== a0 || table[at + 1] !== a1 || table[at + 2] !== a2) continue;
-      const taughtAtS = table[at + TAUGHT_AT]!;
+      if (entry >>> 16 !== port || !this.#hasAddress(setAt, way, a0, a1, a2, a3)) continue;
+      const taughtAtS = table[setAt + TAUGHT_AT + way]!;
       const candidate = (entry >>> 8) & 0xff;
       if (taughtAtS <= oldestS || (protocol !== ANY_PROTOCOL && candidate !== protocol)) continue;
-      const entryClient = table[at + CLIENT]!;
-      if (!this.#isStill(at, entry)) continue;
-      switch (entry & 0xff) {
-        case KIND_SPOKE:
-          if (entryClient === 0 && isFresher(taughtAtS, candidate, spokeAnyS, this.spokeAny)) {
-            this.spokeAny = candidate;
-            spokeAnyS = taughtAtS;
-          } else if (entryClient === client && isFresher(taughtAtS, candidate, spokeHereS, this.spokeHere)) {
-            this.spokeHere = candidate;
-            spokeHereS = taughtAtS;
-          }
-          break;
-        case KIND_TOLD:
-          if (entryClient === client && isFresher(taughtAtS, candidate, toldS, this.told)) {
-            this.told = candidate;
-            toldS = taughtAtS;
-          }
-          break;
-        case KIND_TOLD_ANY:
-          if (isFresher(taughtAtS, candidate, toldAnyS, toldAny)) {
-            toldAny = candidate;
-            toldAnyS = taughtAtS;
-          }
-          break;
+      const entryClient = table[clientAt(setAt, way)]!;
+      if (!this.#isStill(setAt + way, entry)) continue;
+      const kind = entry & 0xff;
+      if ((kind & ~PROVEN) === KIND_SPOKE) {
+        if (entryClient === client && isFresher(taughtAtS, candidate, spokeHereS, this.spokeHere)) {
+          this.spokeHere = candidate;
+          spokeHereS = taughtAtS;
+        }
+        if (kind !== KIND_SPOKE && isFresher(taughtAtS, candidate, spokeAnyS, this.spokeAny)) {
+          this.spokeAny = candidate;
+          spokeAnyS = taughtAtS;
+        }
+      } else if (kind === KIND_TOLD) {
+        if (entryClient === client && isFresher(taughtAtS, candidate, toldS, this.told)) {
+          this.told = candidate;
+          toldS = taughtAtS;
+        }
+      } else if (kind === KIND_TOLD_ANY && isFresher(taughtAtS, candidate, toldAnyS, toldAny)) {
+        toldAny = candidate;
+        toldAnyS = taughtAtS;
       }
     }
     if (this.told === NO_PROTOCOL) this.told = toldAny;
@@ -201,12 +205,18 @@ export class PeerMemory {
     h ^= h >>> 15;
     h = Math.imul(h, 0xc2b2ae35);
     h ^= h >>> 13;
-    return (h & this.#setMask) * WAYS * WORDS;
+    return (h & this.#setMask) * SET_WORDS;
+  }
+
+  #hasAddress(setAt: number, way: number, a0: number, a1: number, a2: number, a3: number): boolean {
+    const table = this.#table;
+    const at = setAt + ADDRESSES + way * ADDRESS_WORDS;
+    return table[at + 3] === a3 && table[at] === a0 && table[at + 1] === a1 && table[at + 2] === a2;
   }
 
   /** The entry whose words were read has not been overwritten meanwhile. */
-  #isStill(at: number, entry: number): boolean {
-    return !this.#isShared || Atomics.load(this.#table, at + DETAIL) === entry;
+  #isStill(detailAt: number, entry: number): boolean {
+    return !this.#isShared || Atomics.load(this.#table, detailAt) === entry;
   }
 
   #lock(): boolean {
@@ -230,36 +240,42 @@ export class PeerMemory {
     this.isEmpty = false;
     const table = this.#table;
     const setAt = this.#setAt(a0, a1, a2, a3, detail >>> 16);
-    let victimAt = setAt;
-    for (let at = setAt; at < setAt + WAYS * WORDS; at += WORDS) {
-      const entry = table[at + DETAIL]!;
+    let victim = 0;
+    let victimTaughtAtS = Number.POSITIVE_INFINITY;
+    for (let way = 0; way < WAYS; way++) {
+      const entry = table[setAt + way]!;
       if (entry === 0) {
-        victimAt = at;
+        victim = way;
         break;
       }
-      if (
-        entry === detail &&
-        table[at + 3] === a3 &&
-        table[at + CLIENT] === client &&
-        table[at] === a0 &&
-        table[at + 1] === a1 &&
-        table[at + 2] === a2
-      ) {
-        table[at + TAUGHT_AT] = timeMs / 1000;
+      const taughtAtS = table[setAt + TAUGHT_AT + way]!;
+      if (((entry ^ detail) & ~PROVEN) === 0 && table[clientAt(setAt, way)] === client && this.#hasAddress(setAt, way, a0, a1, a2, a3)) {
+        // A lesson for this client alone must not keep an old proof alive.
+        if ((entry & ~detail) !== 0 && taughtAtS > timeMs / 1000 - this.#ageS) return;
+        table[setAt + TAUGHT_AT + way] = timeMs / 1000;
+        if (entry !== detail) Atomics.store(table, setAt + way, detail);
         return;
       }
-      if (table[at + TAUGHT_AT]! < table[victimAt + TAUGHT_AT]!) victimAt = at;
+      if (taughtAtS < victimTaughtAtS) {
+        victim = way;
+        victimTaughtAtS = taughtAtS;
+      }
     }
+    const at = setAt + ADDRESSES + victim * ADDRESS_WORDS;
     // Stores in this order, for readers of other threads.
-    Atomics.store(table, victimAt + DETAIL, BEING_WRITTEN);
-    table[victimAt] = a0;
-    table[victimAt + 1] = a1;
-    table[victimAt + 2] = a2;
-    table[victimAt + 3] = a3;
-    table[victimAt + CLIENT] = client;
-    table[victimAt + TAUGHT_AT] = timeMs / 1000;
-    Atomics.store(table, victimAt + DETAIL, detail);
+    Atomics.store(table, setAt + victim, BEING_WRITTEN);
+    table[at] = a0;
+    table[at + 1] = a1;
+    table[at + 2] = a2;
+    table[at + 3] = a3;
+    table[at + CLIENT] = client;
+    table[setAt + TAUGHT_AT + victim] = timeMs / 1000;
+    Atomics.store(table, setAt + victim, detail);
   }
+}
+
+function clientAt(setAt: number, way: number): number {
+  return setAt + ADDRESSES + way * ADDRESS_WORDS + CLIENT;
 }
 
 /** The protocol taught last counts; of two taught in one second the lower number, so that the order of teaching does not matter. */
