@@ -49,7 +49,7 @@ export const NO_PROTOCOL = -1;
 export const ANY_PROTOCOL = -1;
 
 export interface PeerMemoryOptions {
-  /** Entries in all; rounded up to a power of two. Default 131,072 (3.7 MB). */
+  /** Entries in all; rounded up to a power of two. Default 131,072 (4.2 MB). */
   readonly entries?: number;
   /** Entries older than this do not count. Default 1,800,000 (half an hour). */
   readonly ageMs?: number;
@@ -253,7 +253,7 @@ export class PeerMemory {
         // A lesson for this client alone must not keep an old proof alive.
         if ((entry & ~detail) !== 0 && taughtAtS > timeMs / 1000 - this.#ageS) return;
         table[setAt + TAUGHT_AT + way] = timeMs / 1000;
-        if (entry !== detail) Atomics.store(table, setAt + way, detail);
+        if (entry !== detail) this.#setDetail(setAt + way, detail);
         return;
       }
       if (taughtAtS < victimTaughtAtS) {
@@ -263,14 +263,19 @@ export class PeerMemory {
     }
     const at = setAt + ADDRESSES + victim * ADDRESS_WORDS;
     // Stores in this order, for readers of other threads.
-    Atomics.store(table, setAt + victim, BEING_WRITTEN);
+    this.#setDetail(setAt + victim, BEING_WRITTEN);
     table[at] = a0;
     table[at + 1] = a1;
     table[at + 2] = a2;
     table[at + 3] = a3;
     table[at + CLIENT] = client;
     table[setAt + TAUGHT_AT + victim] = timeMs / 1000;
-    Atomics.store(table, setAt + victim, detail);
+    this.#setDetail(setAt + victim, detail);
+  }
+
+  #setDetail(at: number, detail: number): void {
+    if (this.#isShared) Atomics.store(this.#table, at, detail);
+    else this.#table[at] = detail;
   }
 }
 
