@@ -16,17 +16,21 @@ import { i32 } from '../base/bytes.js';
 import { IPPROTO_TCP, TCP_ACK, TCP_FIN, TCP_RST, TCP_SYN } from '../wire/constants.js';
 import type { PacketView } from '../wire/packet-view.js';
 
-/** Integer words of one flow. A: initiator, B: responder. */
+/**
+ * Integer words of one flow. A: initiator, B: responder. What packets of IPv4 read and write stands before the rest: large
+ * arrays begin 16 bytes behind a page, so the last four words stand in another cache line (bench/identify.ts).
+ */
 const WORDS = 16;
-const SEQ_A = 0; // sequence number of the first payload byte of A's stream, once known
-const ADDRESS_A = 1; // 4 words; an IPv4 address stands in the last one
-const ADDRESS_B = 5;
-const PORTS = 9; // A's port in the upper half
-const META = 10;
-const NEXT = 11; // hash chain or free list, -1 at the end
-const PACKETS_A = 12; // PACKETS_B follows
-const DECIDED_AT = 14; // number of the packet that decided the finding, from 1
-const SEQ_B = 15;
+const META = 0;
+const PORTS = 1; // A's port in the upper half
+const LOW_A = 2; // an IPv4 address, or the last word of an IPv6 address; that of B follows
+const NEXT = 4; // hash chain or free list, -1 at the end
+const PACKETS_A = 5; // PACKETS_B follows
+const SEQ_A = 7; // sequence number of the first payload byte of A's stream, once known
+const SEQ_B = 8;
+const DECIDED_AT = 9; // number of the packet that decided the finding, from 1
+const HIGH_A = 10; // the three words before LOW_A of an IPv6 address
+const HIGH_B = 13;
 
 /** Float words of one flow. */
 const FLOATS = 4;
@@ -166,8 +170,8 @@ export class FlowTable {
       const at = slot * WORDS;
       const ports = ints[at + PORTS]!;
       if ((ports === forward || ports === backward) && (ints[at + META]! & META_KIND) === kind) {
-        const a3 = ints[at + ADDRESS_A + 3]!;
-        const b3 = ints[at + ADDRESS_B + 3]!;
+        const a3 = ints[at + LOW_A]!;
+        const b3 = ints[at + LOW_A + 1]!;
         if (ports === forward && a3 === s3 && b3 === d3) {
           if (!isIpv6 || this.#sameHigh(at, s0, s1, s2, d0, d1, d2)) return this.#touch(slot, 0, view, hash);
         }
@@ -183,12 +187,12 @@ export class FlowTable {
   #sameHigh(at: number, a0: number, a1: number, a2: number, b0: number, b1: number, b2: number): boolean {
     const ints = this.#ints;
     return (
-      ints[at + ADDRESS_A] === a0 &&
-      ints[at + ADDRESS_A + 1] === a1 &&
-      ints[at + ADDRESS_A + 2] === a2 &&
-      ints[at + ADDRESS_B] === b0 &&
-      ints[at + ADDRESS_B + 1] === b1 &&
-      ints[at + ADDRESS_B + 2] === b2
+      ints[at + HIGH_A] === a0 &&
+      ints[at + HIGH_A + 1] === a1 &&
+      ints[at + HIGH_A + 2] === a2 &&
+      ints[at + HIGH_B] === b0 &&
+      ints[at + HIGH_B + 1] === b1 &&
+      ints[at + HIGH_B + 2] === b2
     );
   }
 
@@ -283,16 +287,18 @@ export class FlowTable {
     const direction = isAnswer ? 1 : 0;
     const at = slot * WORDS;
     const ints = this.#ints;
-    const source = at + (isAnswer ? ADDRESS_B : ADDRESS_A);
-    const destination = at + (isAnswer ? ADDRESS_A : ADDRESS_B);
-    ints[source] = s0;
-    ints[source + 1] = s1;
-    ints[source + 2] = s2;
-    ints[source + 3] = s3;
-    ints[destination] = d0;
-    ints[destination + 1] = d1;
-    ints[destination + 2] = d2;
-    ints[destination + 3] = d3;
+    ints[at + LOW_A + direction] = s3;
+    ints[at + LOW_A + 1 - direction] = d3;
+    if ((kind & META_IPV6) !== 0) {
+      const source = at + (isAnswer ? HIGH_B : HIGH_A);
+      const destination = at + (isAnswer ? HIGH_A : HIGH_B);
+      ints[source] = s0;
+      ints[source + 1] = s1;
+      ints[source + 2] = s2;
+      ints[destination] = d0;
+      ints[destination + 1] = d1;
+      ints[destination + 2] = d2;
+    }
     ints[at + PORTS] = isAnswer ? (view.dstPort << 16) | view.srcPort : (view.srcPort << 16) | view.dstPort;
     ints[at + META] = kind;
     ints[at + PACKETS_A] = 1 - direction;
@@ -355,15 +361,13 @@ export class FlowTable {
     const ints = this.#ints;
     const at = slot * WORDS;
     const ports = ints[at + PORTS]!;
-    return this.#hash(
-      ints[at + ADDRESS_A]! ^ ints[at + ADDRESS_A + 1]! ^ ints[at + ADDRESS_A + 2]!,
-      ints[at + ADDRESS_A + 3]!,
-      ports >>> 16,
-      ints[at + ADDRESS_B]! ^ ints[at + ADDRESS_B + 1]! ^ ints[at + ADDRESS_B + 2]!,
-      ints[at + ADDRESS_B + 3]!,
-      ports & 0xffff,
-      ints[at + META]! & 0xff,
-    );
+    let aHigh = 0;
+    let bHigh = 0;
+    if ((ints[at + META]! & META_IPV6) !== 0) {
+      aHigh = ints[at + HIGH_A]! ^ ints[at + HIGH_A + 1]! ^ ints[at + HIGH_A + 2]!;
+      bHigh = ints[at + HIGH_B]! ^ ints[at + HIGH_B + 1]! ^ ints[at + HIGH_B + 2]!;
+    }
+    return this.#hash(aHigh, ints[at + LOW_A]!, ports >>> 16, bHigh, ints[at + LOW_A + 1]!, ports & 0xffff, ints[at + META]! & 0xff);
   }
 
   /** Ends the longest idle flow of a sample behind the clock hand: O(1), close to least recently used. */
@@ -486,7 +490,10 @@ export class FlowTable {
   }
   /** Word 0..3 of an address as signed 32 bits, network order; an IPv4 address stands in word 3. */
   addressWord(flow: number, end: 0 | 1, word: number): number {
-    return this.#ints[flow * WORDS + (end === 0 ? ADDRESS_A : ADDRESS_B) + word]!;
+    const at = flow * WORDS;
+    if (word === 3) return this.#ints[at + LOW_A + end]!;
+    // Of IPv4 flows these words may be left from a flow before.
+    return (this.#ints[at + META]! & META_IPV6) === 0 ? 0 : this.#ints[at + (end === 0 ? HIGH_A : HIGH_B) + word]!;
   }
   packets(flow: number, direction: 0 | 1): number {
     return this.#ints[flow * WORDS + PACKETS_A + direction]! >>> 0;
