@@ -23,7 +23,7 @@ function modifiedMs(path) {
  * run long enough for the defaults, which make faster code in the end.
  *
  * Measured without gain: more or less patience (half to three times the budget, 5 ticks), `--always-sparkplug`,
- * `--no-sparkplug`, one thread for everything, a larger old space at the start, huge pages for malloc, and plain
+ * `--no-sparkplug`, one thread for everything, Maglev, huge pages for malloc, and plain
  * properties in place of private ones in the bundle.
  */
 const SHORT_RUN_FLAGS = [
