@@ -88,7 +88,8 @@ export interface FlowTableOptions {
  * Entries allocated at first. The arrays are zero pages until they are used, so a large
  * table costs no memory before it is filled, and copying while it grows is spared.
  */
-const FIRST_CAPACITY = 1 << 18;
+const FIRST_CAPACITY = 3 << 16;
+const FIRST_HEADS = 1 << 18;
 /** Entries looked at to find the longest idle one when the table is full. */
 const EVICTION_SAMPLE = 32;
 /** Entries swept for age on each new flow: more than one, so that the hand outruns growth. */
@@ -99,8 +100,8 @@ export class FlowTable {
   #ints = new Int32Array(FIRST_CAPACITY * WORDS);
   #floats = new Float64Array(FIRST_CAPACITY * FLOATS);
   /** By hash: 1 + the first slot of the chain, 0 for none (untouched pages stay untouched). */
-  #heads = new Int32Array(FIRST_CAPACITY);
-  #headMask = FIRST_CAPACITY - 1;
+  #heads = new Int32Array(FIRST_HEADS);
+  #headMask = FIRST_HEADS - 1;
   /** Slots below this were used at least once. */
   #fresh = 0;
   #freeHead = -1;

@@ -20,6 +20,21 @@ function add(prefix: StreamPrefix, content: string, offset: number): number {
   return prefix.add(bytes, 2, bytes.length - 2, offset);
 }
 
+test('a prefix outgrows its place twice: a segment, then all that features can see', () => {
+  const grown = new GrownBuffers(4096);
+  const prefix = new StreamPrefix({ bytes: new Uint8Array(16), at: 0, sizeBytes: 16 }, grown);
+  const stream = Uint8Array.from({ length: 5000 }, (_, i) => i % 251);
+  const sizes: number[] = [];
+  for (let at = 0; at < stream.length; at += 10) {
+    prefix.add(stream, at, at + 10, at);
+    if (sizes.at(-1) !== prefix.sizeBytes) sizes.push(prefix.sizeBytes);
+  }
+  assert.deepEqual(sizes, [16, 1536, 4096]);
+  assert.deepEqual(prefix.bytes.slice(prefix.at, prefix.at + prefix.length), stream.slice(0, 4096));
+  prefix.reset();
+  assert.equal(grown.take(100).bytes.length, 32 * 1536, 'what was given back is used again');
+});
+
 test('segments in order extend the prefix', () => {
   const prefix = prefixOf(LIMIT);
   assert.equal(add(prefix, 'GET ', 0), 4);

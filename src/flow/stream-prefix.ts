@@ -21,9 +21,11 @@ export interface BufferPart {
 
 /** Buffers whose memory is allocated together. */
 const BUFFERS_PER_CHUNK = 32;
+/** A full segment of an Ethernet path fits (RFC 6691: 1,460 bytes): most prefixes that outgrow their first place never need more. */
+const SEGMENT_BUFFER_BYTES = 1536;
 
-/** Buffers for prefixes that outgrew their first place, kept for the next one that does. All of one size. */
-export class GrownBuffers {
+/** Buffers of one size, kept for the next prefix that needs one. */
+class BufferStock {
   readonly sizeBytes: number;
   readonly #spare: BufferPart[] = [];
   #chunk: Uint8Array = new Uint8Array(0);
@@ -48,6 +50,27 @@ export class GrownBuffers {
     const part = { bytes: this.#chunk, at: this.#chunkAt, sizeBytes };
     this.#chunkAt += sizeBytes;
     return part;
+  }
+}
+
+/** Buffers for prefixes that outgrew their first place: of a segment's size, and of the largest that a prefix can have. */
+export class GrownBuffers {
+  readonly sizeBytes: number;
+  readonly #segments = new BufferStock(SEGMENT_BUFFER_BYTES);
+  readonly #whole: BufferStock;
+
+  /** `sizeBytes`: of the larger ones. */
+  constructor(sizeBytes: number) {
+    this.sizeBytes = sizeBytes;
+    this.#whole = new BufferStock(sizeBytes);
+  }
+  /** The smallest that holds `neededBytes`, which `sizeBytes` does. */
+  take(neededBytes: number): BufferPart {
+    return neededBytes <= SEGMENT_BUFFER_BYTES && SEGMENT_BUFFER_BYTES < this.sizeBytes ? this.#segments.take() : this.#whole.take();
+  }
+  give(part: BufferPart): void {
+    if (part.sizeBytes === this.sizeBytes) this.#whole.give(part);
+    else this.#segments.give(part);
   }
 }
 
@@ -77,15 +100,14 @@ export class StreamPrefix {
 
   /** Forget everything, and go back to the first place. */
   reset(): void {
-    if (this.#part !== this.#first) {
-      this.#grown.give(this.#part);
-      this.#move(this.#first);
-    }
+    this.#move(this.#first);
     this.length = 0;
     this.#pieceCount = 0;
   }
 
   #move(part: BufferPart): void {
+    if (part === this.#part) return;
+    if (this.#part !== this.#first) this.#grown.give(this.#part);
     this.#part = part;
     this.bytes = part.bytes;
     this.at = part.at;
@@ -146,7 +168,8 @@ export class StreamPrefix {
   #reserve(sizeBytes: number): void {
     if (sizeBytes <= this.#part.sizeBytes) return;
     const { bytes, at } = this;
-    this.#move(this.#grown.take());
+    // What is given back may be read until the next `take`.
+    this.#move(this.#grown.take(sizeBytes));
     // Pieces beyond a hole count too: all that was written is moved.
     const written = this.#pieceCount === 0 ? this.length : this.#pieces[2 * this.#pieceCount - 1]!;
     copyBytes(bytes, at, this.bytes, this.at, written);
