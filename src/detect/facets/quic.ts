@@ -41,11 +41,15 @@ export function quicFacet(bytes: Uint8Array, start: number, end: number): QuicIn
   return hello && { version: opened.version, hello, isAuthentic: opened.isAuthentic };
 }
 
-/** Collects CRYPTO data by offset and parses it. */
-function readHello({ frames, isAuthentic }: OpenedInitial): TlsHello | null {
+/** Where the data of CRYPTO frames stand: [offset in the hello, place in the frames, bytes] of each, and the end of the hello as far as it is known. */
+interface CryptoParts {
+  readonly parts: readonly number[];
+  readonly knownEnd: number;
+}
+
+function cryptoParts(frames: Uint8Array): CryptoParts {
   const end = frames.length;
-  const data = new Uint8Array(MAX_HELLO_BYTES);
-  const isKnown = new Uint8Array(MAX_HELLO_BYTES);
+  const parts: number[] = [];
   let knownEnd = 0;
   let at = 0;
   while (at < end) {
@@ -64,14 +68,28 @@ function readHello({ frames, isAuthentic }: OpenedInitial): TlsHello | null {
     if (lengthBytes < 0) break;
     at += varintBytes(frames, at);
     if (at + lengthBytes > end) break;
-    if (offset + lengthBytes <= MAX_HELLO_BYTES) {
-      data.set(frames.subarray(at, at + lengthBytes), offset);
-      isKnown.fill(1, offset, offset + lengthBytes);
+    if (lengthBytes > 0 && offset + lengthBytes <= MAX_HELLO_BYTES) {
+      parts.push(offset, at, lengthBytes);
       knownEnd = Math.max(knownEnd, offset + lengthBytes);
     }
     at += lengthBytes;
   }
+  return { parts, knownEnd };
+}
+
+/** Collects CRYPTO data by offset and parses it. */
+function readHello({ frames, isAuthentic }: OpenedInitial): TlsHello | null {
+  const { parts, knownEnd } = cryptoParts(frames);
   if (knownEnd === 0) return null;
+  // Mostly all of it stands in one frame.
+  if (parts.length === 3 && parts[0] === 0) return parseHelloMessage(frames, parts[1]!, parts[1]! + knownEnd);
+  const data = new Uint8Array(knownEnd);
+  const isKnown = new Uint8Array(knownEnd);
+  for (let i = 0; i < parts.length; i += 3) {
+    const [offset, at, lengthBytes] = [parts[i]!, parts[i + 1]!, parts[i + 2]!];
+    data.set(frames.subarray(at, at + lengthBytes), offset);
+    isKnown.fill(1, offset, offset + lengthBytes);
+  }
   let prefixEnd = 0;
   while (prefixEnd < knownEnd && isKnown[prefixEnd] === 1) prefixEnd++;
   const hello = prefixEnd > 0 ? parseHelloMessage(data, 0, prefixEnd) : null;

@@ -3,7 +3,7 @@
  * QUIC's Initial keys need. Pure TypeScript, because the detection core may not
  * use node:crypto. For published keys only: no constant-time claims.
  */
-import { putU32, u32, u8 } from '../../base/bytes.js';
+import { putU32, u8 } from '../../base/bytes.js';
 
 const BLOCK_BYTES = 64;
 export const SHA256_BYTES = 32;
@@ -21,56 +21,31 @@ const K = Int32Array.of(
 /** FIPS 180-4 section 5.3.3. */
 const INITIAL = Int32Array.of(0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19);
 
-/** One hash in progress. */
-class Sha256 {
-  readonly #state: Int32Array;
-  readonly #schedule: Int32Array;
-  readonly #block = new Uint8Array(BLOCK_BYTES);
-  #blockBytes = 0;
-  #totalBytes: number;
+/** The block being hashed as words, and the words made of them. Filled and read within one call: an array for each would cost as much as hashing (bench/identify.ts). */
+const schedule = new Int32Array(64);
+const BLOCK_WORDS = BLOCK_BYTES / 4;
+/** Longest end of a message that fits one block with its padding. */
+const MAX_SHORT_BYTES = BLOCK_BYTES - 9;
 
-  constructor(state: Int32Array, totalBytes: number, schedule: Int32Array) {
-    this.#state = state.slice();
-    this.#totalBytes = totalBytes;
-    this.#schedule = schedule;
-  }
-
-  update(bytes: Uint8Array): void {
-    this.#totalBytes += bytes.length;
-    let at = 0;
-    while (at < bytes.length) {
-      const take = Math.min(BLOCK_BYTES - this.#blockBytes, bytes.length - at);
-      this.#block.set(bytes.subarray(at, at + take), this.#blockBytes);
-      this.#blockBytes += take;
-      at += take;
-      if (this.#blockBytes === BLOCK_BYTES) {
-        compress(this.#state, this.#block, this.#schedule);
-        this.#blockBytes = 0;
-      }
-    }
-  }
-
-  /** Pads (FIPS 180-4 section 5.1.1) and gives the 32 bytes of the digest. The object is spent then. */
-  digest(): Uint8Array {
-    const block = this.#block;
-    block[this.#blockBytes] = 0x80;
-    block.fill(0, this.#blockBytes + 1);
-    if (this.#blockBytes >= BLOCK_BYTES - 8) {
-      compress(this.#state, block, this.#schedule);
-      block.fill(0);
-    }
-    putU32(block, 56, Math.floor(this.#totalBytes / 0x2000_0000));
-    putU32(block, 60, (this.#totalBytes * 8) >>> 0);
-    compress(this.#state, block, this.#schedule);
-    const out = new Uint8Array(SHA256_BYTES);
-    for (let i = 0; i < 8; i++) putU32(out, 4 * i, this.#state[i]!);
-    return out;
-  }
+/** The block becomes these bytes, at most 64, and zeros. */
+function fillBlock(bytes: Uint8Array, start: number, end: number): void {
+  for (let i = 0; i < BLOCK_WORDS; i++) schedule[i] = 0;
+  for (let i = 0; i < end - start; i++) schedule[i >> 2]! |= u8(bytes, start + i) << (24 - 8 * (i & 3));
 }
 
-/** FIPS 180-4 section 6.2.2. `schedule`: 64 words of scratch. */
-function compress(state: Int32Array, block: Uint8Array, schedule: Int32Array): void {
-  for (let i = 0; i < 16; i++) schedule[i] = u32(block, 4 * i);
+/** Behind the last byte of a message, `endAt` bytes into the block (FIPS 180-4 section 5.1.1). */
+function putEndMark(endAt: number): void {
+  schedule[endAt >> 2]! |= 0x80 << (24 - 8 * (endAt & 3));
+}
+
+/** In the last block of a message: its length in bits. */
+function putLength(totalBytes: number): void {
+  schedule[14] = Math.floor(totalBytes / 0x2000_0000);
+  schedule[15] = totalBytes * 8;
+}
+
+/** FIPS 180-4 section 6.2.2: takes the block into `state`. */
+function compress(state: Int32Array): void {
   for (let i = 16; i < 64; i++) {
     const x = schedule[i - 15]!;
     const y = schedule[i - 2]!;
@@ -100,21 +75,44 @@ function compress(state: Int32Array, block: Uint8Array, schedule: Int32Array): v
     b = a;
     a = (t1 + t2) | 0;
   }
-  state[0] = state[0]! + a;
-  state[1] = state[1]! + b;
-  state[2] = state[2]! + c;
-  state[3] = state[3]! + d;
-  state[4] = state[4]! + e;
-  state[5] = state[5]! + f;
-  state[6] = state[6]! + g;
-  state[7] = state[7]! + h;
+  state[0]! += a;
+  state[1]! += b;
+  state[2]! += c;
+  state[3]! += d;
+  state[4]! += e;
+  state[5]! += f;
+  state[6]! += g;
+  state[7]! += h;
+}
+
+/** Takes a message into a state that has taken `beforeBytes` (whole blocks), and ends it. */
+function finish(state: Int32Array, beforeBytes: number, message: Uint8Array): void {
+  let at = 0;
+  for (; message.length - at >= BLOCK_BYTES; at += BLOCK_BYTES) {
+    fillBlock(message, at, at + BLOCK_BYTES);
+    compress(state);
+  }
+  fillBlock(message, at, message.length);
+  putEndMark(message.length - at);
+  if (message.length - at > MAX_SHORT_BYTES) {
+    compress(state);
+    schedule.fill(0, 0, BLOCK_WORDS);
+  }
+  putLength(beforeBytes + message.length);
+  compress(state);
+}
+
+function digestOf(state: Int32Array): Uint8Array {
+  const digest = new Uint8Array(SHA256_BYTES);
+  for (let i = 0; i < 8; i++) putU32(digest, 4 * i, state[i]!);
+  return digest;
 }
 
 /** SHA-256 of some bytes. */
 export function sha256(bytes: Uint8Array): Uint8Array {
-  const hash = new Sha256(INITIAL, 0, new Int32Array(64));
-  hash.update(bytes);
-  return hash.digest();
+  const state = INITIAL.slice();
+  finish(state, 0, bytes);
+  return digestOf(state);
 }
 
 /** A key of HMAC-SHA-256 whose two pads are already hashed: two compressions for each short message instead of four. */
@@ -125,25 +123,27 @@ export interface HmacKey {
 
 /** Prepares a key of at most 64 bytes (RFC 2104 section 2). */
 export function hmacKey(key: Uint8Array): HmacKey {
-  const schedule = new Int32Array(64);
-  const pad = (value: number): Int32Array => {
-    const block = new Uint8Array(BLOCK_BYTES).fill(value);
-    for (let i = 0; i < key.length; i++) block[i] = value ^ u8(key, i);
-    const state = INITIAL.slice();
-    compress(state, block, schedule);
-    return state;
-  };
-  return { inner: pad(0x36), outer: pad(0x5c) };
+  return { inner: hashedPad(key, 0x36363636), outer: hashedPad(key, 0x5c5c5c5c) };
+}
+
+function hashedPad(key: Uint8Array, pad: number): Int32Array {
+  fillBlock(key, 0, key.length);
+  for (let i = 0; i < BLOCK_WORDS; i++) schedule[i]! ^= pad;
+  const state = INITIAL.slice();
+  compress(state);
+  return state;
 }
 
 /** HMAC-SHA-256. With a salt as key this is HKDF-Extract (RFC 5869 section 2.2). */
 export function hmacSha256(key: HmacKey, message: Uint8Array): Uint8Array {
-  const schedule = new Int32Array(64);
-  const inner = new Sha256(key.inner, BLOCK_BYTES, schedule);
-  inner.update(message);
-  const outer = new Sha256(key.outer, BLOCK_BYTES, schedule);
-  outer.update(inner.digest());
-  return outer.digest();
+  const inner = key.inner.slice();
+  finish(inner, BLOCK_BYTES, message);
+  const outer = key.outer.slice();
+  for (let i = 0; i < BLOCK_WORDS; i++) schedule[i] = i < 8 ? inner[i]! : 0;
+  putEndMark(SHA256_BYTES);
+  putLength(BLOCK_BYTES + SHA256_BYTES);
+  compress(outer);
+  return digestOf(outer);
 }
 
 /**
@@ -162,5 +162,6 @@ export function hkdfLabel(label: string, lengthBytes: number): Uint8Array {
 
 /** HKDF-Expand for at most 32 bytes; `label` comes from {@link hkdfLabel} with the same length. */
 export function hkdfExpand(secret: HmacKey, label: Uint8Array, lengthBytes: number): Uint8Array {
-  return hmacSha256(secret, label).subarray(0, lengthBytes);
+  const digest = hmacSha256(secret, label);
+  return lengthBytes === SHA256_BYTES ? digest : digest.slice(0, lengthBytes);
 }
