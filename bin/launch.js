@@ -17,18 +17,17 @@ function modifiedMs(path) {
 /**
  * V8 tuned for a few hundred functions that are hot for a second or two, on one core: with its defaults
  * optimising takes a third of the time of `p2pwall identify` (bench/identify.ts). Inline less into each
- * function, wait for twice as many executed bytecodes before optimising one, small ones included (a third of all
- * that were optimised; they are inlined into larger ones anyway), and leave out two phases that
- * take longer here than the code they make saves (`node --turbo-stats` counts a ninth less memory). Daemons
- * run long enough for the defaults, which make faster code in the end.
+ * function, optimise small ones no sooner than others (a third of all that were optimised; they are inlined into
+ * larger ones anyway), and leave out two phases that take longer here than the code they make saves
+ * (`node --turbo-stats` counts a ninth less memory). Daemons run long enough for the defaults, which make
+ * faster code in the end.
  *
  * Measured without gain: more or less patience (half to three times the budget, 5 ticks), `--always-sparkplug`,
- * `--no-sparkplug`, one thread for everything, Maglev, huge pages for malloc, and plain
+ * `--no-sparkplug`, a single thread for collecting garbage, Maglev, huge pages for malloc, and plain
  * properties in place of private ones in the bundle.
  */
 const SHORT_RUN_FLAGS = [
   '--max-inlined-bytecode-size-cumulative=300',
-  '--interrupt-budget=135168',
   '--max-bytecode-size-for-early-opt=0',
   '--no-turbo-loop-peeling',
   '--no-turbo-escape',
@@ -40,7 +39,8 @@ const SHORT_RUN_FLAGS = [
  * another version, other flags or another length of source, and then compiles as usual.
  */
 const WHOLE = 'dist/bundle/identify.cjs';
-const CODE = `${WHOLE}.code`;
+/** V8 takes code only with the flags it was made with: one file for many cores, one for a single core. */
+const CODE = `${WHOLE}.${process.execArgv.includes('--no-concurrent-recompilation') ? 'one-core' : 'cores'}.code`;
 
 async function runWhole() {
   const path = join(root, WHOLE);
