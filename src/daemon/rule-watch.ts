@@ -45,7 +45,7 @@ export class RuleWatch {
     for (const [program, ...args] of listings) {
       execFile(program, args, { maxBuffer: MAX_OUTPUT_BYTES }, (error, saved) => {
         // A program that fails tells nothing about the rules.
-        if (error === null) missing.push(...this.#rules.missingFrom(saved).map((what) => `${what} (${program})`));
+        if (error === null) missing.push(...this.#rules.missingFrom(saved, this.#plan).map((what) => `${what} (${program})`));
         packets += this.#rules.queuedBy(saved);
         if (--left > 0) return;
         this.#isLooking = false;

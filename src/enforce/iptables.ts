@@ -1,10 +1,10 @@
 /**
  * The wall as iptables rules: text for `iptables-restore --noflush` and its IPv6 twin.
- * Pure. Own chains only, one jump each from FORWARD and POSTROUTING; other rules are
+ * Pure. Own chains only, and jumps to them from FORWARD and POSTROUTING; other rules are
  * neither read nor changed.
  *
- *   mangle FORWARD      connection passes: leave, unmarked. What else concerns the inside -> our value back from
- *                       the connection; decided: leave; blocked or contained: mark; else -> NFQUEUE
+ *   mangle FORWARD      what concerns the inside -> our value back from the connection; decided: leave; blocked or
+ *                       contained: mark; else -> NFQUEUE
  *   filter FORWARD      marked drop or reject: save to the connection, then do it
  *   mangle POSTROUTING  marked otherwise: save to the connection; class and DSCP
  *
@@ -13,10 +13,11 @@
  * NF_ACCEPT from the queue continues at the next hook, and NF_DROP would leave the
  * connection unmarked: hence verdicts are marks, and a later chain acts on them.
  *
- * Unmarked packets leave each chain by its first rule: in mode open one match of the connection's mark is what a flow that passes
- * costs. In mode closed each table also stands for the other: mangle marks all it lets pass, filter drops what has no
- * mark, mangle POSTROUTING drops what filter should have. Somebody who flushes one of them stops traffic instead of opening
- * the wall. `guard.ts` does the same for all of them.
+ * In mode open only packets that our chains have something to do with jump there: a flow that passes stays unmarked, and costs four
+ * matches and no jump (each jump and return costs as much as a match; bench/gateway.ts). In mode closed all jump, since each table
+ * also stands for the other: mangle marks all it lets pass, filter drops what has no mark, mangle POSTROUTING drops what
+ * filter should have. Somebody who flushes one of them stops traffic instead of opening the wall. `guard.ts` does the
+ * same for all of them.
  */
 import { blockSet, clientSet, peerSet } from './ipsets.js';
 import { VALUE_DROP, VALUE_PASS, VALUE_REJECT, VALUE_SEEN, VALUE_UNDECIDED, hex, markText } from './marks.js';
@@ -58,7 +59,6 @@ function verdictRules(plan: WallPlan, ipVersion: 4 | 6): string[] {
   const isReject = `-m mark --mark ${markText(field, VALUE_REJECT)}`;
   const unreachable = ipVersion === 4 ? 'icmp-port-unreachable' : 'icmp6-port-unreachable';
   return [
-    ...leaveUnmarked(plan, FORWARD),
     `-A ${FORWARD} ${isDrop} ${save}`,
     `-A ${FORWARD} ${isDrop} -j DROP`,
     `-A ${FORWARD} ${isReject} ${save}`,
@@ -66,11 +66,6 @@ function verdictRules(plan: WallPlan, ipVersion: 4 | 6): string[] {
     `-A ${FORWARD} ${isReject} -j REJECT --reject-with ${unreachable}`,
     ...unseenRules(plan),
   ];
-}
-
-/** Mode open: nothing in the chain is about packets of flows that pass. */
-function leaveUnmarked({ mode, field }: WallPlan, chain: string): string[] {
-  return mode === 'open' ? [`-A ${chain} -m mark --mark ${markText(field, VALUE_UNDECIDED)} -j RETURN`] : [];
 }
 
 /** Mode closed: drops what mangle has not seen. */
@@ -120,27 +115,23 @@ function classRules(plan: WallPlan, trafficClass: TrafficClass, ipVersion: 4 | 6
 export function iptablesText(plan: WallPlan, ipVersion: 4 | 6): string {
   const mask = hex(plan.field.mask);
   const concerns = plan.inside.flatMap((name) => [`-A ${FORWARD} -i ${name} -g ${INSPECT}`, `-A ${FORWARD} -o ${name} -g ${INSPECT}`]);
-  const passing = plan.mode === 'open' ? [`-A ${FORWARD} -m connmark --mark ${markText(plan.field, VALUE_PASS)} -j RETURN`] : [];
   const lines = [
     '*mangle',
     `:${FORWARD} - [0:0]`,
     `:${INSPECT} - [0:0]`,
     `:${POST} - [0:0]`,
-    ...passing,
     ...concerns,
     ...inspectRules(plan, ipVersion),
-    ...leaveUnmarked(plan, POST),
     ...lastRules(plan),
     `-A ${POST} -m mark ! --mark ${markText(plan.field, VALUE_UNDECIDED)} -j CONNMARK --save-mark --nfmask ${mask} --ctmask ${mask}`,
     `-A ${POST} -m mark --mark ${markText(plan.field, VALUE_PASS)} -j RETURN`,
     ...plan.classes.flatMap((it) => classRules(plan, it, ipVersion)),
-    `-I FORWARD 1 -j ${FORWARD}`,
-    `-I POSTROUTING 1 -j ${POST}`,
+    ...insertions(plan, 'mangle'),
     'COMMIT',
     '*filter',
     `:${FORWARD} - [0:0]`,
     ...verdictRules(plan, ipVersion),
-    `-I FORWARD 1 -j ${FORWARD}`,
+    ...insertions(plan, 'filter'),
     'COMMIT',
   ];
   return `${lines.join('\n')}\n`;
@@ -150,12 +141,42 @@ export function iptablesText(plan: WallPlan, ipVersion: 4 | 6): string {
 export const TABLES = ['mangle', 'filter'] as const;
 type Table = (typeof TABLES)[number];
 
-/** Jumps by table: what must stand once, and goes first when the wall is taken down. */
-export const JUMPS: readonly { readonly table: Table; readonly from: string; readonly to: string }[] = [
-  { table: 'mangle', from: 'FORWARD', to: FORWARD },
-  { table: 'mangle', from: 'POSTROUTING', to: POST },
-  { table: 'filter', from: 'FORWARD', to: FORWARD },
-];
+/** A rule of a hook that sends packets to one of our chains. */
+interface Jump {
+  readonly table: Table;
+  readonly from: string;
+  readonly to: string;
+  /** Which packets, as iptables-save writes it; '' for all. */
+  readonly match: string;
+}
+
+/** What must stand once. */
+export function jumpsOf({ mode, field }: WallPlan): readonly Jump[] {
+  const isOpen = mode === 'open';
+  const undecided = isOpen ? `-m connmark ! --mark ${markText(field, VALUE_PASS)}` : '';
+  const marked = isOpen ? `-m mark ! --mark ${markText(field, VALUE_UNDECIDED)}` : '';
+  return [
+    { table: 'mangle', from: 'FORWARD', to: FORWARD, match: undecided },
+    // Packets without a connection (NOTRACK, out of every window) have no mark to be compared: xt_connmark says no, `!` or not.
+    ...(isOpen ? [{ table: 'mangle', from: 'FORWARD', to: FORWARD, match: '-m conntrack --ctstate INVALID,UNTRACKED' } as const] : []),
+    { table: 'mangle', from: 'POSTROUTING', to: POST, match: marked },
+    { table: 'filter', from: 'FORWARD', to: FORWARD, match: marked },
+  ];
+}
+
+function ruleOf({ from, to, match }: Jump): string {
+  return `${from}${match === '' ? '' : ` ${match}`} -j ${to}`;
+}
+
+/** First in their hooks. */
+function insertions(plan: WallPlan, table: Table): string[] {
+  return jumpsOf(plan)
+    .filter((jump) => jump.table === table)
+    .map((jump) => `-I ${ruleOf(jump).replace(jump.from, `${jump.from} 1`)}`);
+}
+
+/** A jump to a chain of ours in the output of iptables-save, whatever plan it was from. */
+const JUMP_LINE = new RegExp(`^-A (FORWARD|POSTROUTING) (?:.* )?-j (${FORWARD}|${POST})$`);
 
 /** Chains by table, in an order in which they can be removed. */
 export const CHAINS: readonly { readonly table: Table; readonly chain: string }[] = [
@@ -165,22 +186,34 @@ export const CHAINS: readonly { readonly table: Table; readonly chain: string }[
   { table: 'filter', chain: FORWARD },
 ];
 
-/** `text` without the jumps that `save` (the output of iptables-save) shows: to install rules where a wall stands. */
-export function withoutStandingJumps(text: string, save: string): string {
-  const standing = new Set<string>();
-  let table = '';
+/** Lines of each table in the output of iptables-save. */
+function linesByTable(save: string): Map<string, string[]> {
+  const tables = new Map<string, string[]>();
+  let lines: string[] = [];
   for (const line of save.split('\n')) {
-    if (line.startsWith('*')) table = line.slice(1).trim();
-    const jump = JUMPS.find((it) => it.table === table && line === `-A ${it.from} -j ${it.to}`);
-    if (jump) standing.add(`${table} -I ${jump.from} 1 -j ${jump.to}`);
+    if (line.startsWith('*')) {
+      lines = [];
+      tables.set(line.slice(1).trim(), lines);
+    }
+    // A mask of all bits is not shown.
+    lines.push(line.replace(/\/0xffffffff\b/, ''));
   }
-  return text
-    .split('\n')
-    .filter((line) => {
-      if (line.startsWith('*')) table = line.slice(1).trim();
-      return !standing.has(`${table} ${line}`);
-    })
-    .join('\n');
+  return tables;
+}
+
+/**
+ * `text` without the jumps that `save` (the output of iptables-save) shows, and with the removal of those that it does not want: to
+ * install rules where a wall stands.
+ */
+export function withoutStandingJumps(text: string, save: string): string {
+  const standing = linesByTable(save);
+  return [...linesByTable(text)].flatMap(([table, lines]) => {
+    const jumps = (standing.get(table) ?? []).filter((line) => JUMP_LINE.test(line));
+    const inserted = (line: string): string => line.replace(/^-I (\S+) 1 /, '-A $1 ');
+    const wanted = lines.map(inserted);
+    const stale = jumps.filter((line) => !wanted.includes(line)).map((line) => line.replace(/^-A/, '-D'));
+    return lines.filter((line) => !(line.startsWith('-I ') && jumps.includes(inserted(line)))).flatMap((line) => (line === 'COMMIT' ? [...stale, line] : [line]));
+  }).join('\n');
 }
 
 /** Text that removes what `save` (the output of iptables-save) shows of ours; '' when there is nothing. Jumps that stand several times go all. */
@@ -191,8 +224,7 @@ export function iptablesRemovalText(save: string): string {
   for (const line of save.split('\n')) {
     if (line.startsWith('*')) table = line.slice(1).trim();
     const own = found.get(table) ?? [];
-    const isJump = JUMPS.some((jump) => jump.table === table && line === `-A ${jump.from} -j ${jump.to}`);
-    if (isJump) own.push(line.replace(/^-A/, '-D'));
+    if (TABLES.includes(table as Table) && JUMP_LINE.test(line)) own.push(line.replace(/^-A/, '-D'));
     const chain = CHAINS.find((it) => it.table === table && line.startsWith(`:${it.chain} `));
     if (chain) own.push(`-F ${chain.chain}`, `-X ${chain.chain}`);
     found.set(table, own);
@@ -216,21 +248,16 @@ export function queuedBy(save: string): number {
   return [...save.matchAll(rules)].reduce((sum, found) => sum + Number(found[1]), 0);
 }
 
-/** What of the wall is missing in the output of iptables-save: names of chains and jumps. Empty when all stands once. */
-export function missingFrom(save: string): string[] {
+/** What of the wall is missing in the output of iptables-save: names of chains and jumps. Empty when all stands. */
+export function missingFrom(save: string, plan: WallPlan): string[] {
+  const tables = linesByTable(save);
   const missing: string[] = [];
-  const tables = new Map<string, string[]>();
-  let table = '';
-  for (const line of save.split('\n')) {
-    if (line.startsWith('*')) table = line.slice(1).trim();
-    tables.set(table, [...(tables.get(table) ?? []), line]);
+  for (const { table, chain } of CHAINS) {
+    if (!(tables.get(table) ?? []).some((line) => line.startsWith(`-A ${chain} `))) missing.push(`rules of chain ${chain} in ${table}`);
   }
-  for (const { table: name, chain } of CHAINS) {
-    const lines = tables.get(name) ?? [];
-    if (!lines.some((line) => line.startsWith(`-A ${chain} `))) missing.push(`rules of chain ${chain} in ${name}`);
-  }
-  for (const { table: name, from, to } of JUMPS) {
-    if (!(tables.get(name) ?? []).includes(`-A ${from} -j ${to}`)) missing.push(`jump from ${from} to ${to} in ${name}`);
+  for (const jump of jumpsOf(plan)) {
+    const rule = `-A ${ruleOf(jump)}`.replace(/\/0xffffffff\b/, '');
+    if (!(tables.get(jump.table) ?? []).includes(rule)) missing.push(`jump from ${jump.from} to ${jump.to} in ${jump.table}`);
   }
   return missing;
 }

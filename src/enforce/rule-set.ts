@@ -16,7 +16,7 @@ export interface RuleSet {
   /** Commands that show the rules with their counters; a command that fails says nothing. */
   listings(plan: WallPlan): readonly (readonly [program: string, ...args: string[]])[];
   /** What of the wall is missing in the output of such a command. */
-  missingFrom(listing: string): string[];
+  missingFrom(listing: string, plan: WallPlan): string[];
   /** Packets that met the queueing rules, in the same output. */
   queuedBy(listing: string): number;
   /** Names the class of a client under a rule that limits each client. */

@@ -49,11 +49,18 @@ test('every rule that touches a mark does so through the mask', () => {
   }
 });
 
-test('one jump from each hook, own chains only', () => {
-  const text = iptablesText(wallPlan(OPTIONS, []), 4);
-  const jumps = text.split('\n').filter((line) => line.startsWith('-I '));
-  assert.deepEqual(jumps, ['-I FORWARD 1 -j P2PWALL-FORWARD', '-I POSTROUTING 1 -j P2PWALL-POST', '-I FORWARD 1 -j P2PWALL-FORWARD']);
-  for (const line of text.split('\n').filter((it) => it.startsWith('-A '))) assert.match(line, /^-A P2PWALL-/);
+const OPEN_JUMPS = {
+  undecided: '-I FORWARD 1 -m connmark ! --mark 0x10000/0xff0000 -j P2PWALL-FORWARD',
+  stateless: '-I FORWARD 1 -m conntrack --ctstate INVALID,UNTRACKED -j P2PWALL-FORWARD',
+  markedLast: '-I POSTROUTING 1 -m mark ! --mark 0x0/0xff0000 -j P2PWALL-POST',
+  marked: '-I FORWARD 1 -m mark ! --mark 0x0/0xff0000 -j P2PWALL-FORWARD',
+} as const;
+
+test('own chains only; in mode open what passes does not go there, in mode closed everything does', () => {
+  const jumps = (mode: 'open' | 'closed'): string[] => iptablesText(wallPlan({ ...OPTIONS, mode }, []), 4).split('\n').filter((line) => line.startsWith('-I '));
+  assert.deepEqual(jumps('open'), Object.values(OPEN_JUMPS));
+  assert.deepEqual(jumps('closed'), ['-I FORWARD 1 -j P2PWALL-FORWARD', '-I POSTROUTING 1 -j P2PWALL-POST', '-I FORWARD 1 -j P2PWALL-FORWARD']);
+  for (const line of iptablesText(wallPlan(OPTIONS, []), 4).split('\n').filter((it) => it.startsWith('-A '))) assert.match(line, /^-A P2PWALL-/);
 });
 
 test('open lets traffic pass without a reader, closed does not; several queues are balanced', () => {
@@ -119,7 +126,7 @@ test('removal takes what is ours and leaves what is not', () => {
 :P2PWALL-FORWARD - [0:0]
 :OTHERS - [0:0]
 -A FORWARD -j P2PWALL-FORWARD
--A FORWARD -j P2PWALL-FORWARD
+-A FORWARD -m connmark ! --mark 0x10000/0xff0000 -j P2PWALL-FORWARD
 -A FORWARD -j OTHERS
 -A OTHERS -j P2PWALL-FORWARD-NOT-OURS
 COMMIT
@@ -130,23 +137,43 @@ COMMIT
 `;
   assert.equal(
     iptablesRemovalText(save),
-    '*mangle\n-D FORWARD -j P2PWALL-FORWARD\n-D FORWARD -j P2PWALL-FORWARD\n-F P2PWALL-FORWARD\n-X P2PWALL-FORWARD\nCOMMIT\n',
+    '*mangle\n-D FORWARD -j P2PWALL-FORWARD\n-D FORWARD -m connmark ! --mark 0x10000/0xff0000 -j P2PWALL-FORWARD\n-F P2PWALL-FORWARD\n-X P2PWALL-FORWARD\nCOMMIT\n',
   );
   assert.equal(iptablesRemovalText('*filter\n:INPUT ACCEPT [0:0]\nCOMMIT\n'), '');
   assert.deepEqual(ownSets(['p2pwall-peers4', 'p2pwall-c12-6', 'mine', 'p2pwall-peersX', '']), ['p2pwall-peers4', 'p2pwall-c12-6']);
 });
 
-test('where a wall stands, its jumps are not installed a second time', () => {
-  const text = iptablesText(wallPlan(OPTIONS, []), 4);
-  const jumps = (save: string): string[] => withoutStandingJumps(text, save).split('\n').filter((line) => line.startsWith('-I '));
-  assert.equal(jumps('').length, 3);
-  assert.deepEqual(jumps('*mangle\n-A FORWARD -j P2PWALL-FORWARD\n-A FORWARD -j OTHERS\nCOMMIT\n'), ['-I POSTROUTING 1 -j P2PWALL-POST', '-I FORWARD 1 -j P2PWALL-FORWARD']);
-  assert.equal(withoutStandingJumps(text, '*nat\n-A POSTROUTING -o eth0 -j MASQUERADE\nCOMMIT\n'), text);
+/** What iptables-save shows once `text` is restored, as far as jumps go. */
+function saved(text: string): string {
+  return text.replace(/^-I (\S+) 1 /gm, '-A $1 ');
+}
+
+test('where a wall stands, its jumps are not installed a second time, and those of a wall in another mode go', () => {
+  const open = iptablesText(wallPlan(OPTIONS, []), 4);
+  const closed = iptablesText(wallPlan({ ...OPTIONS, mode: 'closed' }, []), 4);
+  const jumps = (text: string, save: string): string[] => withoutStandingJumps(text, save).split('\n').filter((line) => /^-[ID] /.test(line));
+  assert.deepEqual(jumps(open, ''), Object.values(OPEN_JUMPS));
+  assert.deepEqual(jumps(open, saved(open)), []);
+  assert.deepEqual(jumps(closed, saved(closed)), []);
+  const { undecided, ...others } = OPEN_JUMPS;
+  assert.deepEqual(jumps(open, `*mangle\n${saved(undecided)}\n-A FORWARD -j OTHERS\nCOMMIT\n`), Object.values(others));
+  assert.deepEqual(jumps(open, saved(closed)), [
+    ...[OPEN_JUMPS.undecided, OPEN_JUMPS.stateless, OPEN_JUMPS.markedLast, '-D FORWARD -j P2PWALL-FORWARD', '-D POSTROUTING -j P2PWALL-POST'],
+    ...[OPEN_JUMPS.marked, '-D FORWARD -j P2PWALL-FORWARD'],
+  ]);
+  assert.equal(jumps(closed, saved(open)).filter((line) => line.startsWith('-D ')).length, 4);
+  assert.equal(withoutStandingJumps(open, '*nat\n-A POSTROUTING -o eth0 -j MASQUERADE\nCOMMIT\n'), open);
+  const whole = iptablesText(wallPlan({ ...OPTIONS, markMask: 0xffffffff }, []), 4);
+  assert.deepEqual(jumps(whole, saved(whole).replace(/\/0xffffffff/g, '')), [], 'a mask of all bits is not shown');
 });
 
 test('what somebody flushed is noticed', () => {
-  const standing = '*mangle\n:P2PWALL-FORWARD - [0:0]\nCOMMIT\n*filter\nCOMMIT\n';
-  assert.equal(missingFrom(standing).length, 7);
+  const plan = wallPlan(OPTIONS, []);
+  const standing = saved(iptablesText(plan, 4));
+  assert.deepEqual(missingFrom(standing, plan), []);
+  assert.equal(missingFrom('*mangle\n:P2PWALL-FORWARD - [0:0]\nCOMMIT\n*filter\nCOMMIT\n', plan).length, 8);
+  assert.deepEqual(missingFrom(standing.replace(saved(OPEN_JUMPS.stateless), ''), plan), ['jump from FORWARD to P2PWALL-FORWARD in mangle']);
+  assert.equal(missingFrom(standing, wallPlan({ ...OPTIONS, mode: 'closed' }, [])).length, 3);
 });
 
 test('a failing tool leaves nothing behind and says what to do', () => {

@@ -74,8 +74,8 @@ export class WallRules implements RuleSet {
     return versions.map((ipVersion) => [this.program(ipVersion, 'save'), '-c']);
   }
 
-  missingFrom(listing: string): string[] {
-    return missingFrom(withoutCounters(listing));
+  missingFrom(listing: string, plan: WallPlan): string[] {
+    return missingFrom(withoutCounters(listing), plan);
   }
 
   queuedBy(listing: string): number {
