@@ -32,7 +32,7 @@ export function eventLine(type: string, record: object): string {
 export class EventLog {
   readonly #options: EventLogOptions;
   readonly #syslog: UnixDatagramSender | null;
-  readonly #timer: NodeJS.Timeout;
+  #timer: NodeJS.Timeout | null = null;
   #fd = -1;
   #waiting: string[] = [];
   #waitingBytes = 0;
@@ -50,8 +50,14 @@ export class EventLog {
       mkdirSync(dirname(options.file), { recursive: true, mode: 0o750 });
       this.#fd = openSync(options.file, 'a', 0o640);
     }
-    this.#timer = setInterval(() => this.#flush(), FLUSH_MS);
-    this.#timer.unref();
+  }
+
+  /** Lines that come within so long are written together. */
+  #flushSoon(): void {
+    this.#timer ??= setTimeout(() => {
+      this.#timer = null;
+      this.#flush();
+    }, FLUSH_MS).unref();
   }
 
   /** Writes a record, if its type is wanted. */
@@ -70,6 +76,7 @@ export class EventLog {
     }
     this.#waiting.push(line);
     this.#waitingBytes += line.length;
+    this.#flushSoon();
   }
 
   /** Opens the file anew under its name. */
@@ -100,12 +107,12 @@ export class EventLog {
       if (isWhole) this.written += count;
       else if (!this.#isTroubled) this.#options.onTrouble(`cannot write events: ${error?.message ?? 'the disk is full'}`);
       this.#isTroubled = !isWhole;
+      if (this.#waiting.length > 0) this.#flushSoon();
     });
   }
 
   /** Writes what waits, as far as it can be, and closes. */
   close(): Promise<void> {
-    clearInterval(this.#timer);
     return new Promise((resolve) => {
       const finish = (): void => {
         if (this.#fd >= 0) closeSync(this.#fd);

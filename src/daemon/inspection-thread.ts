@@ -11,8 +11,9 @@ import type { InspectionSettings, News, Order } from './inspection-news.js';
 import { steadyMs } from './packet-path.js';
 import { warmUp } from './warm-up.js';
 
-/** Orders wait and news gather for so long. */
+/** Under traffic, orders wait and news gather for so long. */
 const TURN_MS = 20;
+/** Without any, the thread sleeps so long, or until an order comes. */
 const REVIEW_MS = 200;
 const HOUSEKEEPING_MS = 5000;
 const ALIVE_MS = 1000;
@@ -44,10 +45,11 @@ function run(): void {
   let toldPackets = -1;
   let toldAtMs = 0;
   let housekeepingAtMs = steadyMs() + HOUSEKEEPING_MS;
+  let hasPackets = true;
   for (;;) {
-    queue.turn();
+    hasPackets = queue.turn(hasPackets ? TURN_MS : REVIEW_MS);
     const nowMs = steadyMs();
-    if (nowMs < turnAtMs) continue;
+    if (hasPackets && nowMs < turnAtMs) continue;
     turnAtMs = nowMs + TURN_MS;
     if (!obeyAll()) return;
     if (nowMs >= housekeepingAtMs) {
@@ -76,7 +78,7 @@ if (settings.isFirst) {
     rehearsal.takeNews();
   }, 0);
 }
-queue.serve((packets, count) => inspection.receive(packets, count), TURN_MS, { onRefused: (errno) => tell([{ kind: 'refused', errno }]) });
+queue.serve((packets, count) => inspection.receive(packets, count), { onRefused: (errno) => tell([{ kind: 'refused', errno }]) });
 tell([{ kind: 'ready' }]);
 run();
 inspection.finish();

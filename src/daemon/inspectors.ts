@@ -16,7 +16,7 @@ import { type InspectionCounters, type InspectionSettings, type News, type Order
 /** A thread that ends this often in `RESTART_WINDOW_MS` will not do better the next time. */
 const MAX_RESTARTS = 3;
 const RESTART_WINDOW_MS = 60_000;
-/** They speak five times a second; the whole process may have been stopped for a while. */
+/** They speak once a second at least; the whole process may have been stopped for a while. */
 const MAX_SILENT_LOOKS = 2;
 /** How long threads may take to end their flows. */
 const STOP_MS = 5000;
@@ -50,6 +50,13 @@ class Inspector {
 
   order(order: Order): void {
     this.worker?.postMessage(order);
+    this.queue.wake();
+  }
+
+  /** Ends the thread at once. */
+  end(): void {
+    void this.worker?.terminate();
+    this.queue.wake();
   }
 }
 
@@ -116,7 +123,7 @@ export class Inspectors {
 
   /** Ends threads that have said nothing since the last `MAX_SILENT_LOOKS` calls: call it every few seconds. They are replaced. */
   endSilent(): void {
-    for (const inspector of this.#inspectors) if (++inspector.silentLooks > MAX_SILENT_LOOKS) void inspector.worker?.terminate();
+    for (const inspector of this.#inspectors) if (++inspector.silentLooks > MAX_SILENT_LOOKS) inspector.end();
   }
 
   /** Resolves when every thread judges by the new policy. */
@@ -151,10 +158,11 @@ export class Inspectors {
   async stop(): Promise<void> {
     this.#isStopping = true;
     await Promise.all(
-      this.#inspectors.map(({ worker }) => {
+      this.#inspectors.map((inspector) => {
+        const { worker } = inspector;
         if (!worker) return Promise.resolve();
-        worker.postMessage({ kind: 'stop' } satisfies Order);
-        const timer = setTimeout(() => void worker.terminate(), STOP_MS);
+        inspector.order({ kind: 'stop' });
+        const timer = setTimeout(() => inspector.end(), STOP_MS);
         return new Promise<void>((resolve) => {
           worker.once('exit', () => {
             clearTimeout(timer);

@@ -49,6 +49,8 @@ export interface WallOptions {
 }
 
 const HOUSEKEEPING_MS = 5000;
+/** Rules are read so rarely while no packet comes: the kernel tells of changes, and reading starts two programs. */
+const QUIET_LOOK_MS = 60_000;
 
 export class Wall {
   readonly #options: WallOptions;
@@ -73,6 +75,8 @@ export class Wall {
   readonly #fullness: FullnessReports;
   /** They tell when somebody changes rules. */
   #changes: RuleChanges[] = [];
+  /** When the rules were last read by the clock, and how many packets had been inspected. */
+  #looked = { packets: -1, atMs: 0 };
   /** How often rules of ours were missing. */
   #restored = 0;
   readonly #top = new TopListing((entry) => this.#flows.find(entry)?.live ?? null);
@@ -232,8 +236,15 @@ export class Wall {
   #keepHouse(): void {
     this.#inspectors?.endSilent();
     this.#kernel?.keepHouse();
-    this.#watch.look();
+    this.#lookAtRules();
     this.#fullness.look();
+  }
+
+  #lookAtRules(): void {
+    const { packets } = this.counters();
+    if (packets === this.#looked.packets && steadyMs() < this.#looked.atMs + QUIET_LOOK_MS) return;
+    this.#looked = { packets, atMs: steadyMs() };
+    this.#watch.look();
   }
 
   /** Somebody removed rules of ours. */

@@ -114,11 +114,11 @@ test('a reader beside the owner: it waits, delivers and answers, and the owner k
   reader.serve((packets, some) => {
     count += some;
     for (const packet of packets.slice(0, some)) packet.verdictMark = 5;
-  }, 1);
-  reader.turn();
+  });
+  reader.turn(1);
   assert.equal(count, 0, 'nothing came in time');
   fake.enqueue(0, packetOf(1));
-  reader.turn();
+  reader.turn(1);
   assert.equal(count, 1);
   assert.deepEqual(fake.verdicts.map(({ id, mark }) => [id, mark]), [[1, 5]]);
   assert.deepEqual(fake.boundQueues, [0]);

@@ -11,7 +11,7 @@
  * packets with `failOpen`, and loses them without; `readQueueStatistics` counts both.
  * Specification: include/uapi/linux/netfilter/nfnetlink_queue.h.
  */
-import { NLMSG_ERROR, forEachMessage, messageType, readAcknowledgement } from '../netlink/message.js';
+import { NLMSG_ERROR, NLMSG_NOOP, NLM_F_ACK, NLM_F_REQUEST, forEachMessage, messageType, readAcknowledgement } from '../netlink/message.js';
 import { MessageWriter } from '../netlink/message-writer.js';
 import {
   NFQA_CFG_F_FAIL_OPEN,
@@ -89,6 +89,7 @@ export class PacketQueue {
   private receiver: BatchReceiver | null = null;
   private troubles: QueueTroubles = {};
   private watch: Watch | null = null;
+  private patienceMs = -1;
 
   /** Binds and configures the queues; packets wait until `start` or `serve`. Throws SystemError (ERR_QUEUE_BUSY, ERR_NOT_PERMITTED, ERR_NOT_SUPPORTED). */
   constructor(options: QueueOptions) {
@@ -138,16 +139,27 @@ export class PacketQueue {
     setImmediate(() => this.readBatches(MSG_DONTWAIT));
   }
 
-  /** Batches are delivered by calls of `turn`, each of which waits at most so long for the first packet. */
-  serve(receiver: BatchReceiver, patienceMs: number, troubles: QueueTroubles = {}): void {
-    this.socket.setPatience(patienceMs);
+  /** Batches are delivered by calls of `turn`. */
+  serve(receiver: BatchReceiver, troubles: QueueTroubles = {}): void {
     this.receiver = receiver;
     this.troubles = troubles;
   }
 
-  /** Holds the thread until packets are there, and delivers them. */
-  turn(): void {
+  /** Holds the thread until packets are there, and delivers them; at most so long, or until `wake`. Returns whether there were any. */
+  turn(patienceMs: number): boolean {
+    if (patienceMs !== this.patienceMs) this.socket.setPatience(patienceMs);
+    this.patienceMs = patienceMs;
+    const before = this.counters.packets;
     this.readBatches(MSG_WAITFORONE);
+    return this.counters.packets > before;
+  }
+
+  /** Ends the waiting of the thread that reads this queue: the kernel acknowledges a message that asks for nothing, to that thread. */
+  wake(): void {
+    const { writer } = this.socket;
+    writer.reset();
+    writer.begin(NLMSG_NOOP, NLM_F_REQUEST | NLM_F_ACK, 0).end();
+    this.socket.send(writer);
   }
 
   /**

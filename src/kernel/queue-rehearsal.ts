@@ -33,7 +33,7 @@ export class QueueRehearsal {
     this.#libc = libc;
     this.#fd = theirs;
     this.#queue = new PacketQueue({ queues: [], ownedElsewhere: ours, libc });
-    this.#queue.serve(receiver, PATIENCE_MS);
+    this.#queue.serve(receiver);
   }
 
   /** Takes IP packets through, as one batch; at most ten, as many as a socket of this kind holds (net.unix.max_dgram_qlen). */
@@ -43,7 +43,7 @@ export class QueueRehearsal {
       writeQueuedPacket(this.#writer, QUEUE, ++this.#lastId, packet, inInterface);
       this.#libc.sendto(this.#fd, this.#writer.bytes, this.#writer.lengthBytes, MSG_DONTWAIT, null);
     }
-    this.#queue.turn();
+    this.#queue.turn(PATIENCE_MS);
     this.#libc.recv(this.#fd, this.#verdicts, MSG_DONTWAIT);
   }
 
