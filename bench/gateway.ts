@@ -1,5 +1,5 @@
 /**
- * `script/bench gateway`: what the wall costs. Throughput and new connections through it beside the same path without it;
+ * `script/bench gateway`: what the wall costs. Throughput and new connections through it beside the same path without it (gateway-paths.ts);
  * queued packets that a core sustains and added latency beside a C reader that uses libnetfilter_queue, one verdict for each
  * packet; CPU and memory with 100,000 flows.
  * Alternating rounds in one run; ratios count, absolute numbers swing with the machine. Needs root, iperf3, a C compiler and
@@ -8,17 +8,14 @@
 import { type ChildProcess, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync, readdirSync } from 'node:fs';
-import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Status } from '../src/control/protocol.js';
 import { Gateway, SERVER, gatewayUnavailable, pause } from '../src/lab/gateway-lab.js';
+import { besideNoWall } from './gateway-paths.js';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
 const ROUNDS = 3;
-/** Of throughput, whose single figures swing by a fifth on two cores. */
-const PATH_ROUNDS = 9;
-const SECONDS = 2;
 const PING_ROUNDS = 5000;
 /** New flows before measuring: a daemon that has run for a minute has compiled its hot functions. */
 const WARM_PINGS = 6000;
@@ -57,13 +54,6 @@ class Bench {
     const ended = once(child, 'exit');
     child.kill('SIGKILL');
     await ended;
-  }
-
-  /** Bits each second of one TCP stream. */
-  throughput(): number {
-    // Each end on a core of its own: where the scheduler moves them would decide more than any rule.
-    const json = this.gate.net.client.must('iperf3', ['-c', SERVER[4], ...(availableParallelism() > 1 ? ['-A', '0,1'] : []), '-t', String(SECONDS), '-J']);
-    return (JSON.parse(json) as { end: { sum_received: { bits_per_second: number } } }).end.sum_received.bits_per_second;
   }
 
   /**
@@ -108,36 +98,6 @@ function cpuSeconds(pid: number): number {
   const fields = readFileSync(`/proc/${pid}/stat`, 'latin1').split(') ')[1]?.split(' ') ?? [];
   // proc(5): utime and stime are fields 14 and 15, in ticks of 10 ms.
   return (Number(fields[11]) + Number(fields[12])) / 100;
-}
-
-/** A router without our rules, one that also tracks connections as every stateful or translating one does, and one with the wall. */
-const PATHS = ['bare', 'tracked', 'wall'] as const;
-type Path = (typeof PATHS)[number];
-/** Makes the kernel track connections, and no forwarded packet meets it. */
-const TRACKING = ['INPUT', '-m', 'conntrack', '--ctstate', 'INVALID'];
-
-async function besideNoWall(bench: Bench, probe: string): Promise<void> {
-  const { gate } = bench;
-  const rates: Record<Path, number[]> = { bare: [], tracked: [], wall: [] };
-  const connections: Record<Path, number[]> = { bare: [], tracked: [], wall: [] };
-  for (let round = 0; round < PATH_ROUNDS; round++) {
-    // Each comes first as often: rates drift within a run by more than the paths differ.
-    for (const path of PATHS.map((_, at) => PATHS[(at + round) % PATHS.length] as Path)) {
-      if (path === 'wall') await gate.up(LOG);
-      if (path === 'tracked') gate.router.must('iptables', ['-w', '-A', ...TRACKING]);
-      rates[path].push(bench.throughput());
-      connections[path].push(Number(gate.net.client.must(probe, ['connect', SERVER[4], '7100', '1'])));
-      if (path === 'tracked') gate.router.must('iptables', ['-w', '-D', ...TRACKING]);
-      if (path === 'wall') await gate.end();
-    }
-  }
-  const ratio = (of: Record<Path, number[]>, path: Path): string => median(of.wall.map((rate, round) => rate / (of[path][round] ?? Number.NaN))).toFixed(3);
-  const through = (median(rates.wall) / 1e9).toFixed(2);
-  line('TCP throughput, wall / no rules', `${ratio(rates, 'tracked')}   ${through} of ${(median(rates.tracked) / 1e9).toFixed(2)} Gbit/s, connections tracked`, '>= 0.95');
-  line('the same beside a router that tracks nothing', `${ratio(rates, 'bare')}   ${through} of ${(median(rates.bare) / 1e9).toFixed(2)} Gbit/s`, '');
-  for (const path of ['tracked', 'bare'] as const) {
-    line(`new TCP connections, wall / no rules, ${path}`, `${ratio(connections, path)}   ${median(connections.wall)} of ${median(connections[path])} each second`, '');
-  }
 }
 
 async function besideC(bench: Bench, probe: string, reader: string): Promise<void> {
@@ -198,11 +158,9 @@ if (reason !== null) {
   try {
     const probe = bench.compile('probe');
     const reader = bench.compile('queue-reader', '-lnetfilter_queue', '-lnfnetlink');
-    bench.gate.net.server.spawn('iperf3', ['-s'], { stdio: 'ignore' });
     bench.gate.net.server.spawn(probe, ['echo', '7000'], { stdio: 'ignore' });
-    bench.gate.net.server.spawn(probe, ['sink', '7100'], { stdio: 'ignore' });
     await pause(500);
-    await besideNoWall(bench, probe);
+    await besideNoWall(LOG, probe, line);
     await besideC(bench, probe, reader);
     await manyFlows(bench);
   } finally {
