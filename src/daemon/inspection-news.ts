@@ -19,6 +19,8 @@ export interface InspectionSettings {
   readonly policy: Policy;
   readonly classes: readonly TrafficClass[];
   readonly field: MarkField;
+  /** What the queue answers for a packet with its verdict in the mark: NF_ACCEPT, or NF_REPEAT where the rules want to see it again. */
+  readonly settledVerdict: number;
   readonly inside: readonly string[];
   readonly maxFlows: number;
   readonly hashSeed: number;

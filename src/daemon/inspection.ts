@@ -30,7 +30,7 @@ export class Inspection {
   #counted: FlowCounters | null = null;
 
   constructor(settings: InspectionSettings) {
-    const { policy, rope, maxFlows, hashSeed, peerAgeMs, peers, eventTypes, inside, field, classes } = settings;
+    const { policy, rope, maxFlows, hashSeed, peerAgeMs, peers, eventTypes, inside, field, classes, settledVerdict } = settings;
     this.#gate = new Gate(
       { protocols: protocolsOf(rope), policy, flows: { maxFlows, hashSeed }, peers: { ageMs: peerAgeMs, shared: peers } },
       this.#listener(),
@@ -39,7 +39,7 @@ export class Inspection {
       if (eventTypes.has(type)) this.#lines.push(eventLine(type, record));
     });
     this.#inside = new InsideInterfaces(inside);
-    this.#path = new PacketPath(this.#gate, field, this.#inside, classes);
+    this.#path = new PacketPath(this.#gate, field, this.#inside, classes, settledVerdict);
   }
 
   #listener(): GateListener {

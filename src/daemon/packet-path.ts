@@ -2,7 +2,7 @@
  * From the kernel's queue to the gate and back: the hot path of the daemon. Decodes,
  * asks the gate, turns verdicts into marks; counts and measures.
  */
-import { NF_DROP, NO_MARK, type QueuedPacket } from '../netlink/nfqueue.js';
+import { NF_ACCEPT, NF_DROP, NO_MARK, type QueuedPacket } from '../netlink/nfqueue.js';
 import { type MarkField, VALUE_DROP, VALUE_FIRST_CLASS, VALUE_PASS, VALUE_REJECT, markOf } from '../enforce/marks.js';
 import type { TrafficClass } from '../enforce/plan.js';
 import type { FlowVerdict, Gate } from '../engine/gate.js';
@@ -27,9 +27,12 @@ export class PacketPath {
   readonly #gate: Gate;
   readonly #field: MarkField;
   readonly #inside: InsideInterfaces;
+  readonly #settledVerdict: number;
   #classes = new Map<string, number>();
 
-  constructor(gate: Gate, field: MarkField, inside: InsideInterfaces, classes: readonly TrafficClass[]) {
+  /** `settledVerdict`: what a packet gets that bears a mark of ours. */
+  constructor(gate: Gate, field: MarkField, inside: InsideInterfaces, classes: readonly TrafficClass[], settledVerdict: number = NF_ACCEPT) {
+    this.#settledVerdict = settledVerdict;
     this.#gate = gate;
     this.#field = field;
     this.#inside = inside;
@@ -86,6 +89,7 @@ export class PacketPath {
       packet.verdictMark = NO_MARK;
       return;
     }
+    packet.verdict = this.#settledVerdict;
     // Bits of others in the packet's mark survive.
     packet.verdictMark = ((packet.mark & ~this.#field.mask) | markOf(this.#field, this.value(verdict))) >>> 0;
   }

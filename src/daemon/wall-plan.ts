@@ -2,10 +2,12 @@
 import { randomBytes } from 'node:crypto';
 import type { Config } from '../config/load.js';
 import { type WallPlan, wallPlan } from '../enforce/plan.js';
+import { repeatsSettled } from '../enforce/iptables.js';
 import { NftRules } from '../enforce/nft-rules.js';
 import type { RuleSet } from '../enforce/rule-set.js';
 import { WallRules } from '../enforce/wall-rules.js';
 import { sharedPeerMemory } from '../flow/peer-memory.js';
+import { NF_ACCEPT, NF_REPEAT } from '../netlink/nfqueue.js';
 import type { RopeSettings } from './inspection-news.js';
 import type { CommonSettings } from './inspectors.js';
 import { outsideInterfaces } from './interfaces.js';
@@ -25,12 +27,14 @@ export function rulesOf(config: Config): RuleSet {
 }
 
 /** What inspection threads are started with. */
-export function settingsOf({ file, policy }: Config, { classes, field }: WallPlan, rope: RopeSettings): CommonSettings {
+export function settingsOf({ file, policy }: Config, plan: WallPlan, rope: RopeSettings): CommonSettings {
+  const { classes, field } = plan;
   const { inside, max_flows, queues, peer_minutes } = file.gateway;
   return {
     policy,
     classes,
     field,
+    settledVerdict: file.gateway.backend !== 'nftables' && repeatsSettled(plan) ? NF_REPEAT : NF_ACCEPT,
     inside,
     maxFlows: Math.ceil(max_flows / queues),
     hashSeed: randomBytes(4).readInt32LE(),

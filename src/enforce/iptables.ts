@@ -6,15 +6,16 @@
  *   mangle FORWARD      what concerns the inside -> our value back from the connection; decided: leave; blocked or
  *                       contained: mark; else -> NFQUEUE
  *   filter FORWARD      marked drop or reject: save to the connection, then do it
- *   mangle POSTROUTING  marked otherwise: save to the connection; class and DSCP
+ *   mangle POSTROUTING  marked otherwise: save to the connection; class and DSCP (mode open: at the end of mangle FORWARD)
  *
  * Undecided flows are queued whatever their age, so that connections older than the wall
  * are classified too; the daemon marks every flow within its budgets (docs/limits.md).
  * NF_ACCEPT from the queue continues at the next hook, and NF_DROP would leave the
- * connection unmarked: hence verdicts are marks, and a later chain acts on them.
+ * connection unmarked: hence verdicts are marks, and a later chain acts on them. In mode open a packet with its verdict
+ * comes back to mangle FORWARD (NF_REPEAT, `repeatsSettled`), so that no other packet needs a hook behind it.
  *
- * In mode open only packets that our chains have something to do with jump there: a flow that passes stays unmarked, and costs four
- * matches and no jump (each jump and return costs as much as a match; bench/gateway.ts). In mode closed all jump, since each table
+ * In mode open a flow that passes stays unmarked; it costs one match of the connection's mark in mangle FORWARD and one of its own in filter
+ * FORWARD, and nothing in POSTROUTING: each hook and each match is a percent of what forwarding costs (bench/gateway.ts). In mode closed all jump, since each table
  * also stands for the other: mangle marks all it lets pass, filter drops what has no mark, mangle POSTROUTING drops what
  * filter should have. Somebody who flushes one of them stops traffic instead of opening the wall. `guard.ts` does the
  * same for all of them.
@@ -37,9 +38,11 @@ function inspectRules(plan: WallPlan, ipVersion: 4 | 6): string[] {
   const bypass = isClosed ? '' : ' --queue-bypass';
   const undecided = `-m mark --mark ${markText(field, VALUE_UNDECIDED)}`;
   const queued = isClosed ? `-m mark --mark ${markText(field, VALUE_SEEN)}` : undecided;
+  const decided = `-A ${INSPECT} -m mark ! --mark ${markText(field, VALUE_UNDECIDED)}`;
   return [
+    ...(isClosed ? [] : [`${decided} -g ${POST}`]),
     `-A ${INSPECT} -j CONNMARK --restore-mark --nfmask ${mask} --ctmask ${mask}`,
-    `-A ${INSPECT} -m mark ! --mark ${markText(field, VALUE_UNDECIDED)} -j RETURN`,
+    isClosed ? `${decided} -j RETURN` : `${decided} -g ${POST}`,
     `-A ${INSPECT} -m set --match-set ${blockSet(ipVersion)} src ${drop}`,
     `-A ${INSPECT} -m set --match-set ${blockSet(ipVersion)} dst ${drop}`,
     // From the client to the peer, and from the peer to the client.
@@ -120,6 +123,8 @@ export function iptablesText(plan: WallPlan, ipVersion: 4 | 6): string {
     `:${FORWARD} - [0:0]`,
     `:${INSPECT} - [0:0]`,
     `:${POST} - [0:0]`,
+    // Not as a condition of the jump: packets without a connection (NOTRACK, out of every window) have no mark, and `!` does not match them.
+    ...(plan.mode === 'open' ? [`-A ${FORWARD} -m connmark --mark ${markText(plan.field, VALUE_PASS)} -j RETURN`] : []),
     ...concerns,
     ...inspectRules(plan, ipVersion),
     ...lastRules(plan),
@@ -137,6 +142,11 @@ export function iptablesText(plan: WallPlan, ipVersion: 4 | 6): string {
   return `${lines.join('\n')}\n`;
 }
 
+/** A packet with its verdict goes through mangle FORWARD once more, where the rules save its mark: nothing does so behind. */
+export function repeatsSettled({ mode }: WallPlan): boolean {
+  return mode === 'open';
+}
+
 /** Where our chains are. */
 export const TABLES = ['mangle', 'filter'] as const;
 type Table = (typeof TABLES)[number];
@@ -152,16 +162,9 @@ interface Jump {
 
 /** What must stand once. */
 export function jumpsOf({ mode, field }: WallPlan): readonly Jump[] {
-  const isOpen = mode === 'open';
-  const undecided = isOpen ? `-m connmark ! --mark ${markText(field, VALUE_PASS)}` : '';
-  const marked = isOpen ? `-m mark ! --mark ${markText(field, VALUE_UNDECIDED)}` : '';
-  return [
-    { table: 'mangle', from: 'FORWARD', to: FORWARD, match: undecided },
-    // Packets without a connection (NOTRACK, out of every window) have no mark to be compared: xt_connmark says no, `!` or not.
-    ...(isOpen ? [{ table: 'mangle', from: 'FORWARD', to: FORWARD, match: '-m conntrack --ctstate INVALID,UNTRACKED' } as const] : []),
-    { table: 'mangle', from: 'POSTROUTING', to: POST, match: marked },
-    { table: 'filter', from: 'FORWARD', to: FORWARD, match: marked },
-  ];
+  const inMangle = { table: 'mangle', from: 'FORWARD', to: FORWARD, match: '' } as const;
+  if (mode === 'open') return [inMangle, { table: 'filter', from: 'FORWARD', to: FORWARD, match: `-m mark ! --mark ${markText(field, VALUE_UNDECIDED)}` }];
+  return [inMangle, { table: 'mangle', from: 'POSTROUTING', to: POST, match: '' }, { table: 'filter', from: 'FORWARD', to: FORWARD, match: '' }];
 }
 
 function ruleOf({ from, to, match }: Jump): string {

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import type { Rule } from '../policy/policy.js';
 import { guardExpressions, guardText } from './guard.js';
 import { ipsetText, ownSets } from './ipsets.js';
-import { iptablesRemovalText, iptablesText, missingFrom, withoutStandingJumps } from './iptables.js';
+import { iptablesRemovalText, iptablesText, missingFrom, repeatsSettled, withoutStandingJumps } from './iptables.js';
 import { markField, maskProblem, markText, markValue } from './marks.js';
 import { addText, deleteText } from './nft-members.js';
 import { NftRules } from './nft-rules.js';
@@ -49,18 +49,23 @@ test('every rule that touches a mark does so through the mask', () => {
   }
 });
 
-const OPEN_JUMPS = {
-  undecided: '-I FORWARD 1 -m connmark ! --mark 0x10000/0xff0000 -j P2PWALL-FORWARD',
-  stateless: '-I FORWARD 1 -m conntrack --ctstate INVALID,UNTRACKED -j P2PWALL-FORWARD',
-  markedLast: '-I POSTROUTING 1 -m mark ! --mark 0x0/0xff0000 -j P2PWALL-POST',
-  marked: '-I FORWARD 1 -m mark ! --mark 0x0/0xff0000 -j P2PWALL-FORWARD',
-} as const;
+const OPEN_JUMPS = { all: '-I FORWARD 1 -j P2PWALL-FORWARD', marked: '-I FORWARD 1 -m mark ! --mark 0x0/0xff0000 -j P2PWALL-FORWARD' } as const;
 
-test('own chains only; in mode open what passes does not go there, in mode closed everything does', () => {
+test('own chains only; in mode open what passes meets two hooks and leaves by the first rule, in mode closed three', () => {
   const jumps = (mode: 'open' | 'closed'): string[] => iptablesText(wallPlan({ ...OPTIONS, mode }, []), 4).split('\n').filter((line) => line.startsWith('-I '));
   assert.deepEqual(jumps('open'), Object.values(OPEN_JUMPS));
   assert.deepEqual(jumps('closed'), ['-I FORWARD 1 -j P2PWALL-FORWARD', '-I POSTROUTING 1 -j P2PWALL-POST', '-I FORWARD 1 -j P2PWALL-FORWARD']);
-  for (const line of iptablesText(wallPlan(OPTIONS, []), 4).split('\n').filter((it) => it.startsWith('-A '))) assert.match(line, /^-A P2PWALL-/);
+  const rules = iptablesText(wallPlan(OPTIONS, []), 4).split('\n').filter((line) => line.startsWith('-A '));
+  for (const line of rules) assert.match(line, /^-A P2PWALL-/);
+  assert.equal(rules[0], '-A P2PWALL-FORWARD -m connmark --mark 0x10000/0xff0000 -j RETURN');
+});
+
+test('mode open: a packet that comes back with its verdict is saved and classified before it could be queued again', () => {
+  const rules = iptablesText(wallPlan(OPTIONS, SHAPING), 4).split('\n').filter((line) => line.startsWith('-A P2PWALL-INSPECT '));
+  const judged = '-A P2PWALL-INSPECT -m mark ! --mark 0x0/0xff0000 -g P2PWALL-POST';
+  assert.deepEqual(rules.slice(0, 3), [judged, '-A P2PWALL-INSPECT -j CONNMARK --restore-mark --nfmask 0xff0000 --ctmask 0xff0000', judged]);
+  assert.equal(repeatsSettled(wallPlan(OPTIONS, [])), true);
+  assert.equal(repeatsSettled(wallPlan({ ...OPTIONS, mode: 'closed' }, [])), false);
 });
 
 test('open lets traffic pass without a reader, closed does not; several queues are balanced', () => {
@@ -155,13 +160,9 @@ test('where a wall stands, its jumps are not installed a second time, and those 
   assert.deepEqual(jumps(open, ''), Object.values(OPEN_JUMPS));
   assert.deepEqual(jumps(open, saved(open)), []);
   assert.deepEqual(jumps(closed, saved(closed)), []);
-  const { undecided, ...others } = OPEN_JUMPS;
-  assert.deepEqual(jumps(open, `*mangle\n${saved(undecided)}\n-A FORWARD -j OTHERS\nCOMMIT\n`), Object.values(others));
-  assert.deepEqual(jumps(open, saved(closed)), [
-    ...[OPEN_JUMPS.undecided, OPEN_JUMPS.stateless, OPEN_JUMPS.markedLast, '-D FORWARD -j P2PWALL-FORWARD', '-D POSTROUTING -j P2PWALL-POST'],
-    ...[OPEN_JUMPS.marked, '-D FORWARD -j P2PWALL-FORWARD'],
-  ]);
-  assert.equal(jumps(closed, saved(open)).filter((line) => line.startsWith('-D ')).length, 4);
+  assert.deepEqual(jumps(open, '*mangle\n-A FORWARD -j P2PWALL-FORWARD\n-A FORWARD -j OTHERS\nCOMMIT\n'), [OPEN_JUMPS.marked]);
+  assert.deepEqual(jumps(open, saved(closed)), ['-D POSTROUTING -j P2PWALL-POST', OPEN_JUMPS.marked, '-D FORWARD -j P2PWALL-FORWARD']);
+  assert.deepEqual(jumps(closed, saved(open)), ['-I POSTROUTING 1 -j P2PWALL-POST', '-I FORWARD 1 -j P2PWALL-FORWARD', '-D FORWARD -m mark ! --mark 0x0/0xff0000 -j P2PWALL-FORWARD']);
   assert.equal(withoutStandingJumps(open, '*nat\n-A POSTROUTING -o eth0 -j MASQUERADE\nCOMMIT\n'), open);
   const whole = iptablesText(wallPlan({ ...OPTIONS, markMask: 0xffffffff }, []), 4);
   assert.deepEqual(jumps(whole, saved(whole).replace(/\/0xffffffff/g, '')), [], 'a mask of all bits is not shown');
@@ -171,9 +172,9 @@ test('what somebody flushed is noticed', () => {
   const plan = wallPlan(OPTIONS, []);
   const standing = saved(iptablesText(plan, 4));
   assert.deepEqual(missingFrom(standing, plan), []);
-  assert.equal(missingFrom('*mangle\n:P2PWALL-FORWARD - [0:0]\nCOMMIT\n*filter\nCOMMIT\n', plan).length, 8);
-  assert.deepEqual(missingFrom(standing.replace(saved(OPEN_JUMPS.stateless), ''), plan), ['jump from FORWARD to P2PWALL-FORWARD in mangle']);
-  assert.equal(missingFrom(standing, wallPlan({ ...OPTIONS, mode: 'closed' }, [])).length, 3);
+  assert.equal(missingFrom('*mangle\n:P2PWALL-FORWARD - [0:0]\nCOMMIT\n*filter\nCOMMIT\n', plan).length, 6);
+  assert.deepEqual(missingFrom(standing.replace(saved(OPEN_JUMPS.marked), ''), plan), ['jump from FORWARD to P2PWALL-FORWARD in filter']);
+  assert.equal(missingFrom(standing, wallPlan({ ...OPTIONS, mode: 'closed' }, [])).length, 2);
 });
 
 test('a failing tool leaves nothing behind and says what to do', () => {
