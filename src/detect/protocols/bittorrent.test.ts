@@ -15,6 +15,7 @@ test('feature names are unique and say what the documentation lists', () => {
     'utp',
     'dht',
     'udp-tracker',
+    'datagram-proxied',
     'http-tracker',
     'http-seed',
     'torrent-file',
@@ -24,6 +25,7 @@ test('feature names are unique and say what the documentation lists', () => {
     'vuze-instance',
     'webtorrent-tracker',
     'webtorrent-peer',
+    'ssl-torrent',
     'known-name-dns',
     'known-name-tls',
     'known-name-http',
@@ -34,6 +36,7 @@ test('what names servers that serve others too is not remembered as peers', () =
   const forgotten = bittorrent.features.filter((feature) => feature.remember === 'none').map((feature) => feature.feature);
   assert.deepEqual(forgotten, [
     'handshake-proxied',
+    'datagram-proxied',
     'http-tracker',
     'http-seed',
     'torrent-file',

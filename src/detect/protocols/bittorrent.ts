@@ -16,6 +16,8 @@ import { knownNameDns, knownNameHttp, knownNameTls } from './bittorrent/known-na
 import { localDiscovery } from './bittorrent/local-discovery.js';
 import { mse } from './bittorrent/mse.js';
 import { peerWire } from './bittorrent/peer-wire.js';
+import { proxiedDatagram } from './bittorrent/proxied-datagram.js';
+import { sslTorrent } from './bittorrent/ssl-torrent.js';
 import { torrentFile } from './bittorrent/torrent-file.js';
 import { udpTracker } from './bittorrent/udp-tracker.js';
 import { utp } from './bittorrent/utp.js';
@@ -33,6 +35,7 @@ export const bittorrent = defineProtocol({
     'https://www.bittorrent.org/beps/bep_0014.html',
     'https://www.bittorrent.org/beps/bep_0015.html',
     'https://www.bittorrent.org/beps/bep_0029.html',
+    'https://libtorrent.org/manual-ref.html',
     'https://wiki.vuze.com/w/Message_Stream_Encryption',
     'https://wiki.vuze.com/w/Distributed_hash_table',
   ],
@@ -44,6 +47,7 @@ export const bittorrent = defineProtocol({
     utp,
     dht,
     udpTracker,
+    proxiedDatagram,
     httpTracker,
     httpSeed,
     torrentFile,
@@ -53,6 +57,7 @@ export const bittorrent = defineProtocol({
     vuzeInstance,
     webTorrent,
     webTorrentPeer,
+    sslTorrent,
     knownNameDns,
     knownNameTls,
     knownNameHttp,
