@@ -37,6 +37,16 @@ const cases: readonly [string, string, Known, string][] = [
   ['the first bytes of the hello', '>137 <13 >30', 'told', 'more'],
   ['the first bytes of the hello answer', '>137 <13 >100 <20', 'host', 'more'],
   ['every message in two segments', '>70 >67 <6 <7 >50 >50 <20 <79 <11', 'none', 'suspected'],
+  // Only one side was captured
+  ['the opener alone, up to its hello', '>137 >100', 'none', 'more'],
+  ['the opener alone, with its identification', '>137 >100 >11', 'none', 'suspected'],
+  ['the answerer alone, up to its info', '<13 <99 <23', 'none', 'more'],
+  ['the answerer alone, with its identification', '<13 <99 <23 <11', 'none', 'suspected'],
+  ['the longest opener alone', '>267 >420 >11', 'none', 'suspected'],
+  ['a message of another size behind one side', '>137 >100 >12', 'none', 'more'],
+  ['an opening in two segments, the second of 11 bytes', '>50 >11', 'none', 'more'],
+  ['one side that sends much', '>137 >1400', 'none', 'no'],
+  ['one side that opens with much', '<300', 'none', 'no'],
   // Near misses
   ['opening too short, followed by an answer', '>11 <13', 'host', 'no'],
   ['opening too long', '>268', 'host', 'no'],
@@ -45,6 +55,7 @@ const cases: readonly [string, string, Known, string][] = [
   ['hello too short, followed by an answer', '>137 <13 >30 <99', 'host', 'no'],
   ['hellos of very different length', '>137 <13 >100 <800', 'none', 'no'],
   ['the answerer speaks first', '<13 >137', 'host', 'no'],
+  ['the answerer speaks first, as long as if nobody else did', '<13 >137 <99 <11', 'host', 'no'],
   ['a further message of another size', `${CLIENT} >40`, 'none', 'more'],
   ['MSE of BitTorrent', '>317 <155 >427 <403 >68 <295', 'host', 'no'],
   ['Shadowsocks', '>600 <1448', 'host', 'no'],
@@ -71,6 +82,13 @@ test('a clear marker, text, and a stream without its start that nobody knows are
   assert.equal(findingName(inspectSample(obfuscated, stream(`${CLIENT} >11`), { known: 'none', fromStart: false })), 'no');
   assert.equal(findingName(inspectSample(obfuscated, stream('>137'), { known: 'told', fromStart: false })), 'suspected');
   assert.equal(findingName(inspectSample(obfuscated, stream(CLIENT), { known: 'host', fromStart: false })), 'suspected');
+});
+
+test('text of one side alone is refused, whoever sends it', () => {
+  for (const from of [0, 1] as const) {
+    const turns = ['220 ftp.example.com ready, and welcome to everybody here', '331 your name is fine, the password please, if there is one', '230 ok: in'].map((line): Turn => ({ from, bytes: ascii(line + String.fromCharCode(10)) }));
+    assert.equal(findingName(inspectSample(obfuscated, turns)), 'no');
+  }
 });
 
 test('an opening that states its own length is refused', () => {

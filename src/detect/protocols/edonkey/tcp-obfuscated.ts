@@ -48,6 +48,16 @@ const IDENTIFICATION: Match = {
   why: 'obfuscated eMule handshake, hellos and identification, by their sizes',
   outweighs: true,
 };
+/**
+ * Heuristic: only one side was captured, so that its messages stand in one turn: an opening, a hello, and behind them a segment
+ * with the size of an identification. Known false positives: stream ciphers without tags, a message of 11 bytes early in them.
+ */
+const ONE_SIDE: Match = {
+  confidence: 'suspected',
+  why: 'one side of an obfuscated eMule handshake, hello and identification, by their sizes',
+  needsEndpoint: true,
+  outweighs: true,
+};
 const SERVER: Match = {
   confidence: 'suspected',
   why: 'random opening with the sizes of an obfuscated connection to an eDonkey server',
@@ -66,6 +76,10 @@ const HELLO_DIFFERENCE_BYTES = 60;
 /** eMule info, identification state and a public key may come in the same turn as the hello answer. */
 const BEHIND_HELLO_BYTES = 60 + 11 + 83;
 const IDENTIFICATION_BYTES = 11;
+
+/** In front of the identification of one side: opening or answer, hello and what may come behind it. */
+const ONE_SIDE_LEAST_BYTES = ANSWER_LEAST_BYTES + HELLO_LEAST_BYTES;
+const ONE_SIDE_MOST_BYTES = OPENING_MOST_BYTES + HELLO_MOST_BYTES + BEHIND_HELLO_BYTES;
 
 const DH_BYTES = 96;
 const SERVER_PADDING_BYTES = 15;
@@ -112,10 +126,11 @@ function isCounted(bytes: Uint8Array, at: number, lengthBytes: number): boolean 
 /** The first turns of both sides, as far as they are there. */
 function areRandom(input: Inspection): boolean {
   const { turns, direction } = input;
-  const own = turns.lengthBytes(direction);
+  const turn = direction === turns.direction(0) ? 0 : 1;
+  const own = turns.lengthBytes(turn);
   if (!looksRandom(input.bytes, input.start, Math.min(input.end, input.start + own))) return false;
   if (turns.count < 2) return true;
-  const other = turns.lengthBytes(direction === 0 ? 1 : 0);
+  const other = turns.lengthBytes(1 - turn);
   return looksRandom(input.otherBytes, input.otherStart, Math.min(input.otherEnd, input.otherStart + other));
 }
 
@@ -158,16 +173,34 @@ function within(lengthBytes: number, least: number, most: number): number {
   return lengthBytes <= most ? RIGHT : TOO_LONG;
 }
 
+/** Whether the first turn can open an obfuscated stream, and what came of the second one looks random, too. */
+function mayBegin(input: Inspection): boolean {
+  const { turns } = input;
+  const isOwn = input.direction === turns.direction(0);
+  const at = isOwn ? input.start : input.otherStart;
+  const first = isOwn ? input.bytes : input.otherBytes;
+  if (isMarker(u8(first, at)) || !areRandom(input) || isCounted(first, at, turns.lengthBytes(0))) return false;
+  // Without its SYN a stream may have begun long before: only of hosts and endpoints that speak eDonkey.
+  return input.fromStart || input.known() !== 'none';
+}
+
+/** One side alone: the opener has only begun, or the other side was not captured. */
+function inspectSide(input: Inspection): Finding {
+  const { start, segmentAt, end, turns } = input;
+  const sentBytes = end - start;
+  const beforeBytes = segmentAt - start;
+  if (sentBytes > ONE_SIDE_MOST_BYTES || (beforeBytes === 0 && sentBytes > OPENING_MOST_BYTES) || !mayBegin(input)) return NO;
+  if (end - segmentAt === IDENTIFICATION_BYTES && beforeBytes >= ONE_SIDE_LEAST_BYTES) return ONE_SIDE;
+  return turns.direction(0) === 0 && fitSizes(turns) === RIGHT ? inspectOpening(input) : MORE;
+}
+
 function inspectStream(input: Inspection): Finding {
   const { turns } = input;
+  if (turns.count === 1) return inspectSide(input);
   if (turns.count === 0 || turns.direction(0) !== 0) return NO;
   const fit = fitSizes(turns);
   if (fit === TOO_LONG) return NO;
-  const at = input.direction === 0 ? input.start : input.otherStart;
-  const opener = input.direction === 0 ? input.bytes : input.otherBytes;
-  if (isMarker(u8(opener, at)) || !areRandom(input) || isCounted(opener, at, turns.lengthBytes(0))) return NO;
-  // Without its SYN a stream may have begun long before: only of hosts and endpoints that speak eDonkey.
-  if (!input.fromStart && input.known() === 'none') return NO;
+  if (!mayBegin(input)) return NO;
   if (fit === TOO_SHORT) return MORE;
   if (turns.count < 4) return inspectOpening(input);
   if (hasServerShape(turns)) return SERVER;
