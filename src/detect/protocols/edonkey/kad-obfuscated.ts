@@ -25,6 +25,17 @@ const PAIR = match('suspected', 'datagrams with the sizes and marker bits of an 
 const GREETING = match('suspected', 'datagrams with the sizes and marker bits of an obfuscated Kad hello or ping');
 /** Heuristic: two bits for each of at least six datagrams: 2^-12, and all lengths from one short list, both ways. */
 const DIALOGUE = match('likely', 'dialogue with the sizes and marker bits of obfuscated Kad lookups and answers');
+/** The same datagrams of one side, where the other was not captured. */
+const ONE_SIDE = match('suspected', 'one side of a dialogue with the sizes and marker bits of obfuscated Kad lookups and answers');
+/**
+ * Heuristic: nodes that have a new id cannot read what is encrypted for the old one, so both sides ask and none answers: two bits for
+ * each of six datagrams, and bytes before them that differ. Known false positives: beats of 51 bytes with two zero bits in a first byte that varies.
+ */
+const UNANSWERED: Match = {
+  confidence: 'suspected',
+  why: 'datagrams of both sides with the size and marker bits of obfuscated Kad lookups, none answered',
+  needsEndpoint: true,
+};
 const KNOWN: Match = {
   confidence: 'suspected',
   why: 'sizes and marker bits of obfuscated Kad, at a host or endpoint that speaks eDonkey',
@@ -95,6 +106,23 @@ function hasSameOpening(bytes: Uint8Array, at: number, heads: Uint8Array, headAt
 }
 
 const DIALOGUE_DATAGRAMS = 6;
+/** Different values among five bits of six first bytes: random ones have fewer than four once in 400 times. */
+const UNANSWERED_FIRST_BYTES = 4;
+
+/** Whether the lookups are all for the receiver's id, and their first bytes differ as random ones do. */
+function areForeignLookups({ bytes, start, turns }: Inspection): boolean {
+  let values = 1 << ((u8(bytes, start) >> 2) & 31);
+  if ((u8(bytes, start) & 3) !== 0) return false;
+  for (let i = 0; i < turns.count; i++) {
+    const first = u8(turns.heads, turns.headAt(i));
+    if (isClearMarker(first)) continue;
+    if ((first & 3) !== 0) return false;
+    values |= 1 << ((first >> 2) & 31);
+  }
+  let count = 0;
+  for (; values !== 0; values &= values - 1) count++;
+  return count >= UNANSWERED_FIRST_BYTES;
+}
 
 function inspectKad(input: Inspection): Finding {
   const { bytes, start, end, turns } = input;
@@ -119,8 +147,10 @@ function inspectKad(input: Inspection): Finding {
     } else if (past === ANSWER) answers++;
     else smalls++;
   }
-  if (ways === 3 && lookups >= 2 && answers >= 2 && lookups + answers + smalls >= DIALOGUE_DATAGRAMS) return DIALOGUE;
+  const isDialogue = lookups + answers + smalls >= DIALOGUE_DATAGRAMS;
+  if (isDialogue && lookups >= 2 && answers >= 2) return ways === 3 ? DIALOGUE : ONE_SIDE;
   if (isAnswered) return PAIR;
+  if (isDialogue && ways === 3 && lookups >= DIALOGUE_DATAGRAMS && answers === 0 && areForeignLookups(input)) return UNANSWERED;
   if (ways === 3 && lookups + answers > 0 && smalls > 0 && lookups + answers + smalls >= 3) return GREETING;
   const known = input.known();
   // One datagram is little where a host has other encrypted traffic, too; an endpoint of the network has none.
