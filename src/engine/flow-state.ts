@@ -20,12 +20,15 @@ export class StreamState extends StreamPrefix {
   /** Bits of the features that answered MORE, in the list of features for the stream's first byte. */
   waitingLow = 0;
   waitingHigh = 0;
+  /** Segments were cut by a snap length: what was captured of them adjoins. */
+  isSpliced = false;
 
   override reset(): void {
     super.reset();
     this.hasBegun = false;
     this.waitingLow = 0;
     this.waitingHigh = 0;
+    this.isSpliced = false;
   }
 
   get isWaiting(): boolean {

@@ -138,6 +138,64 @@ test('a stream whose first segment was never captured is taken up after the hole
   assert.equal(lab.tcp(C, P, GREETING, 277), 'greeting certain @9');
 });
 
+test('what a snap length cuts off does not hide what follows, and turns keep the lengths of the wire', () => {
+  const seen: string[] = [];
+  const eager: Feature = {
+    feature: 'eager',
+    transport: TCP,
+    trigger: { kind: 'always', because: 'the test looks at everything' },
+    inspect({ bytes, start, segmentAt, end, fromStart, turns }) {
+      const text = (from: number, to: number): string => String.fromCharCode(...bytes.subarray(from, to));
+      seen.push(`${fromStart} ${turns.count} turns, ${turns.lengthBytes(turns.count - 1)} bytes: ${text(start, segmentAt)}|${text(segmentAt, end)}`);
+      return MORE;
+    },
+  };
+  const lab = new Lab({ protocols: [{ ...OTHERS, features: [eager] }] });
+  /** Only three bytes of the payload are captured. */
+  const cut = (from: string, to: string, payload: string, seq: number, flags = TCP_ACK): string => {
+    const [[src = '', srcPort], [dst = '', dstPort]] = [from.split(' '), to.split(' ')];
+    const whole = buildTcp({ src, dst, srcPort: Number(srcPort), dstPort: Number(dstPort), seq, flags, payload: ascii(payload) });
+    return lab.feed(whole.subarray(0, whole.length - Math.max(0, payload.length - 3)));
+  };
+  cut(C, P, '', 99, TCP_SYN);
+  cut(P, C, '', 499, TCP_SYN | TCP_ACK);
+  cut(C, P, 'opening', 100);
+  cut(P, C, 'answer', 500);
+  cut(C, P, 'third', 107);
+  cut(C, P, 'opening', 100); // sent again
+  cut(C, P, 'go', 112);
+  cut(C, P, 'on', 114);
+  assert.deepEqual(seen, [
+    'true 1 turns, 7 bytes: |ope',
+    'true 2 turns, 6 bytes: |ans',
+    'true 3 turns, 5 bytes: ope|thi',
+    'true 3 turns, 7 bytes: opethi|go',
+    'true 3 turns, 9 bytes: opethigo|on',
+  ]);
+});
+
+test('peers are not read across what a snap length cut off', () => {
+  const LIST = ascii('LIST');
+  const list: Feature = {
+    feature: 'list',
+    transport: TCP,
+    trigger: { kind: 'anchors', anchors: [{ at: 0, bytes: LIST }] },
+    inspect: (input) => (input.end - input.start < LIST.length + 6 ? MORE : match('certain', 'list')),
+    harvest(input, sink) {
+      for (let at = input.start + LIST.length; at + 6 <= input.end; at += 6) sink.toldIpv4(input.bytes, at, u16(input.bytes, at + 4));
+      return true;
+    },
+  };
+  for (const [cutBytes, told] of [[0, 2], [3, 0]] as const) {
+    const lab = new Lab({ protocols: [{ ...OTHERS, features: [list] }] });
+    const segment = (payload: Uint8Array, seq: number): Uint8Array => buildTcp({ src: CLIENT, dst: STRANGER, srcPort: 40000, dstPort: 7000, seq, flags: TCP_ACK, payload });
+    const first = segment(concat(LIST, Uint8Array.of(198, 51, 100, 7, 23)), 100);
+    lab.feed(first.subarray(0, first.length - cutBytes));
+    lab.feed(segment(Uint8Array.of(112, 198, 51, 100, 8, 23, 112), 109));
+    assert.equal(lab.identifier.endpoints.toldCount, told, `${cutBytes} bytes cut`);
+  }
+});
+
 test('a feature that wants more bytes gets them, as long as the budget lasts', () => {
   const lab = new Lab();
   const text = `WAIT${'.'.repeat(32)}DONE`;

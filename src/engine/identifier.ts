@@ -26,7 +26,7 @@ import { TurnSlab, Turns } from '../flow/turns.js';
 import type { PacketView } from '../wire/packet-view.js';
 import { Endpoints } from './endpoints.js';
 import { FindingTable, type FlowFinding } from './finding.js';
-import { type FlowState, FlowStatePool } from './flow-state.js';
+import { type FlowState, FlowStatePool, type StreamState } from './flow-state.js';
 
 export interface IdentifierOptions {
   readonly protocols: readonly Protocol[];
@@ -82,6 +82,10 @@ export class Identifier {
   readonly #onFlowEnd: ((flow: number, finding: FlowFinding | null, reason: FlowEndReason) => void) | undefined;
   #flow = -1;
   #timeMs = 0;
+  /** Payload of the packet in hand that the capture's snap length cut off. */
+  #cutBytes = 0;
+  /** Something is missing inside the prefix in hand. */
+  #isSpliced = false;
 
   constructor(options: IdentifierOptions) {
     this.#protocols = options.protocols;
@@ -171,6 +175,7 @@ export class Identifier {
     if ((flags & FLOW_DONE) !== 0 || view.payloadAt >= view.end) return flow;
     this.#flow = flow;
     this.#timeMs = view.timeMs;
+    this.#cutBytes = view.isClipped ? view.payloadLengthBytes - (view.end - view.payloadAt) : 0;
     const direction = table.direction;
     const payloads = table.countPayload(flow);
     this.#prepare(view, flow, direction, protocol);
@@ -266,7 +271,9 @@ export class Identifier {
       if (payloads >= ((flags & FLOW_HARVESTS) !== 0 ? HARVEST_BUDGET : this.#budget(flow))) this.#giveUp(flow);
       return;
     }
-    own.turns.addStream(direction, grownBytes);
+    own.turns.addStream(direction, grownBytes + this.#cutBytes);
+    this.#isSpliced = stream.isSpliced;
+    if (this.#cutBytes > 0) this.#skipCut(stream, flow, direction, flags);
     this.#showStream(own, flow, direction, grownBytes);
     if ((flags & FLOW_HARVESTS) !== 0) {
       this.#harvest(flow, direction, this.#tcp, payloads);
@@ -283,7 +290,8 @@ export class Identifier {
     const input = this.#input;
     input.fromStart = this.table.isFromStart(flow, direction);
     this.#oneTurn.reset();
-    this.#oneTurn.addStream(direction, input.end - input.start);
+    this.#oneTurn.addStream(direction, input.end - input.start + this.#cutBytes);
+    this.#isSpliced = false;
     input.turns = this.#oneTurn;
     const { bytes, start, end } = input;
     if (end - start > MAX_PREFIX_BYTES) input.end = start + MAX_PREFIX_BYTES;
@@ -292,10 +300,21 @@ export class Identifier {
     this.#afterStream(flow, direction, null, payloads, true);
     if ((this.table.flags(flow) & FLOW_DONE) !== 0) return;
     const state = this.#takeState(flow);
-    state.turns.addStream(direction, end - start);
+    state.turns.addStream(direction, end - start + this.#cutBytes);
     const stream = state.stream(direction);
     stream.add(bytes, start, end, 0);
     stream.keep(this.#scheduler.keptLow, this.#scheduler.keptHigh);
+    if (this.#cutBytes > 0) this.#skipCut(stream, flow, direction, this.table.flags(flow));
+  }
+
+  /**
+   * What a snap length cut off will never come: what follows adjoins what was captured. Good enough for openings, not for
+   * reading peers from: a decided flow keeps its hole.
+   */
+  #skipCut(stream: StreamState, flow: number, direction: 0 | 1, flags: number): void {
+    if ((flags & FLOW_HARVESTS) !== 0) return;
+    stream.isSpliced = true;
+    this.table.skipInStream(flow, direction, this.#cutBytes);
   }
 
   /** Points the inspection at the reassembled prefixes. */
@@ -416,7 +435,7 @@ export class Identifier {
   #learnAndHarvest(flow: number, direction: 0 | 1, matched: Candidate, payloads: number): void {
     this.endpoints.learn(flow, direction, matched.feature, matched.protocolIndex, this.#timeMs);
     const index = matched.feature.transport === UDP ? this.#udp : this.#tcp;
-    if (index.harvesters[matched.protocolIndex]!.length === 0) {
+    if (index.harvesters[matched.protocolIndex]!.length === 0 || (index === this.#tcp && this.#isSpliced)) {
       this.#giveUp(flow);
       return;
     }

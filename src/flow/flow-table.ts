@@ -523,6 +523,10 @@ export class FlowTable {
     this.#ints[at + META]! |= direction === 0 ? META_SEQ_A : META_SEQ_B;
     this.#ints[at + META]! &= direction === 0 ? ~META_START_A : ~META_START_B;
   }
+  /** Moves the stream's start on by bytes that will never come, so that what follows adjoins. A SYN's stays a SYN's. */
+  skipInStream(flow: number, direction: 0 | 1, bytes: number): void {
+    this.#ints[flow * WORDS + (direction === 0 ? SEQ_A : SEQ_B)]! += bytes;
+  }
   /** True when the stream start is a SYN's, not a guess. */
   isFromStart(flow: number, direction: 0 | 1): boolean {
     return (this.#ints[flow * WORDS + META]! & (direction === 0 ? META_START_A : META_START_B)) !== 0;

@@ -148,8 +148,9 @@ function inspectThird(input: Inspection, openingBytes: number, thirdBytes: numbe
   if (thirdBytes > MAX_THIRD_BYTES) return NO;
   if (thirdBytes < MIN_THIRD_BYTES) return MORE;
   if (!mayBePeer(input)) return MORE;
-  if (end - start < openingBytes || hasKnownOpening(bytes, start, start + openingBytes)) return NO;
-  return looksRandom(otherBytes, otherStart, otherEnd) && looksRandom(bytes, start, start + openingBytes) ? EXCHANGE : NO;
+  if (hasKnownOpening(bytes, start, start + openingBytes)) return NO;
+  // A snap length leaves less of the opening than its length.
+  return looksRandom(otherBytes, otherStart, otherEnd) && looksRandom(bytes, start, Math.min(end, start + openingBytes)) ? EXCHANGE : NO;
 }
 
 /** From turn 3 on: the clear handshake. Mostly it opens a segment; after padding it stands inside one. */

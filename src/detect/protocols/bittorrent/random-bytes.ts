@@ -5,8 +5,8 @@
  */
 import { u8 } from '../../../base/bytes.js';
 
-/** Below this the tests say little: a bin of the histogram would expect fewer than four. */
-export const MIN_RANDOM_BYTES = 64;
+/** Below this the tests say little: a bin of the histogram would expect fewer than four. A snap length of 128 leaves 62 of most segments. */
+export const MIN_RANDOM_BYTES = 60;
 
 /** Bytes looked at: more do not sharpen the tests much. */
 const MAX_TESTED_BYTES = 256;
