@@ -12,6 +12,7 @@ test('feature names are unique and say what the documentation lists', () => {
     'handshake-proxied',
     'peer-wire',
     'mse',
+    'mse-proxied',
     'utp',
     'dht',
     'udp-tracker',
@@ -36,6 +37,7 @@ test('what names servers that serve others too is not remembered as peers', () =
   const forgotten = bittorrent.features.filter((feature) => feature.remember === 'none').map((feature) => feature.feature);
   assert.deepEqual(forgotten, [
     'handshake-proxied',
+    'mse-proxied',
     'datagram-proxied',
     'http-tracker',
     'http-seed',

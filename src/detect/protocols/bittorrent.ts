@@ -17,6 +17,7 @@ import { localDiscovery } from './bittorrent/local-discovery.js';
 import { mse } from './bittorrent/mse.js';
 import { peerWire } from './bittorrent/peer-wire.js';
 import { proxiedDatagram } from './bittorrent/proxied-datagram.js';
+import { proxiedMse } from './bittorrent/proxied-mse.js';
 import { sslTorrent } from './bittorrent/ssl-torrent.js';
 import { torrentFile } from './bittorrent/torrent-file.js';
 import { udpTracker } from './bittorrent/udp-tracker.js';
@@ -44,6 +45,7 @@ export const bittorrent = defineProtocol({
     proxiedHandshake,
     peerWire,
     mse,
+    proxiedMse,
     utp,
     dht,
     udpTracker,
