@@ -57,6 +57,7 @@ const cases: readonly [string, string, Known, string][] = [
   ['the answerer speaks first', '<13 >137', 'host', 'no'],
   ['the answerer speaks first, as long as if nobody else did', '<13 >137 <99 <11', 'host', 'no'],
   ['a further message of another size', `${CLIENT} >40`, 'none', 'more'],
+  ['MSE of BitTorrent with short paddings, a short message later', '>266 <129 >229 <329 >68 <271 >278 <6', 'none', 'more'],
   ['MSE of BitTorrent', '>317 <155 >427 <403 >68 <295', 'host', 'no'],
   ['Shadowsocks', '>600 <1448', 'host', 'no'],
 ];

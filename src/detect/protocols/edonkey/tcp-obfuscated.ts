@@ -77,6 +77,9 @@ const HELLO_DIFFERENCE_BYTES = 60;
 const BEHIND_HELLO_BYTES = 60 + 11 + 83;
 const IDENTIFICATION_BYTES = 11;
 
+/** Who answers hellos goes on at once; later, messages of any protocol may have one of a few short sizes. */
+const FURTHER_MESSAGE_TURNS = 6;
+
 /** In front of the identification of one side: opening or answer, hello and what may come behind it. */
 const ONE_SIDE_LEAST_BYTES = ANSWER_LEAST_BYTES + HELLO_LEAST_BYTES;
 const ONE_SIDE_MOST_BYTES = OPENING_MOST_BYTES + HELLO_MOST_BYTES + BEHIND_HELLO_BYTES;
@@ -207,7 +210,7 @@ function inspectStream(input: Inspection): Finding {
   const segmentBytes = input.end - input.segmentAt;
   // The hellos' own segments are longer; what is this short came behind them.
   if (segmentBytes === IDENTIFICATION_BYTES) return IDENTIFICATION;
-  if (isFurtherMessage(segmentBytes) && turns.count > 4) return SHAPE;
+  if (isFurtherMessage(segmentBytes) && turns.count > 4 && turns.count <= FURTHER_MESSAGE_TURNS) return SHAPE;
   return input.known() === 'none' ? MORE : AT_HOME;
 }
 
