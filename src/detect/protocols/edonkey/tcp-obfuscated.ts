@@ -190,11 +190,19 @@ function mayBegin(input: Inspection): boolean {
 /** One side alone: the opener has only begun, or the other side was not captured. */
 function inspectSide(input: Inspection): Finding {
   const { start, segmentAt, end, turns } = input;
-  const sentBytes = end - start;
-  const beforeBytes = segmentAt - start;
-  if (sentBytes > ONE_SIDE_MOST_BYTES || (beforeBytes === 0 && sentBytes > OPENING_MOST_BYTES) || !mayBegin(input)) return NO;
-  if (end - segmentAt === IDENTIFICATION_BYTES && beforeBytes >= ONE_SIDE_LEAST_BYTES) return ONE_SIDE;
-  return turns.direction(0) === 0 && fitSizes(turns) === RIGHT ? inspectOpening(input) : MORE;
+  const isOpener = turns.direction(0) === 0;
+  if (!isOpener && !input.fromStart) return NO;
+  const sentBytes = turns.lengthBytes(0);
+  if (sentBytes > ONE_SIDE_MOST_BYTES) return NO;
+  const isIdentification = end - segmentAt === IDENTIFICATION_BYTES && segmentAt - start >= ONE_SIDE_LEAST_BYTES;
+  if (sentBytes > OPENING_MOST_BYTES) {
+    if (segmentAt === start) return NO;
+    // The first segment was tested when it came.
+    if (!isIdentification) return MORE;
+  }
+  if (!mayBegin(input)) return NO;
+  if (isIdentification) return ONE_SIDE;
+  return isOpener && fitSizes(turns) === RIGHT ? inspectOpening(input) : MORE;
 }
 
 function inspectStream(input: Inspection): Finding {
