@@ -5,7 +5,7 @@ import type pc from 'picocolors';
 import type { Confidence } from '../events/confidence.js';
 import type { ReplayCounts } from '../engine/replay.js';
 import type { CaptureSummary, ProtocolTotals } from './capture-summary.js';
-import { type Column, bytesText, countText, tableText } from './table.js';
+import { type Column, bytesText, countText, numberOf, tableText } from './table.js';
 
 /** How to print: colour functions and the terminal's width (null: no terminal). */
 export interface Look {
@@ -81,8 +81,8 @@ function skippedText(counts: ReplayCounts): string {
 
 export function captureText(capture: string, summary: CaptureSummary, counts: ReplayCounts, look: Look): string {
   const head =
-    `${look.colors.bold(capture)}: ${countText(counts.packets)} packets${skippedText(counts)}, ` +
-    `${bytesText(counts.lengthBytes)}, ${countText(summary.flows)} flows, ${countText(summary.p2pFlows)} peer-to-peer`;
+    `${look.colors.bold(capture)}: ${numberOf(counts.packets, 'packet')}${skippedText(counts)}, ` +
+    `${bytesText(counts.lengthBytes)}, ${numberOf(summary.flows, 'flow')}, ${countText(summary.p2pFlows)} peer-to-peer`;
   if (summary.p2pFlows === 0) return head;
   const parts = [head, '', tableText(TOTAL_COLUMNS, summary.totals().map((totals) => totalRow(totals, look)), look.widthColumns)];
   if (summary.listed.length > 0) {
@@ -101,12 +101,12 @@ export function captureText(capture: string, summary: CaptureSummary, counts: Re
     parts.push('', tableText(FLOW_COLUMNS, rows, look.widthColumns));
   }
   const unlisted = summary.p2pFlows - summary.listed.length;
-  if (unlisted > 0) parts.push(`  ... and ${countText(unlisted)} more flows (--flows N lists more, --json lists all)`);
+  if (unlisted > 0) parts.push(`  ... and ${countText(unlisted)} more ${unlisted === 1 ? 'flow' : 'flows'} (--flows N lists more, --json lists all)`);
   return `${parts.join('\n')}\n`;
 }
 
 export function totalText(captures: number, total: CaptureSummary, look: Look): string {
-  const head = `${look.colors.bold(`all ${captures} captures`)}: ${countText(total.flows)} flows, ${countText(total.p2pFlows)} peer-to-peer`;
+  const head = `${look.colors.bold(`all ${captures} captures`)}: ${numberOf(total.flows, 'flow')}, ${countText(total.p2pFlows)} peer-to-peer`;
   if (total.p2pFlows === 0) return head;
   return `${head}\n\n${tableText(TOTAL_COLUMNS, total.totals().map((totals) => totalRow(totals, look)), look.widthColumns)}`;
 }

@@ -1,7 +1,7 @@
 /** Tables: natural widths, and what gives way on narrow terminals. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type Column, tableText } from './table.js';
+import { type Column, numberOf, tableText } from './table.js';
 
 const columns: readonly Column[] = [{ title: 'NAME' }, { title: 'N', align: 'right', spare: 1 }, { title: 'WHERE' }, { title: 'WHY', spare: 2 }];
 const rows = [
@@ -38,4 +38,8 @@ test('the last column is cut first, then spare ones go in their order, then the 
 test('colours take no room', () => {
   const coloured = [['\u001b[32mcertain\u001b[39m', 'x']];
   assert.equal(tableText([{ title: 'A' }, { title: 'B' }], coloured, 12), '  A        B\n  \u001b[32mcertain\u001b[39m  x');
+});
+
+test('one thing is one thing', () => {
+  assert.deepEqual([0, 1, 2, 12_345].map((count) => numberOf(count, 'flow')), ['0 flows', '1 flow', '2 flows', '12,345 flows']);
 });

@@ -91,6 +91,11 @@ export function countText(count: number): string {
   return String(Math.round(count)).replace(/\B(?=(\d{3})+$)/g, ',');
 }
 
+/** `1 flow`, `2 flows`. */
+export function numberOf(count: number, thing: 'flow' | 'packet'): string {
+  return `${countText(count)} ${thing}${count === 1 ? '' : 's'}`;
+}
+
 /** Bytes with a binary unit: 1.4 MiB. */
 export function bytesText(lengthBytes: number): string {
   const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
