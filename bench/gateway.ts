@@ -2,7 +2,7 @@
  * `script/bench gateway`: what the wall costs. Throughput and new connections through it beside the same path without it (gateway-paths.ts);
  * queued packets that a core sustains and added latency beside a C reader that uses libnetfilter_queue, one verdict for each
  * packet; CPU and memory with 100,000 flows.
- * Alternating rounds in one run; ratios count, absolute numbers swing with the machine. Needs root, iperf3, a C compiler and
+ * Alternating rounds in one run; ratios count, absolute numbers swing with the machine. Needs root, iperf3, chrt, a C compiler and
  * libnetfilter-queue-dev. All traffic is in network namespaces of its own.
  */
 import { type ChildProcess, spawnSync } from 'node:child_process';
