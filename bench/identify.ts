@@ -9,27 +9,29 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Mix, writeOrdinaryMix, writeP2pMix } from './mixes.js';
+import { pairedRatio } from './support/paired-ratio.js';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
 const captures = join(root, '..', 'shared', 'captures');
-/** Other programs of the machine only add time: the best of several is what a quiet machine gives. */
-const ROUNDS = 9;
+const ROUNDS = 11;
 
 interface Run {
   readonly seconds: number;
   readonly peakMiB: number;
 }
 
-/** Runs a program on one core under time(1) and reads its wall time and peak memory. */
+/** Runs a program on one core: its wall time, and its peak memory from time(1). */
 function timed(command: string, args: readonly string[]): Run {
-  const result = spawnSync('taskset', ['-c', '1', '/usr/bin/time', '-f', 'TIME %e %M', command, ...args], {
+  const began = process.hrtime.bigint();
+  const result = spawnSync('taskset', ['-c', '1', '/usr/bin/time', '-f', 'PEAK %M', command, ...args], {
     encoding: 'utf8',
     maxBuffer: 1 << 28,
     stdio: ['ignore', 'ignore', 'pipe'],
   });
-  const found = /TIME ([0-9.]+) ([0-9]+)/.exec(result.stderr);
+  const seconds = Number(process.hrtime.bigint() - began) / 1e9;
+  const found = /PEAK ([0-9]+)/.exec(result.stderr);
   if (!found || result.status !== 0) throw new Error(`${command} failed: ${result.stderr.slice(-500)}`);
-  return { seconds: Number(found[1]), peakMiB: Number(found[2]) / 1024 };
+  return { seconds, peakMiB: Number(found[1]) / 1024 };
 }
 
 function best(runs: readonly Run[]): Run {
@@ -61,9 +63,10 @@ function compare(name: string, mix: Mix): void {
     return;
   }
   row('ndpiReader', best(theirs));
-  const ratio = best(theirs).seconds / best(ours).seconds;
+  // The machine has slow and fast minutes: the two runs of a round share them, the best of each program may not.
+  const { ratio, low, high } = pairedRatio(theirs.map(({ seconds }) => seconds), ours.map(({ seconds }) => seconds));
   const memory = best(ours).peakMiB / best(theirs).peakMiB;
-  console.log(`  ratio        ${ratio.toFixed(2)} times as fast, ${memory.toFixed(2)} times the memory`);
+  console.log(`  ratio        ${ratio.toFixed(2)} times as fast (${low.toFixed(2)} to ${high.toFixed(2)}), ${memory.toFixed(2)} times the memory`);
 }
 
 if (!existsSync(captures)) {
