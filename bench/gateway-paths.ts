@@ -16,6 +16,7 @@ import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import type { Status } from '../src/control/protocol.js';
 import { Gateway, SERVER, pause } from '../src/lab/gateway-lab.js';
+import { median } from './support/median.js';
 import { pairedRatio } from './support/paired-ratio.js';
 
 /** A router that does nothing but forward; one that tracks connections by one rule, as every stateful gateway has; another such; one with that rule and the wall. */
@@ -90,16 +91,15 @@ function report(lanes: readonly Lane[], line: Line): void {
     const { ratio, low, high } = pairedRatio(values(lane(path)), values(lane(by)));
     return `${ratio.toFixed(3)} (${low.toFixed(3)} to ${high.toFixed(3)})`;
   };
-  const middle = (values: readonly number[]): number => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
   const rates = (it: Lane): number[] => it.bitsPerSecond;
-  const gigabits = (path: Path): string => (middle(lane(path).bitsPerSecond) / 1e9).toFixed(1);
+  const gigabits = (path: Path): string => (median(lane(path).bitsPerSecond) / 1e9).toFixed(1);
   const connections = (it: Lane): number[] => it.connections;
   line('TCP throughput, wall / no rules, tracked', `${beside('wall', 'tracked', rates)}   ${gigabits('wall')} of ${gigabits('tracked')} Gbit/s`, '>= 0.95');
   line('the same beside a router that tracks nothing', `${beside('wall', 'bare', rates)}   ${gigabits('wall')} of ${gigabits('bare')} Gbit/s`, '');
   line('control: no rules / no rules, both tracked', `${beside('control', 'tracked', rates)}   ${gigabits('control')} of ${gigabits('tracked')} Gbit/s`, '1.00');
   line('CPU time for a gigabit, wall / tracked', `${beside('wall', 'tracked', (it) => it.cost)}   control ${beside('control', 'tracked', (it) => it.cost)}`, '');
   for (const by of ['tracked', 'bare'] as const) {
-    line(`new TCP connections, wall / no rules, ${by}`, `${beside('wall', by, connections)}   ${middle(lane('wall').connections)} of ${middle(lane(by).connections)} each second`, '');
+    line(`new TCP connections, wall / no rules, ${by}`, `${beside('wall', by, connections)}   ${median(lane('wall').connections)} of ${median(lane(by).connections)} each second`, '');
   }
 }
 

@@ -13,6 +13,7 @@ import { fileURLToPath } from 'node:url';
 import type { Status } from '../src/control/protocol.js';
 import { Gateway, SERVER, gatewayUnavailable, pause } from '../src/lab/gateway-lab.js';
 import { besideNoWall } from './gateway-paths.js';
+import { median } from './support/median.js';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
 const ROUNDS = 3;
@@ -25,10 +26,6 @@ const FLOOD_PORT = '7200';
 const WARM_FILLS = 10;
 const FILLS = 15;
 const LOG = '[[rule]]\nname = "watch"\naction = "log"\n';
-
-function median(values: readonly number[]): number {
-  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
-}
 
 function line(what: string, text: string, target: string): void {
   process.stdout.write(`${what.padEnd(44)} ${text}${target === '' ? '' : `   (target ${target})`}\n`);

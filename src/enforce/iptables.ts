@@ -167,15 +167,16 @@ export function jumpsOf({ mode, field }: WallPlan): readonly Jump[] {
   return [inMangle, { table: 'mangle', from: 'POSTROUTING', to: POST, match: '' }, { table: 'filter', from: 'FORWARD', to: FORWARD, match: '' }];
 }
 
-function ruleOf({ from, to, match }: Jump): string {
-  return `${from}${match === '' ? '' : ` ${match}`} -j ${to}`;
+/** The rule behind `-A`, or behind `-I` with its place. */
+function ruleOf({ from, to, match }: Jump, place = ''): string {
+  return `${from}${place}${match === '' ? '' : ` ${match}`} -j ${to}`;
 }
 
 /** First in their hooks. */
 function insertions(plan: WallPlan, table: Table): string[] {
   return jumpsOf(plan)
     .filter((jump) => jump.table === table)
-    .map((jump) => `-I ${ruleOf(jump).replace(jump.from, `${jump.from} 1`)}`);
+    .map((jump) => `-I ${ruleOf(jump, ' 1')}`);
 }
 
 /** A jump to a chain of ours in the output of iptables-save, whatever plan it was from. */
@@ -189,17 +190,22 @@ export const CHAINS: readonly { readonly table: Table; readonly chain: string }[
   { table: 'filter', chain: FORWARD },
 ];
 
+/** As iptables-save writes it: a mask of all bits is not shown. */
+function asSaved(line: string): string {
+  return line.replace(/\/0xffffffff\b/, '');
+}
+
 /** Lines of each table in the output of iptables-save. */
 function linesByTable(save: string): Map<string, string[]> {
   const tables = new Map<string, string[]>();
   let lines: string[] = [];
   for (const line of save.split('\n')) {
     if (line.startsWith('*')) {
-      lines = [];
-      tables.set(line.slice(1).trim(), lines);
+      const table = line.slice(1).trim();
+      lines = tables.get(table) ?? [];
+      tables.set(table, lines);
     }
-    // A mask of all bits is not shown.
-    lines.push(line.replace(/\/0xffffffff\b/, ''));
+    lines.push(asSaved(line));
   }
   return tables;
 }
@@ -222,20 +228,15 @@ export function withoutStandingJumps(text: string, save: string): string {
 /** Text that removes what `save` (the output of iptables-save) shows of ours; '' when there is nothing. Jumps that stand several times go all. */
 export function iptablesRemovalText(save: string): string {
   const lines: string[] = [];
-  let table = '';
-  const found = new Map<string, string[]>();
-  for (const line of save.split('\n')) {
-    if (line.startsWith('*')) table = line.slice(1).trim();
-    const own = found.get(table) ?? [];
-    if (TABLES.includes(table as Table) && JUMP_LINE.test(line)) own.push(line.replace(/^-A/, '-D'));
-    const chain = CHAINS.find((it) => it.table === table && line.startsWith(`:${it.chain} `));
-    if (chain) own.push(`-F ${chain.chain}`, `-X ${chain.chain}`);
-    found.set(table, own);
-  }
-  for (const [name, own] of found) {
-    if (own.length === 0) continue;
-    const order = (line: string): number => ['-D', '-F', '-X'].indexOf(line.slice(0, 2));
-    lines.push(`*${name}`, ...own.sort((a, b) => order(a) - order(b)), 'COMMIT');
+  const order = (line: string): number => ['-D', '-F', '-X'].indexOf(line.slice(0, 2));
+  for (const [table, saved] of linesByTable(save)) {
+    const own: string[] = [];
+    for (const line of saved) {
+      if (TABLES.includes(table as Table) && JUMP_LINE.test(line)) own.push(line.replace(/^-A/, '-D'));
+      const chain = CHAINS.find((it) => it.table === table && line.startsWith(`:${it.chain} `));
+      if (chain) own.push(`-F ${chain.chain}`, `-X ${chain.chain}`);
+    }
+    if (own.length > 0) lines.push(`*${table}`, ...own.sort((a, b) => order(a) - order(b)), 'COMMIT');
   }
   return lines.length === 0 ? '' : `${lines.join('\n')}\n`;
 }
@@ -259,8 +260,7 @@ export function missingFrom(save: string, plan: WallPlan): string[] {
     if (!(tables.get(table) ?? []).some((line) => line.startsWith(`-A ${chain} `))) missing.push(`rules of chain ${chain} in ${table}`);
   }
   for (const jump of jumpsOf(plan)) {
-    const rule = `-A ${ruleOf(jump)}`.replace(/\/0xffffffff\b/, '');
-    if (!(tables.get(jump.table) ?? []).includes(rule)) missing.push(`jump from ${jump.from} to ${jump.to} in ${jump.table}`);
+    if (!(tables.get(jump.table) ?? []).includes(asSaved(`-A ${ruleOf(jump)}`))) missing.push(`jump from ${jump.from} to ${jump.to} in ${jump.table}`);
   }
   return missing;
 }

@@ -5,20 +5,10 @@ import { ascii, concat, putU16 } from '../../../base/bytes.js';
 import type { Known } from '../../detector.js';
 import { findingName, inspectSample, type SampleOptions, type Turn } from '../../sample.js';
 import { answer, ask, checkSamples, type Sample } from '../../../../test/support/detector-table.js';
+import { exchange, noise } from '../../../../test/support/noise.js';
 import { mse } from './mse.js';
 
-let seed = 20061122;
-/** Reproducible random-looking bytes, different at each call. */
-function noise(lengthBytes: number): Uint8Array {
-  return Uint8Array.from({ length: lengthBytes }, () => {
-    seed ^= seed << 13;
-    seed ^= seed >>> 17;
-    seed ^= seed << 5;
-    return (seed >>> 9) & 0xff;
-  });
-}
 const HANDSHAKE = concat(ascii('\x13BitTorrent protocol'), noise(48));
-const exchange = (...sizes: number[]): Turn[] => sizes.map((size, i) => (i % 2 === 0 ? ask(noise(size)) : answer(noise(size))));
 const find = (turns: readonly Turn[], options?: SampleOptions): string => findingName(inspectSample(mse, turns, options));
 
 test('three bursts of the right sizes are suspected, as real clients send them', () => {

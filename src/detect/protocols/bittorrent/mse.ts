@@ -45,7 +45,7 @@ const RLPX_ACK_BYTES = 210;
  */
 const FIRST_USER_PORT = 1024;
 /** The clear handshake comes in turn 4 or 5; a little more for split bursts. */
-const MAX_TURNS_SEEN = 7;
+export const MAX_TURNS_SEEN = 7;
 
 /*
  * Heuristic. False positives: Shadowsocks and other openings without any structure

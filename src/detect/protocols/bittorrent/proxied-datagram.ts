@@ -14,6 +14,7 @@
  */
 import { ascii, hasAt, u8 } from '../../../base/bytes.js';
 import { type Feature, type Finding, type Inspection, MORE, NO, type TurnLog, UDP, match } from '../../detector.js';
+import { behindProxy } from './behind-proxy.js';
 import { dht } from './dht.js';
 import { udpTracker } from './udp-tracker.js';
 import { utp } from './utp.js';
@@ -76,18 +77,7 @@ function inspect(input: Inspection): Finding {
   const skipped = headerBytes(bytes, start, end);
   if (skipped === 0) return NO;
   const at = start + skipped;
-  const within: Inspection = {
-    ...input,
-    start: at,
-    segmentAt: at,
-    turns: withoutHeaders(input.turns),
-    known: () => 'none',
-    http: () => null,
-    dns: () => null,
-    tls: () => null,
-    quic: () => null,
-  };
-  const finding = partFor(bytes, at, end).inspect(within);
+  const finding = partFor(bytes, at, end).inspect(behindProxy(input, { start: at, segmentAt: at, turns: withoutHeaders(input.turns) }));
   return finding !== NO && finding !== MORE && finding.confidence === 'certain' ? RELAYED : NO;
 }
 

@@ -1,21 +1,10 @@
 /** Encrypted handshakes behind the negotiation with a proxy. */
 import { test } from 'node:test';
 import { answer, ask, checkSamples } from '../../../../test/support/detector-table.js';
+import { exchange, noise } from '../../../../test/support/noise.js';
 import { ascii, concat, fromHex } from '../../../base/bytes.js';
-import type { Turn } from '../../sample.js';
 import { proxiedMse } from './proxied-mse.js';
 
-let seed = 20061122;
-/** Reproducible random-looking bytes, different at each call. */
-function noise(lengthBytes: number): Uint8Array {
-  return Uint8Array.from({ length: lengthBytes }, () => {
-    seed ^= seed << 13;
-    seed ^= seed >>> 17;
-    seed ^= seed << 5;
-    return (seed >>> 9) & 0xff;
-  });
-}
-const exchange = (...sizes: number[]): Turn[] => sizes.map((size, i) => (i % 2 === 0 ? ask(noise(size)) : answer(noise(size))));
 
 const REQUEST_5 = fromHex('05 01 00 01 c6336409 1ae1');
 const REPLY_5 = fromHex('05 00 00 01 00000000 0000');

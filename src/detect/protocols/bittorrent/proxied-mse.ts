@@ -12,7 +12,8 @@
  */
 import { ascii, hasAt, u8 } from '../../../base/bytes.js';
 import { type Feature, type Finding, type Inspection, MORE, NO, TCP, type TurnLog } from '../../detector.js';
-import { mse } from './mse.js';
+import { behindProxy } from './behind-proxy.js';
+import { MAX_TURNS_SEEN, mse } from './mse.js';
 
 const SOCKS_5 = 5;
 const SOCKS_4 = 4;
@@ -21,8 +22,6 @@ const PASSWORD = 1;
 const CONNECT = ascii('CONNECT ');
 /** Longest negotiation: a host name, or the head of a request. */
 const MAX_NEGOTIATION_BYTES = 1024;
-/** Turns of the opening itself that `mse.ts` looks at. */
-const MAX_OPENING_TURNS = 7;
 
 /** Turns of the negotiation, 0 when it is none, or when it cannot be told yet. */
 function negotiationTurns(client: Uint8Array, at: number, end: number, turns: TurnLog): number {
@@ -51,7 +50,7 @@ function inspect(input: Inspection): Finding {
   if (!input.fromStart || input.direction !== 0 || turns.count === 0 || turns.direction(0) !== 0) return NO;
   if (turns.count < 3) return MORE;
   const skipped = negotiationTurns(bytes, start, end, turns);
-  if (skipped === 0 || turns.count > skipped + MAX_OPENING_TURNS) return NO;
+  if (skipped === 0 || turns.count > skipped + MAX_TURNS_SEEN) return NO;
   if (turns.count <= skipped) return MORE;
   let at = start;
   let otherAt = otherStart;
@@ -61,19 +60,7 @@ function inspect(input: Inspection): Finding {
   }
   // Behind the end: cut by a snap length.
   if (at - start > MAX_NEGOTIATION_BYTES || at > end || otherAt > otherEnd) return NO;
-  return mse.inspect({
-    ...input,
-    start: at,
-    segmentAt: Math.max(at, input.segmentAt),
-    otherStart: otherAt,
-    turns: behind(turns, skipped),
-    // Host and endpoint are those of the proxy.
-    known: () => 'none',
-    http: () => null,
-    dns: () => null,
-    tls: () => null,
-    quic: () => null,
-  });
+  return mse.inspect(behindProxy(input, { start: at, segmentAt: Math.max(at, input.segmentAt), otherStart: otherAt, turns: behind(turns, skipped) }));
 }
 
 export const proxiedMse: Feature = {
