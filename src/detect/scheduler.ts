@@ -90,7 +90,7 @@ export class Scheduler {
           absentFacet = facet;
           finding = NO;
         }
-      } else if (candidate.anchors.length > 0) {
+      } else if (candidate.hasAnchors) {
         const state = anchorState(candidate.anchors, bytes, start, end);
         if (state === ANCHOR_FOUND) finding = this.#ask(candidate, input, hasDisabled);
         else finding = state === ANCHOR_PENDING && isStream ? MORE : NO;
@@ -100,10 +100,13 @@ export class Scheduler {
         finding = NO;
       } else finding = this.#ask(candidate, input, hasDisabled);
       if (this.#onAnswer !== undefined) this.#onAnswer(candidate, finding);
-      if (finding === NO) continue;
+      // Asked by type: in traffic without matches V8 learns of numbers only, and a first match would undo what it optimised.
+      if (typeof finding === 'number') {
+        if (finding === MORE) kept |= bit;
+        continue;
+      }
       // A weak answer may grow stronger with more bytes.
       kept |= bit;
-      if (finding === MORE) continue;
       this.#consider(candidate, finding);
       if (finding.confidence === 'certain') break;
     }
@@ -142,7 +145,7 @@ function hasWords({ wordBit, words, facet }: Candidate, input: LiveInspection): 
 
 /** True when the packet passes the candidate's trigger: whether `harvest` should see it. */
 export function isTriggeredBy(candidate: Candidate, input: LiveInspection): boolean {
-  if (candidate.anchors.length > 0) {
+  if (candidate.hasAnchors) {
     const state = anchorState(candidate.anchors, input.bytes, input.start, input.end);
     return state !== ANCHOR_ABSENT && state !== ANCHOR_PENDING;
   }

@@ -21,6 +21,8 @@ export interface Candidate {
   readonly protocolIndex: number;
   /** Any of these must match; empty: no anchors needed. */
   readonly anchors: readonly Anchor[];
+  /** There are some. For V8 empty lists are of another kind than all others: asking this leaves them alone (bench/identify.ts). */
+  readonly hasAnchors: boolean;
   /** All anchors stand at this offset, behind the first byte; 0: they do not. */
   readonly probeAt: number;
   /** This facet must parse; null: none needed. */
@@ -123,9 +125,10 @@ export function probesOf({ candidates }: CandidateList): readonly Probe[] {
   return probes;
 }
 
+/** An integer of 32 bits, also for 31 features: V8 optimises the search for nothing else (bench/identify.ts). */
 function lowBits(count: number): number {
   if (count <= 0) return 0;
-  return count >= 32 ? -1 : (1 << count) - 1;
+  return count >= 32 ? -1 : ((1 << count) - 1) | 0;
 }
 
 /** The words of one facet, and how many features gave some. */
@@ -160,6 +163,7 @@ function toCandidate(feature: Feature, protocol: Protocol, protocolIndex: number
       protocol,
       protocolIndex,
       anchors: [],
+      hasAnchors: false,
       probeAt: 0,
       facet: trigger.kind === 'facet' ? trigger.facet : null,
       wordBit,
@@ -174,7 +178,7 @@ function withAnchors(candidate: Candidate, anchors: readonly Anchor[]): Candidat
   const { feature, inspect, protocol, protocolIndex, facet, wordBit, words, inEveryday } = candidate;
   const at = anchors[0]?.at ?? 0;
   const probeAt = anchors.every((anchor) => anchor.at === at && anchor.bytes.length > 0) ? at : 0;
-  return { feature, inspect, protocol, protocolIndex, anchors, probeAt, facet, wordBit, words, inEveryday };
+  return { feature, inspect, protocol, protocolIndex, anchors, hasAnchors: anchors.length > 0, probeAt, facet, wordBit, words, inEveryday };
 }
 
 /** What the first byte of a literal may be. */

@@ -175,7 +175,7 @@ export class Identifier {
     if ((flags & FLOW_DONE) !== 0 || view.payloadAt >= view.end) return flow;
     this.#flow = flow;
     this.#timeMs = view.timeMs;
-    this.#cutBytes = view.isClipped ? view.payloadLengthBytes - (view.end - view.payloadAt) : 0;
+    this.#cutBytes = view.payloadLengthBytes - (view.end - view.payloadAt);
     const direction = table.direction;
     const payloads = table.countPayload(flow);
     this.#prepare(view, flow, direction, protocol);

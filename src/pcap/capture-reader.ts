@@ -93,11 +93,13 @@ export class CaptureReader {
     const window = this.#window;
     const headerBytes = this.#recordBytes;
     if (this.error !== null) return 'error';
-    if (window.end - window.at < headerBytes && !window.gather(headerBytes)) return this.#starve();
     const isLittle = this.#isLittle;
-    const capturedBytes = isLittle ? u32le(window.bytes, window.at + 8) : u32(window.bytes, window.at + 8);
-    if (capturedBytes > formats.MAX_PACKET_BYTES) return this.#failLength(capturedBytes);
-    const wholeBytes = headerBytes + capturedBytes;
+    let wholeBytes = headerBytes;
+    if (window.end - window.at >= headerBytes || window.gather(headerBytes)) {
+      const capturedBytes = isLittle ? u32le(window.bytes, window.at + 8) : u32(window.bytes, window.at + 8);
+      if (capturedBytes > formats.MAX_PACKET_BYTES) return this.#failLength(capturedBytes);
+      wholeBytes += capturedBytes;
+    }
     if (window.end - window.at < wholeBytes && !window.gather(wholeBytes)) return this.#starve();
     const { bytes, at } = window;
     const seconds = isLittle ? u32le(bytes, at) : u32(bytes, at);

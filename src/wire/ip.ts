@@ -79,9 +79,9 @@ function decodeIpv4(view: PacketView, bytes: Uint8Array, start: number, captured
     // Linux leaves length 0 in packets captured before segmentation offload: the captured end is all we know.
     if (headerBytes < IPV4_HEADER_BYTES || totalBytes !== 0) return setUndecoded(view, start, captured, 4, 'malformed');
     datagramEnd = end = captured;
-  } else if (end > captured) {
-    view.isClipped = true;
-    end = captured;
+  } else {
+    view.isClipped = end > captured;
+    end = Math.min(end, captured);
   }
   view.end = end;
   view.ipVersion = 4;

@@ -30,9 +30,10 @@ export function looksRandom(bytes: Uint8Array, start: number, end: number): bool
   if (zeros > 1 + (count >> 5)) return false;
   if (count >= 8) {
     const deviation = Math.sqrt(count) / 2;
-    if (Math.abs(high - count / 2) > 4 * deviation) return false;
     // 95 of 256 byte values are printable.
-    if (printable >= 0.371 * count + 4 * deviation) return false;
+    const mostPrintable = 0.371 * count + 4 * deviation;
+    if (Math.abs(2 * high - count) > 8 * deviation) return false;
+    if (printable >= mostPrintable) return false;
   }
   // The dearest test last: most is refused before it.
   return !hasRepetitions(bytes, start, Math.min(last, start + DISTINCT_BYTES));
