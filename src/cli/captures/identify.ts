@@ -11,6 +11,7 @@ import { CaptureSummary } from '../../report/capture-summary.js';
 import { flowRecord } from '../../report/flow-record.js';
 import { captureText, totalText } from '../../report/identify-text.js';
 import { readCapture } from './capture-input.js';
+import { OptimizerPatience } from './optimizer-patience.js';
 import { EXIT_FAILED, EXIT_OK } from '../exit-codes.js';
 import { colorsFor, Progress, terminalWidth } from '../terminal.js';
 
@@ -48,7 +49,13 @@ interface CaptureResult {
   readonly errors: readonly CaptureError[];
 }
 
-async function identifyCapture(capture: string, options: IdentifyOptions, output: Output, signal: AbortSignal): Promise<CaptureResult> {
+async function identifyCapture(
+  capture: string,
+  options: IdentifyOptions,
+  output: Output,
+  patience: OptimizerPatience,
+  signal: AbortSignal,
+): Promise<CaptureResult> {
   const summary = new CaptureSummary(options.json === true ? 0 : options.flows);
   const isListing = options.json === true;
   const isListingAll = isListing && options.all === true;
@@ -70,6 +77,7 @@ async function identifyCapture(capture: string, options: IdentifyOptions, output
     signal,
     onProgress: (doneBytes, totalBytes) => {
       progress.update(doneBytes, totalBytes);
+      patience.grow(replay.counts.packets);
     },
   });
   identifier.finish();
@@ -111,13 +119,14 @@ export async function identify(captures: readonly string[], options: IdentifyOpt
   const output = new Output();
   let total = new CaptureSummary(0);
   const results: CaptureResult[] = [];
+  const patience = new OptimizerPatience();
   const look = { colors: colorsFor(process.stdout), widthColumns: terminalWidth(process.stdout) };
   // The first Ctrl-C ends the reading, and what was read is reported; the next one ends the program.
   const stop = new AbortController();
   process.once('SIGINT', () => stop.abort());
   for (const capture of captures) {
     if (stop.signal.aborted) break;
-    const result = await identifyCapture(capture, options, output, stop.signal);
+    const result = await identifyCapture(capture, options, output, patience, stop.signal);
     results.push(result);
     // One capture is its own total: copying its clients would take as long as counting them (bench/identify.ts).
     if (captures.length === 1) total = result.summary;
