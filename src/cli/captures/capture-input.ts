@@ -13,8 +13,8 @@ import { Readable } from 'node:stream';
 import { CaptureReader } from '../../pcap/capture-reader.js';
 import type { CaptureError } from '../../pcap/formats.js';
 
-/** Plain files. Measured with bench/decode.ts, best of many rounds: 72 ns a packet; 80 with 256 KiB, 93 with 64 KiB. */
-const CHUNK_BYTES = 1 << 20;
+/** Plain files: what is read should leave the flow table its place in a core's second cache, often 1 MiB in all (bench/identify.ts). */
+const CHUNK_BYTES = 256 << 10;
 /** The first read; each one doubles. V8 sees what happens between chunks before it optimises (bench/identify.ts). */
 const FIRST_CHUNK_BYTES = 16 << 10;
 /** Streams and inflating allocate their chunks. */
@@ -22,7 +22,7 @@ const STREAM_CHUNK_BYTES = 256 << 10;
 /** After an interrupt what still comes out of a pipe is read for so long: tcpdump, interrupted by the same Ctrl-C, writes its last packets. */
 const GRACE_MS = 500;
 /** Chunks between two turns of the event loop: 4 MiB take some milliseconds, a turn some microseconds. */
-const CHUNKS_BEFORE_TURN = 4;
+const CHUNKS_BEFORE_TURN = 16;
 
 export interface CaptureInputOptions {
   /** After each chunk: bytes of the file read so far (compressed ones for gzip), and its size or null for pipes. */
