@@ -86,6 +86,7 @@ test('datagrams of the hash table', () => {
     { name: 'end of a search', turns: [ask(concat(fromHex('e976'), new Uint8Array(16)))], expected: 'suspected' },
     { name: 'end of a search, too long', turns: [ask(concat(fromHex('e976'), new Uint8Array(17)))], expected: 'no' },
     { name: 'absurd contact type', turns: [ask(concat(fromHex('e951 0100'), contact(9)))], expected: 'no' },
+    { name: 'question to DNS with the number of a search', turns: [ask(concat(fromHex('e975 0100 0001 0000 0000 0000 05'), ascii('apple'), fromHex('03'), ascii('com'), fromHex('00 0001 0001')))], expected: 'no' },
     { name: 'Kad of eMule', turns: [ask(concat(fromHex('e455'), contact(0)))], expected: 'no' },
   ]);
   checkTruncations(dht, [ask(nodes)]);

@@ -110,7 +110,12 @@ function inspectAnswerFields(input: Inspection): Finding {
 
 /** Two header bytes, an exact length and, where contacts follow, 16 bits (equal ports) and a type byte in each: at least 40 bits. */
 function inspectDht(input: Inspection): Finding {
-  const { bytes, start, end } = input;
+  const finding = fitDht(input);
+  // The first two bytes of a DNS message are a random number.
+  return finding === DHT_SHAPE && input.dns() !== null ? NO : finding;
+}
+
+function fitDht({ bytes, start, end }: Inspection): Finding {
   switch (u8(bytes, start + 1)) {
     case 0x50:
     case 0x55:

@@ -63,6 +63,7 @@ const near: readonly [string, string][] = [
   ['an unknown command', `03 00 1122 ${TO} 40`],
   ['a list of no nodes', `13 05 1122 ${TO} ${HASH} 00`],
   ['more nodes than fit', `13 05 1122 ${TO} ${HASH} 02 194e010249c2`],
+  ['a question to DNS with the number 0308', `0308 0100 0001 0000 0000 0000 15 ${'61'.repeat(21)} 03 636f6d 00 0001 0001`],
   ['a value longer than the datagram', `03 10 1122 ${TO} 00 08 0102`],
 ];
 for (const [what, hex] of near) test(`no: ${what}`, () => assert.equal(answer('dht', [turn(0, hex)]), 'no'));

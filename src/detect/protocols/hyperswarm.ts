@@ -47,7 +47,9 @@ const dht: Feature = {
     const isPort = u16le(bytes, start + TO_AT + 4) === input.dstPort;
     if (isPort && isDestination(input)) return ADDRESSED;
     if (u8(bytes, start) === REPLY && hasRequest(input)) return ANSWERED;
-    return isPort ? PORT_ONLY : SHAPED;
+    if (isPort) return PORT_ONLY;
+    // The first two bytes of a DNS message are a random number.
+    return input.dns() === null ? SHAPED : NO;
   },
   harvest(input, sink): boolean {
     eachToldAddress(input.bytes, input.start, input.end, (at, port) => {

@@ -26,6 +26,7 @@ test('requests are certain by their query', () => {
         ['scrape', `GET /scrape.php?info_hash=${HASH} HTTP/1.1\r\n\r\n`, 'certain'],
         ['HTTP seed (BEP 17)', `GET /seed?info_hash=${HASH}&piece=3 HTTP/1.1\r\n\r\n`, 'certain'],
         ['hash in hexadecimal', 'GET /api?info_hash=aa3769c4530dde06241873dad43ab5ccec2ce622 HTTP/1.1\r\n\r\n', 'likely'],
+        ['40 letters that are no hash', `GET /api?info_hash=${'watchthisspace'.repeat(3).slice(0, 40)} HTTP/1.1\r\n\r\n`, 'no'],
         ['hash of 19 bytes', `GET /announce?info_hash=${HASH.slice(3)}&peer_id=-TR2940-chho92c56pul HTTP/1.1\r\n\r\n`, 'no'],
         ['another parameter that ends so', `GET /announce?my_info_hash=${HASH}&peer_id=-TR2940-chho92c56pul HTTP/1.1\r\n\r\n`, 'no'],
         ['word in the path', `GET /info_hash=${HASH} HTTP/1.1\r\n\r\n`, 'no'],

@@ -86,7 +86,15 @@ function decodedBytes(bytes: Uint8Array, at: number, end: number): number {
 function hasId(bytes: Uint8Array, at: number, end: number): boolean {
   if (at < 0) return false;
   const count = decodedBytes(bytes, at, end);
-  return count === ID_BYTES || count === 2 * ID_BYTES;
+  return count === ID_BYTES || (count === 2 * ID_BYTES && isHexadecimal(bytes, at, at + count));
+}
+
+function isHexadecimal(bytes: Uint8Array, at: number, end: number): boolean {
+  for (let next = at; next < end; next++) {
+    const letter = u8(bytes, next) | 0x20;
+    if (!(letter >= 0x30 && letter <= 0x39) && !(letter >= 0x61 && letter <= 0x66)) return false;
+  }
+  return true;
 }
 
 function inspectRequest(http: HttpMessage): Finding {

@@ -78,7 +78,7 @@ const CLEAR = match('certain', 'BitTorrent peer handshake in clear after an encr
 function hasKnownOpening(bytes: Uint8Array, start: number, end: number): boolean {
   const count = end - start;
   const first = u8(bytes, start);
-  if (first >= 0x14 && first <= 0x18 && u8(bytes, start + 1) === 0x03) return true; // TLS record
+  if (first >= 0x14 && first <= 0x19 && (u8(bytes, start + 1) === 0x03 || u8(bytes, start + 1) === 0xf1)) return true; // TLS record, that of WeChat
   const prefix = u16(bytes, start);
   if (prefix === count || prefix === count - 2) return true; // RLPx (EIP-8), DNS, VPN framing
   if (u16le(bytes, start) === count || u16le(bytes, start) === count - 2) return true;
@@ -90,6 +90,22 @@ function hasKnownOpening(bytes: Uint8Array, start: number, end: number): boolean
   const length24 = u24(bytes, start + 1);
   if (length24 === count || length24 === count - 4) return true;
   return u32le(bytes, start + 1) === count - 5 || u32(bytes, start + 1) === count - 5;
+}
+
+/** Bytes among which a length field may stand behind a version, a type or a magic word: WhatsApp, Spotify, TDS, Cassandra and private protocols. */
+const LENGTH_FIELD_BYTES = 9;
+
+/** A length field of two bytes or more near the beginning counts exactly what is there, as of a key once in 1,600 times. Asked where little else is left. */
+function hasLengthField(bytes: Uint8Array, start: number, end: number): boolean {
+  const count = end - start;
+  for (let at = 1; at < LENGTH_FIELD_BYTES; at++) {
+    const big = u16(bytes, start + at);
+    if (big === count || big === count - at - 2) return true;
+    const little = u16le(bytes, start + at);
+    // Its upper half follows, when it has one.
+    if (little === count || little === count - at - 2 || little === count - at - 4) return true;
+  }
+  return false;
 }
 
 /** Twelve bytes of text (fewer when no more are there, at least 4): a key opens so once in 100,000 times. */
@@ -120,7 +136,7 @@ function inspectOpening(input: Inspection, lengthBytes: number): Finding {
   if (lengthBytes > MAX_BURST_BYTES || opensWithText(bytes, start, end) || isUnknownMidstream(input)) return NO;
   // A plain handshake's length, encrypted without an exchange, is seen from clients that retry.
   if (lengthBytes < HANDSHAKE_BYTES) return MORE;
-  if (hasKnownOpening(bytes, start, end) || !looksRandom(bytes, start, end)) return NO;
+  if (hasKnownOpening(bytes, start, end) || !looksRandom(bytes, start, end) || hasLengthField(bytes, start, end)) return NO;
   return input.known() !== 'none' && mayBePeer(input) ? OPENED : MORE;
 }
 
@@ -150,6 +166,7 @@ function inspectThird(input: Inspection, openingBytes: number, thirdBytes: numbe
   if (!mayBePeer(input)) return MORE;
   if (hasKnownOpening(bytes, start, start + openingBytes)) return NO;
   // A snap length leaves less of the opening than its length.
+  if (hasLengthField(bytes, start, start + openingBytes)) return NO;
   return looksRandom(otherBytes, otherStart, otherEnd) && looksRandom(bytes, start, Math.min(end, start + openingBytes)) ? EXCHANGE : NO;
 }
 

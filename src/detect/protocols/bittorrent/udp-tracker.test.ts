@@ -71,6 +71,9 @@ test('near misses are not certain', () => {
     { name: 'wants a million peers', turns: [ask(changed(ANNOUNCE, 92, '000f4240'))], expected: 'no' },
     { name: 'port 0', turns: [ask(changed(ANNOUNCE, 96, '0000'))], expected: 'no' },
     { name: 'zeros', turns: [ask(new Uint8Array(98))], expected: 'no' },
+    { name: 'small numbers where the info-hash stands', turns: [ask(changed(ANNOUNCE, 16, '00000001 00000000 00000003 00000000 00000005'))], expected: 'no' },
+    { name: 'call with number and its answer, shorter than an announce', turns: [ask(ANNOUNCE.subarray(0, 60)), answer(ANNOUNCED.subarray(0, 20))], expected: 'no' },
+    { name: 'error for a call shorter than an announce', turns: [ask(ANNOUNCE.subarray(0, 60)), answer(concat(fromHex('00000003 0badcafe'), ascii('no')))], expected: 'no' },
     { name: 'magnet: left unknown', turns: [ask(changed(ANNOUNCE, 64, '7fffffffffffffff'))], expected: 'certain' },
   ]);
   for (const turns of [[ask(CONNECT)], [ask(ANNOUNCE)], [ask(SCRAPE), answer(SCRAPED)]]) checkTruncations(udpTracker, turns);

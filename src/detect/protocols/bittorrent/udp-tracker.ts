@@ -49,14 +49,15 @@ const MAX_OPTION_BYTES = 512;
 /** Petabytes: counts of bytes have at least 10 zero bits at the top. */
 const MAX_TRANSFER_HIGH = 0x40_0000;
 const MAX_WANTED = 5000;
+const MAX_HASH_ZEROS = 4;
 /** Intervals of real trackers: seconds to a few days. */
 const MAX_INTERVAL_S = 7 * 24 * 3600;
 
 /* Odds: 12 fixed bytes and the exact length. */
 const CONNECT = match('certain', 'UDP tracker connect request: protocol id and action');
-/* Odds: action (32 bits), event (30), size of transfer counts (20), wanted peers (19), port: 2^-100 for random bytes. */
+/* Odds: action (32 bits), event (30), size of transfer counts (20), wanted peers (19), port: 2^-100 for random bytes; tables of small numbers have zeros where the info-hash stands. */
 const ANNOUNCE = match('certain', 'UDP tracker announce request: action, event and counts in range');
-/* Odds: action and a transaction that is no small number repeat (64 bits), and the answer has the length that the request asks for. */
+/* Odds: action and a transaction that is no small number repeat (64 bits), and both have the lengths that the action asks for. */
 const ANSWER = match('certain', 'UDP tracker answer with the action and transaction of the request');
 
 /*
@@ -100,14 +101,34 @@ function isAnnounce(bytes: Uint8Array, at: number, end: number): boolean {
     u32(bytes, at + 56) < MAX_TRANSFER_HIGH && // downloaded
     u32(bytes, at + 72) < MAX_TRANSFER_HIGH && // uploaded
     wanted >= -1 &&
-    wanted <= MAX_WANTED
+    wanted <= MAX_WANTED &&
+    hasHash(bytes, at + 16)
   );
+}
+
+/** Of the 20 bytes of a SHA-1 more than four are zero once in 10^8 times. */
+function hasHash(bytes: Uint8Array, at: number): boolean {
+  let zeros = 0;
+  for (let i = at; i < at + ID_BYTES; i++) if (u8(bytes, i) === 0) zeros++;
+  return zeros <= MAX_HASH_ZEROS;
 }
 
 /** A scrape request has the length of whole info-hashes. */
 function isScrapeLength(lengthBytes: number): boolean {
   const hashes = (lengthBytes - 16) / ID_BYTES;
   return Number.isInteger(hashes) && hashes >= 1 && hashes <= MAX_SCRAPED;
+}
+
+/** Whether requests with this action can have this length. */
+function isRequestLength(action: number, lengthBytes: number): boolean {
+  switch (action) {
+    case ACTION_CONNECT:
+      return lengthBytes === CONNECT_BYTES;
+    case ACTION_ANNOUNCE:
+      return lengthBytes >= ANNOUNCE_BYTES && lengthBytes <= ANNOUNCE_BYTES + MAX_OPTION_BYTES;
+    default:
+      return isScrapeLength(lengthBytes);
+  }
 }
 
 /** Whether an answer to a request of `requestBytes` can have this length. */
@@ -139,7 +160,8 @@ function hasRequest({ bytes, start, end, direction, turns }: Inspection): boolea
     if (asked === ACTION_CONNECT ? !hasAt(heads, at, at + CONNECT_BYTES, CONNECT_OPENING) : transaction <= MAX_COUNTER) continue;
     // An error may answer any request; it has no action of its own in common with it.
     if (u32(heads, at + 12) !== transaction || (action === ACTION_ERROR ? asked > ACTION_SCRAPE : asked !== action)) continue;
-    if (isAnswerLength(action, end - start, turns.lengthBytes(index))) return true;
+    const requestBytes = turns.lengthBytes(index);
+    if (isRequestLength(asked, requestBytes) && isAnswerLength(action, end - start, requestBytes)) return true;
   }
   return false;
 }

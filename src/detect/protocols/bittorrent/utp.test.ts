@@ -287,6 +287,14 @@ test('a counter with a constant word is not taken for one side of uTP', () => {
   assert.equal(find(open(...side)), 'more');
 });
 
+test('KCP behind a byte 01 (Mirror, games) is not taken for one side of uTP', () => {
+  // channel 1, conversation 0, command 81 or 82, fragment, window, clock (ms), number, unacknowledged, length, all little-endian
+  const side = [81, 81, 81, 82, 81, 82, 83].map((command, i) =>
+    concat(fromHex('01 00000000'), Uint8Array.of(command, 0, 128, 0, i * 30, 1, 0, 0, i, 0, 0, 0, i, 0, 0, 0), RANDOM.subarray(0, 60)),
+  );
+  for (let count = 1; count <= side.length; count++) assert.equal(find(open(...side.slice(0, count))), 'more', `${count} packets`);
+});
+
 test('extensions are walked to the payload', () => {
   const at = (bytes: Uint8Array): number => payloadAt(bytes, 0, bytes.length, bytes.length);
   assert.equal(at(SYN_BITS), 30);

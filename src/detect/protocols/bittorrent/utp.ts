@@ -62,7 +62,10 @@ const FOLLOWED_SYN = match('certain', 'uTP dialogue: SYN and the next packet of 
  * twice (more than 20 bits): 2^-55 for random bytes.
  */
 const DIALOGUE = match('certain', 'uTP dialogue: paired connection ids, acknowledgements and clocks');
-/* Heuristic: the same from one side only. False positives: media with a constant word, a clock and two counters at the same places. */
+/*
+ * Heuristic: the same from one side only, and microseconds that differ in their lower halves. False positives: media with a constant
+ * word, a clock and two counters at the same places.
+ */
 const ONE_SIDE = match(
   'likely',
   'uTP packets of one side: constant connection id, advancing clock and numbers',
@@ -84,6 +87,8 @@ const MAX_REORDER_US = 0x10_0000;
 const MAX_SIDE_US = 0x0800_0000;
 /** Packets of one side that must agree, the present one included. */
 const ONE_SIDE_PACKETS = 4;
+/** Clocks of a few packets differ in their lower 16 bits but once in 65,536 times; tables of small numbers (KCP behind a byte 01) change few bits there. */
+const MIN_CLOCKS = 3;
 
 /** A SYN as all implementations send it: alone, nothing acknowledged, no clock seen yet. */
 function isCleanSyn(bytes: Uint8Array, at: number): boolean {
@@ -157,6 +162,8 @@ function inspect(input: Inspection): Finding {
   if (hasAt(bytes, contentAt, end, HANDSHAKE_OPENING)) return HANDSHAKE;
   const { heads } = turns;
   let sideCount = 1;
+  let clocks = 1;
+  let lastClock = timestampAt(bytes, start) & 0xffff;
   let hasAdvanced = false;
   for (let index = turns.count - 1; index >= 0; index--) {
     const otherAt = turns.headAt(index);
@@ -170,10 +177,13 @@ function inspect(input: Inspection): Finding {
       if (finding !== MORE) return finding;
     } else if (continues(bytes, start, heads, otherAt)) {
       sideCount++;
+      const clock = timestampAt(heads, otherAt) & 0xffff;
+      if (clock !== lastClock) clocks++;
+      lastClock = clock;
       hasAdvanced ||= sequenceAt(bytes, start) !== sequenceAt(heads, otherAt);
     }
   }
-  if (sideCount >= ONE_SIDE_PACKETS && hasAdvanced && timestampDifferenceAt(bytes, start) !== 0)
+  if (sideCount >= ONE_SIDE_PACKETS && clocks >= MIN_CLOCKS && hasAdvanced && timestampDifferenceAt(bytes, start) !== 0)
     return ONE_SIDE;
   if (isCleanSyn(bytes, start)) return SYN;
   const known = input.known();

@@ -48,6 +48,8 @@ const samples: readonly Sample[] = [
   sample('notes search for a file of 2^60 bytes', bytes('e435', FILE, '0000000000000010'), 'no'),
   sample('published with a load of 200 %', bytes('e44b', FILE, 'c8'), 'no'),
   sample('ping with a body', fromHex('e460 00'), 'no'),
+  ...['e400', 'e410', 'e418'].map((id) => sample(`question to DNS as long as a Kad 1 hello, ${id}`, bytes(id, '0100 0001 0000 0000 0000 05', ascii('apple'), '03', ascii('com'), '00 0001 0001'), 'no')),
+  sample('Kad 1 hello without a port', bytes('e410', HASH, 'c0000201 0000 3612 00'), 'no'),
   sample('unknown opcode', bytes('e4ff', FILE), 'no'),
   sample('Kad 1 search of an unknown kind', bytes('e430', FILE, '02'), 'no'),
   sample('Kad 1 search answer with another count', bytes('e438', FILE, '0200', HASH, '01', NAME_TAG), 'no'),

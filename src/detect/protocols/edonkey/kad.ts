@@ -52,11 +52,11 @@ function inspectKad(input: Inspection): Finding {
     case NOTHING:
       return NO;
     case PROVES:
-      return MESSAGE;
+      // The first two bytes of a DNS message are a random number, and its class at the end looks like a type.
+      return lengthBytes > 15 && input.dns() !== null ? NO : MESSAGE;
     default:
       if (isAnswered(input, opcode)) return EXCHANGE;
       if (lengthBytes <= SHORT_BYTES) return SHORT;
-      // The first two bytes of a DNS message are a random number.
       return lengthBytes > 15 && input.dns() !== null ? NO : hasKin(input.turns, opcode) ? FIXED : SHORT;
   }
 }
@@ -200,7 +200,7 @@ function fitKad1(bytes: Uint8Array, opcode: number, at: number, lengthBytes: num
     case 0x00: // bootstrap request
     case 0x10: // hello
     case 0x18:
-      return proof(lengthBytes === CONTACT_BYTES && u8(bytes, at + CONTACT_BYTES - 1) <= 4);
+      return proof(lengthBytes === CONTACT_BYTES && u8(bytes, at + CONTACT_BYTES - 1) <= 4 && u16le(bytes, at + ID_BYTES + 4) !== 0);
     case 0x08: // bootstrap answer
       if (lengthBytes < 2) return NOTHING;
       return proof(lengthBytes === 2 + CONTACT_BYTES * u16le(bytes, at) && areContacts(bytes, at + 2, u16le(bytes, at)));

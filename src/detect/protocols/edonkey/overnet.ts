@@ -84,7 +84,7 @@ function inspect(input: Inspection): Finding {
     const at = listAt(bytes, start, end);
     if (at < 0) return NO;
     if (end - at >= 2 * PEER_BYTES) return PEERS;
-    return wasAsked(input) ? ANSWERED : SHAPE;
+    return wasAsked(input) ? ANSWERED : input.dns() === null ? SHAPE : NO;
   }
   if (lengthBytes !== fixedBytes(opcode)) return NO;
   if (opcode === PUBLICIZE_ACK) return wasAsked(input) ? ANSWERED : NO;

@@ -39,6 +39,8 @@ const samples: readonly [string, Uint8Array, Sample['expected']][] = [
   ['offered files, long', frame(EDONKEY, 0x15, fromHex('20000000'), new Uint8Array(5000)), 'suspected'],
   ['compressed part of a block', concat(fromHex('c5 19280000 40'), FILE, fromHex('00000000 00a00000'), new Uint8Array(3000).fill(0x61)), 'certain'],
   ['compressed part larger than its block', concat(fromHex('c5 19280000 40'), FILE, fromHex('00000000 00100000'), new Uint8Array(3000).fill(0x61)), 'no'],
+  ['two file requests', concat(frame(EDONKEY, 0x54, FILE), frame(EDONKEY, 0x54, HASH)), 'likely'],
+  ['two file requests, then another', concat(frame(EDONKEY, 0x54, FILE), frame(EDONKEY, 0x54, HASH), frame(EDONKEY, 0x4f, HASH)), 'certain'],
   // Near misses
   ['hello with 33 tags', frame(EDONKEY, 0x01, Uint8Array.of(16), HASH, fromHex('c0000201 3612 21000000'), new Uint8Array(60)), 'no'],
   ['hello with a cut tag', frame(EDONKEY, 0x01, Uint8Array.of(16), HASH, fromHex('c0000201 3612 01000000 02 0100 01 ff00 61')), 'no'],

@@ -26,7 +26,7 @@ import { harvestFrames } from './harvest.js';
  * zero (2^-11 below 2 MB), a known opcode (2^-2) and then
  * - a hello: a tag count of at most 32 (2^-27) and tags that end with the frame;
  * - a body that repeats its own length (2^-8 to 2^-32), and the next frame or the end of the segment where it ends;
- * - two frames in a row of which each fits its opcode (another 2^-19 and an exact length).
+ * - two frames in a row of which each fits its opcode, with different ones (another 2^-19 and an exact length).
  * All are below 2^-50 except packed frames (2^-32 with the zlib header).
  */
 const HELLO_FRAME = match('certain', 'eDonkey hello or server login: frame, user hash, port and tags');
@@ -66,6 +66,7 @@ function inspectFrames(input: Inspection): Finding {
   let at = start;
   let fitting = 0;
   let isProven = false;
+  let firstOpcode = -1;
   while (at + HEADER_BYTES <= end) {
     const lengthBytes = bodyBytes(bytes, at);
     if (lengthBytes < 0) return NO;
@@ -80,11 +81,13 @@ function inspectFrames(input: Inspection): Finding {
     at += HEADER_BYTES + lengthBytes;
     if (at - start > MAX_PREFIX_BYTES) {
       // Frames with data are longer than what is kept of a stream.
-      if (fitting > 0) return FRAMES;
+      if (fitting > 0 && (isProven || opcode !== firstOpcode)) return FRAMES;
       return isProven ? PROVEN_FRAME : LONG_FRAME;
     }
     if (at > end) return more;
-    if (++fitting > 1) return FRAMES;
+    // The same message again may be another protocol's that has it: fixed types behind a marker are not rare.
+    if (++fitting > 1 && (isProven || opcode !== firstOpcode)) return FRAMES;
+    if (firstOpcode < 0) firstOpcode = opcode;
   }
   if (at !== end || fitting === 0) return more;
   return isProven ? PROVEN_FRAME : FRAME;

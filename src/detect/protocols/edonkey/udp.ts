@@ -136,12 +136,43 @@ function inspectFoundSources(bytes: Uint8Array, at: number, end: number): Findin
   }
 }
 
-/** A search tree begins with an operator (00), a string (01, length) or a tag (02, 03). */
+/** Deepest and widest trees that programs build from what a person types. */
+const MAX_SEARCH_NODES = 64;
+
+/**
+ * A search tree that ends with the datagram: operators (00) with two branches each, words (01), and words (02) or numbers
+ * (03, 08 with 64 bits) that a named field shall have. Connections of games and caches that are numbered like the opcode go on
+ * with zeros, too, but not as a tree.
+ */
 function inspectSearch(bytes: Uint8Array, at: number, end: number): Finding {
-  if (end - at < 4) return NO;
-  const kind = u8(bytes, at);
-  if (kind === 0x01) return at + 3 + u16le(bytes, at + 1) <= end && u16le(bytes, at + 1) > 0 ? SERVER_LIKELY : NO;
-  return kind === 0x00 && u8(bytes, at + 1) <= 2 && u8(bytes, at + 2) <= 3 ? SERVER_LIKELY : NO;
+  let next = at;
+  let due = 1;
+  for (let nodes = 0; due > 0 && nodes < MAX_SEARCH_NODES; nodes++) {
+    if (next + 2 > end) return NO;
+    const kind = u8(bytes, next);
+    if (kind === 0x00) {
+      if (u8(bytes, next + 1) > 2) return NO;
+      next += 2;
+      due++;
+      continue;
+    }
+    if (kind === 0x01 || kind === 0x02) next = wordEnd(bytes, next + 1, end);
+    else if (kind === 0x03) next += 1 + 4 + 1;
+    else if (kind === 0x08) next += 1 + 8 + 1;
+    else return NO;
+    // The name of a field has its length in front, like a word.
+    if (kind !== 0x01 && next >= 0) next = wordEnd(bytes, next, end);
+    if (next < 0) return NO;
+    due--;
+  }
+  return due === 0 && next === end ? SERVER_LIKELY : NO;
+}
+
+/** Position behind a word of at least one byte, or -1. */
+function wordEnd(bytes: Uint8Array, at: number, end: number): number {
+  if (at + 2 > end) return -1;
+  const next = at + 2 + u16le(bytes, at);
+  return next > at + 2 && next <= end ? next : -1;
 }
 
 export const server: Feature = {

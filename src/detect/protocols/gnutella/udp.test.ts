@@ -61,6 +61,7 @@ const samples: readonly Sample[] = [
     turns: only(fromHex(`${PLAIN} 31 01 00 08000000 0102030405060708`)),
     expected: 'likely',
   },
+  no('the same behind a table of small numbers', '01000200030004010005000602000107 31 01 00 08000000 0102030405060708'),
 ];
 
 for (const sample of samples) {

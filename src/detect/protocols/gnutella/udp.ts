@@ -15,6 +15,7 @@ import {
   isBody,
   isHeader,
   isModernGuid,
+  isRandomGuid,
   isZlib,
   PING,
   RUDP,
@@ -51,7 +52,8 @@ function inspectMessage(input: Inspection): Finding {
   if (type === RUDP) return isReliable(bytes, start, lengthBytes) ? RELIABLE : NO;
   if (!UDP_TYPES.includes(type) || !isHeader(bytes, start)) return NO;
   if (type === PING && lengthBytes === 0) return isModernGuid(bytes, start) ? MODERN_PING : BARE_PING;
-  return isBody(bytes, start, start + HEADER_BYTES, end) ? MESSAGE : UNREAD_BODY;
+  if (isBody(bytes, start, start + HEADER_BYTES, end)) return MESSAGE;
+  return isRandomGuid(bytes, start) ? UNREAD_BODY : NO;
 }
 
 /** Header of 61 bytes: opcode 1 to 10, the sender's vendor (letters), version, KUID, address with its length, extended length. */
