@@ -52,9 +52,16 @@ function inspectSegment(input: Inspection): Finding {
     const option = u32(bytes, optionsAt + WORD_BYTES);
     return option === OPTION_FIRST || option >>> 16 === 0x0104 ? OPEN : NO;
   }
-  if (headerBytes < 16) return NO;
+  if (headerBytes < 16 || !areRandom(bytes, start + 4)) return NO;
   if (answersAny(input)) return DIALOGUE;
   return headerBytes === 20 && u32(bytes, start + 16) === OPTION_DATA && end - start > 20 ? DATA : NO;
+}
+
+/** Connection and both numbers begin at random: more than eight of their twelve bytes are below 16 once in 10^8 times, but always in tables of small numbers. */
+function areRandom(bytes: Uint8Array, at: number): boolean {
+  let small = 0;
+  for (let i = at; i < at + 12; i++) if (u8(bytes, i) < 16) small++;
+  return small <= 8;
 }
 
 /** Header length in bytes when the first word is one of this protocol's; 0 otherwise. */

@@ -22,8 +22,8 @@ const VERSION_RESPONSE_BYTES = 12;
 const NODE_LIST = 5;
 const FAMILY_IPV4 = 4;
 const NODE_BYTES = 10;
-/** Released versions are 0.0.9 to 0.2.1-6; some room above. */
-const MAX_MAJOR = 1;
+/** Released versions are 0.0.9 to 0.2.1-6; the project ended there. */
+const MAX_MAJOR = 0;
 const MAX_MINOR = 9;
 const MAX_MICRO = 99;
 const MAX_REVISION = 999;

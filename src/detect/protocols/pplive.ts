@@ -21,7 +21,7 @@ const REQUEST_BYTES = 57;
 
 const family = (word: number): number => (word === WORD_OLD ? 2 : word === WORD_REQUEST || word === WORD_ANSWER ? 1 : 0);
 
-/** 32 literal bits in each direction: 2^-63. One side alone is a suspicion, with the length seen in use two independent signs. */
+/** 32 literal bits in each direction: 2^-63, and 2^-30 where both sides begin with one random number of the connection. One side alone is a suspicion, with the length seen in use two independent signs. */
 function inspect(input: Inspection): Finding {
   const { bytes, start, end, turns } = input;
   if (end - start < 8) return NO;

@@ -175,7 +175,17 @@ function isPeerMessage(bytes: Uint8Array, at: number, end: number): boolean {
   const lengthBytes = u32le(bytes, at);
   if (u8(bytes, at + 4) === BRANCH_LEVEL && lengthBytes === 5) return end - at >= 9 && u32le(bytes, at + 5) < MAX_BRANCH_LEVEL;
   if (u8(bytes, at + 4) === BRANCH_ROOT && stringEnd(bytes, at + 5, end, 1, MAX_NAME_BYTES) === at + 4 + lengthBytes) return true;
+  return isPeerHeader(bytes, at) && isFollowed(bytes, at + 4 + lengthBytes, end);
+}
+
+function isPeerHeader(bytes: Uint8Array, at: number): boolean {
+  const lengthBytes = u32le(bytes, at);
   return lengthBytes >= 4 && lengthBytes <= MAX_PEER_MESSAGE_BYTES && PEER_CODES.includes(u32le(bytes, at + 4));
+}
+
+/** What goes on behind a message is another one: small little-endian numbers have lengths that lead nowhere. */
+function isFollowed(bytes: Uint8Array, at: number, end: number): boolean {
+  return at + 8 > end || isPeerHeader(bytes, at);
 }
 
 /** Share lists, search replies and folder contents are zlib streams (RFC 1950) right behind the code. */

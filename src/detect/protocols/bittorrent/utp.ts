@@ -75,6 +75,8 @@ const SYN = match('likely', 'uTP SYN: exact length, no clock difference, nothing
 /* Heuristic: only for endpoints that are known to be peers; the header alone fits one random datagram in ten thousand. */
 const HEADER = match('suspected', 'uTP header');
 
+const FIRST_USUAL_ID = 0x100;
+const FIRST_USUAL_US = 0x100_0000;
 /** Receive windows are below 256 MiB: libutp and libtorrent use 256 KiB to a few MiB. */
 const MAX_WINDOW_BYTES = 0x1000_0000;
 /** How far acknowledgements and numbers of one moment may lie apart: packets in flight. */
@@ -90,6 +92,14 @@ const ONE_SIDE_PACKETS = 4;
 /** Clocks of a few packets differ in their lower 16 bits but once in 65,536 times; tables of small numbers (KCP behind a byte 01) change few bits there. */
 const MIN_CLOCKS = 3;
 
+/**
+ * Connection ids are random, clocks count microseconds since long ago: one of 256 ids and one of 256 clocks are smaller than
+ * these, both of them once in 65,536 times. Tables of small big-endian numbers behind the bytes 01 00 show both.
+ */
+function hasRandomNumbers(bytes: Uint8Array, at: number): boolean {
+  return connectionIdAt(bytes, at) >= FIRST_USUAL_ID || timestampAt(bytes, at) >= FIRST_USUAL_US;
+}
+
 /** A SYN as all implementations send it: alone, nothing acknowledged, no clock seen yet. */
 function isCleanSyn(bytes: Uint8Array, at: number): boolean {
   return (
@@ -97,6 +107,7 @@ function isCleanSyn(bytes: Uint8Array, at: number): boolean {
     timestampDifferenceAt(bytes, at) === 0 &&
     acknowledgedAt(bytes, at) === 0 &&
     timestampAt(bytes, at) !== 0 &&
+    hasRandomNumbers(bytes, at) &&
     windowAt(bytes, at) < MAX_WINDOW_BYTES
   );
 }
@@ -129,7 +140,7 @@ function answer(bytes: Uint8Array, at: number, heads: Uint8Array, otherAt: numbe
   // BEP 29: the difference is between the receiver's clock and the timestamp of the last packet received.
   const seenUs = timestampAt(bytes, at) - timestampDifferenceAt(bytes, at);
   const delayUs = (seenUs - timestampAt(heads, otherAt) + MAX_REORDER_US) >>> 0;
-  const hasClocks = timestampAt(bytes, at) !== 0 && timestampAt(heads, otherAt) !== 0;
+  const hasClocks = timestampAt(bytes, at) !== 0 && timestampAt(heads, otherAt) !== 0 && hasRandomNumbers(bytes, at) && hasRandomNumbers(heads, otherAt);
   return hasClocks && delayUs < MAX_ANSWER_US + MAX_REORDER_US ? DIALOGUE : MORE;
 }
 
@@ -183,8 +194,8 @@ function inspect(input: Inspection): Finding {
       hasAdvanced ||= sequenceAt(bytes, start) !== sequenceAt(heads, otherAt);
     }
   }
-  if (sideCount >= ONE_SIDE_PACKETS && clocks >= MIN_CLOCKS && hasAdvanced && timestampDifferenceAt(bytes, start) !== 0)
-    return ONE_SIDE;
+  const isSide = sideCount >= ONE_SIDE_PACKETS && clocks >= MIN_CLOCKS && hasAdvanced && hasRandomNumbers(bytes, start);
+  if (isSide && timestampDifferenceAt(bytes, start) !== 0) return ONE_SIDE;
   if (isCleanSyn(bytes, start)) return SYN;
   const known = input.known();
   return known === 'endpoint' || known === 'told' ? HEADER : MORE;

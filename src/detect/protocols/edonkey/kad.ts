@@ -8,6 +8,7 @@
 import { u16, u16le, u8 } from '../../../base/bytes.js';
 import { type Feature, type Finding, type Inspection, match, NO, type TurnLog, UDP } from '../../detector.js';
 import { CONTACT_BYTES, harvestContacts } from './harvest.js';
+import { isRandomId } from './random.js';
 import { tagsEnd } from './tags.js';
 
 export const KAD = 0xe4;
@@ -53,6 +54,8 @@ function inspectKad(input: Inspection): Finding {
       return NO;
     case PROVES:
       // The first two bytes of a DNS message are a random number, and its class at the end looks like a type.
+      // Every message that proves itself has an id in its first 18 bytes or behind two: small numbers are another protocol's.
+      if (lengthBytes > ID_BYTES + 1 ? !isRandomId(bytes, at + 2) : lengthBytes >= ID_BYTES && !isRandomId(bytes, at)) return NO;
       return lengthBytes > 15 && input.dns() !== null ? NO : MESSAGE;
     default:
       if (isAnswered(input, opcode)) return EXCHANGE;
@@ -202,7 +205,7 @@ function fitKad1(bytes: Uint8Array, opcode: number, at: number, lengthBytes: num
     case 0x18:
       return proof(lengthBytes === CONTACT_BYTES && u8(bytes, at + CONTACT_BYTES - 1) <= 4 && u16le(bytes, at + ID_BYTES + 4) !== 0);
     case 0x08: // bootstrap answer
-      if (lengthBytes < 2) return NOTHING;
+      if (lengthBytes < 2 + CONTACT_BYTES) return NOTHING;
       return proof(lengthBytes === 2 + CONTACT_BYTES * u16le(bytes, at) && areContacts(bytes, at + 2, u16le(bytes, at)));
     case 0x20:
       return proof(lengthBytes === 33 && isLookupType(u8(bytes, at)));

@@ -10,6 +10,7 @@
 import { u16le, u8 } from '../../../base/bytes.js';
 import { type Feature, type Finding, type Inspection, match, NO, type PeerSink, UDP } from '../../detector.js';
 import { EDONKEY } from './frames.js';
+import { isRandomId } from './random.js';
 
 const PEER_BYTES = 23;
 const ID_BYTES = 16;
@@ -33,7 +34,7 @@ const OWN_PEER = match('likely', 'Overnet message with the peer that sends it');
 const SHAPE = match('suspected', 'datagram with the opcode and length of an Overnet message');
 
 function isPeer(bytes: Uint8Array, at: number): boolean {
-  return u16le(bytes, at + 20) !== 0 && u8(bytes, at + 22) <= MAX_TYPE;
+  return u16le(bytes, at + 20) !== 0 && u8(bytes, at + 22) <= MAX_TYPE && isRandomId(bytes, at);
 }
 
 /** Where the peers of a list begin, or -1 when they do not fill the datagram. */

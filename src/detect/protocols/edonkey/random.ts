@@ -39,6 +39,13 @@ export function looksRandom(bytes: Uint8Array, start: number, end: number): bool
   return !hasRepetitions(bytes, start, Math.min(last, start + DISTINCT_BYTES));
 }
 
+/** Ids and hashes of 16 bytes: more than eight values below 16 are there once in 3 * 10^6 times. Refuses tables of small numbers. */
+export function isRandomId(bytes: Uint8Array, at: number): boolean {
+  let small = 0;
+  for (let i = at; i < at + 16; i++) if (u8(bytes, i) < 16) small++;
+  return small <= 8;
+}
+
 /** Eight printable bytes: random ones once in 2,800 times. Refuses most ordinary streams at once. */
 function beginsWithText(bytes: Uint8Array, start: number, end: number): boolean {
   const last = start + 8;

@@ -51,7 +51,7 @@ function inspectMessage(input: Inspection): Finding {
   if (type === DHT) return isDht(bytes, start, end) ? MOJITO : NO;
   if (type === RUDP) return isReliable(bytes, start, lengthBytes) ? RELIABLE : NO;
   if (!UDP_TYPES.includes(type) || !isHeader(bytes, start)) return NO;
-  if (type === PING && lengthBytes === 0) return isModernGuid(bytes, start) ? MODERN_PING : BARE_PING;
+  if (type === PING && lengthBytes === 0) return isModernGuid(bytes, start) ? MODERN_PING : isRandomGuid(bytes, start) ? BARE_PING : NO;
   if (isBody(bytes, start, start + HEADER_BYTES, end)) return MESSAGE;
   return isRandomGuid(bytes, start) ? UNREAD_BODY : NO;
 }
