@@ -72,6 +72,19 @@ test('peer initialisation, clear and obfuscated', () => {
   checkTruncations(hidden, [ask(secret)], undefined, secret.length - 4);
 });
 
+test('the answer to a piercing shows what it was for, with nothing behind it', () => {
+  const packed = framed(u32(9), fromHex('789c 0300 0000 0001'));
+  checkSamples(featureOf(soulseek, 'pierce-answer'), [
+    { name: 'packed search reply', turns: [ask(PIERCE), answer(packed)], expected: 'certain' },
+    { name: 'request for a list of shares', turns: [ask(PIERCE), answer(SHARES_REQUEST)], expected: 'likely' },
+    { name: 'half of it', turns: [ask(PIERCE), answer(SHARES_REQUEST.subarray(0, 5))], expected: 'more' },
+    { name: 'another code', turns: [ask(PIERCE), answer(framed(u32(77)))], expected: 'no' },
+    { name: 'small numbers', turns: [ask(PIERCE), answer(concat(u32(6), u32(5), u32(2), u32(7), u32(1)))], expected: 'no' },
+    { name: 'to another opening', turns: [ask(u32(5)), answer(packed)], expected: 'no' },
+    { name: 'of the opener', turns: [ask(concat(PIERCE, packed))], expected: 'no' },
+  ]);
+});
+
 test('firewall piercing needs company', () => {
   const pierce = featureOf(soulseek, 'pierce-firewall');
   checkSamples(pierce, [
@@ -84,6 +97,7 @@ test('firewall piercing needs company', () => {
     { name: 'a file token and an offset', turns: [ask(PIERCE), answer(u32(99)), ask(fromHex('0000100000000000'))], expected: 'likely' },
     { name: 'a file token and an absurd offset', turns: [ask(PIERCE), answer(u32(99)), ask(fromHex('0000100001000001'))], expected: 'suspected' },
     { name: 'with other bytes behind it', turns: [ask(concat(PIERCE, fromHex('ffffffffffffffff')))], expected: 'no' },
+    { name: 'followed by small numbers that look like a message', turns: [ask(concat(PIERCE, u32(6), u32(5), u32(2), u32(7), u32(1)))], expected: 'no' },
     { name: 'sent by the responder', turns: [answer(PIERCE)], expected: 'no' },
   ]);
 });

@@ -37,6 +37,7 @@ const FIRST_BARE_VERSION = 140;
 const LAST_BARE_VERSION = 199;
 const MD5_HEX_BYTES = 32;
 const PIERCE_BYTES = 9;
+const PIERCE_OPENING = fromHex('0500000000');
 /** Length, code, three length fields, one type letter and the token: all of PeerInit but the name. */
 const PEER_INIT_FIXED_BYTES = 14;
 const CONNECTION_TYPES = [0x50, 0x46, 0x44];
@@ -213,6 +214,16 @@ function inspectPierce(input: Inspection): Finding {
   return end - start < PIERCE_BYTES + 8 ? MORE : NO;
 }
 
+/** The answer to a piercing: who asked for it sends what he has, a search reply say, and the other side often nothing more. */
+function inspectPierceAnswer(input: Inspection): Finding {
+  const { bytes, start, end, otherBytes, otherStart, otherEnd } = input;
+  if (!input.fromStart || input.direction !== 1) return NO;
+  if (otherEnd - otherStart !== PIERCE_BYTES || !hasAt(otherBytes, otherStart, otherEnd, PIERCE_OPENING)) return NO;
+  if (end - start < 8) return MORE;
+  if (isPackedMessage(bytes, start, end)) return PIERCE_SHARES;
+  return isPeerMessage(bytes, start, end) ? PIERCE_ANSWERED : NO;
+}
+
 /** Turns of 9, 4 and 8 bytes; the last is a position in a file. */
 function isFileOpening({ bytes, start, end, turns }: Inspection): boolean {
   const isShape = turns.count >= 3 && turns.lengthBytes(1) === FILE_TOKEN_BYTES && turns.lengthBytes(2) === FILE_OFFSET_BYTES;
@@ -283,7 +294,9 @@ export const soulseek = defineProtocol({
       trigger: { kind: 'always', because: 'a random key stands first and hides all that follows; one word decides' },
       inspect: inspectHiddenPeerInit,
     },
-    { feature: 'pierce-firewall', transport: TCP, trigger: { kind: 'anchors', anchors: [{ at: 0, bytes: fromHex('0500000000') }] }, inspect: inspectPierce },
+    { feature: 'pierce-firewall', transport: TCP, trigger: { kind: 'anchors', anchors: [{ at: 0, bytes: PIERCE_OPENING }] }, inspect: inspectPierce },
+    // The upper bytes of the code of a peer message.
+    { feature: 'pierce-answer', transport: TCP, trigger: { kind: 'anchors', anchors: [{ at: 5, bytes: fromHex('000000') }] }, inspect: inspectPierceAnswer },
     { feature: 'distributed', transport: TCP, trigger: { kind: 'anchors', anchors: [{ at: 4, bytes: fromHex('0331000000') }] }, inspect: inspectDistributed },
     { feature: 'embedded', transport: TCP, trigger: { kind: 'anchors', anchors: [{ at: 4, bytes: fromHex('5d0000000331000000') }] }, inspect: inspectEmbedded },
     { feature: 'branch', transport: TCP, trigger: { kind: 'anchors', anchors: [{ at: 0, bytes: fromHex('0500000004') }] }, inspect: inspectBranch },

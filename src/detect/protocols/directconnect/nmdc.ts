@@ -13,7 +13,7 @@ import { type Feature, type Finding, type Inspection, MAX_PREFIX_BYTES, match, M
 const LOCK = match('certain', 'NMDC: $Lock with Pk, the opening of hub or client');
 /** Odds: 8 literal bytes, and 6 behind the first bar. */
 const NICK = match('certain', 'NMDC: $MyNick and $Lock, the opening of a client');
-/** Odds: two commands of a list of 60, with dollar, blank or bar where they belong: at least 8 literal bytes. */
+/** Odds: two commands of a list of 70, with dollar, blank or bar where they belong: at least 8 literal bytes. */
 const COMMANDS = match('certain', 'NMDC commands, each ended by a bar');
 /** Odds: a command word of 5 letters or more and parameters that only it has. */
 const STRONG = match('certain', 'NMDC command with its parameters');
@@ -29,10 +29,10 @@ const MAX_WORD_BYTES = 16;
 /** Commands of the specification and its extensions. */
 const WORDS: ReadonlySet<string> = new Set(
   (
-    'ADCGET ADCSND BadPass BotINFO BotList Cancel Canceled Close ConnectToMe Direction Error Failed FailOver FileLength ForceMove Get ' +
-    'GetCID GetHubURL GetINFO GetListLen GetNetInfo GetNickList GetPass GetTopic GetZBlock Hello HubINFO HubIsFull HubName HubTopic Key Kick ' +
-    'ListLen Lock LogedIn MaxedOut MCTo MultiConnectToMe MultiSearch MyCID MyHubURL MyINFO MyNick MyPass NickChange NickList OpForceMove ' +
-    'OpList Ping Quit RevConnectToMe SA SP SR Search Send Sending SetTopic Supports To: UGetBlock UGetZBlock UserCommand UserIP ' +
+    'ADCGET ADCSND BadNick BadPass BotINFO BotList Cancel Canceled ClientID Close ConnectToMe Direction Error ExtJSON Failed FailOver FileLength ForceMove Get ' +
+    'GetCID GetHubURL GetINFO GetListLen GetNetInfo GetNickList GetPass GetTopic GetZBlock Hello HubINFO HubIsFull HubName HubTopic IN Key Kick ' +
+    'ListLen Lock LogedIn MaxedOut MCTo MultiConnectToMe MultiSearch MyCID MyHubURL MyINFO MyNick MyPass NickChange NickList NickRule OpForceMove ' +
+    'OpList Ping QuickList Quit RevConnectToMe SA SaltPass SP SR Search SearchRule Send Sending SetHubURL SetTopic Supports To: UGetBlock UGetZBlock UserCommand UserIP ' +
     'ValidateDenide ValidateNick Version ZOn'
   ).split(' '),
 );
@@ -46,6 +46,11 @@ const STRONG_WORDS: readonly [Uint8Array, RegExp][] = [
   [ascii('$Direction '), /^(Upload|Download) \d+\|/],
   [ascii('$ConnectToMe '), /^[^ |]+ \d+\.\d+\.\d+\.\d+:\d+[A-Z]*[ |]/],
   [ascii('$Search '), /^(Hub:[^ |]+|\d+\.\d+\.\d+\.\d+:\d+) [FT]\?[FT]\?\d+\?\d\?/],
+  [ascii('$MultiSearch '), /^(Hub:[^ |]+|\d+\.\d+\.\d+\.\d+:\d+) [FT]\?[FT]\?\d+\?\d\?/],
+  // The short searches for a tree hash (extension TTHS) and private messages.
+  [ascii('$SA '), /^[A-Z2-7]{39} \d+\.\d+\.\d+\.\d+:\d+\|/],
+  [ascii('$SP '), /^[A-Z2-7]{39} [^ |]+\|/],
+  [ascii('$To: '), /^[^ |]+ From: [^ |]+ \$</],
 ];
 
 /** End of the command at `at` (position of its bar), -1 when it is none, 0 when cut. */

@@ -26,6 +26,8 @@ const cases: readonly [string, readonly Turn[], string][] = [
   ['tree hashes', request('/gnutella/thex/v1?urn:tree:tiger/:3WMUS6WM2ZC7&depth=9'), 'certain'],
   ['browse host', request('/', 'Accept: text/html, application/x-gnutella-packets\r\n'), 'certain'],
   ['answer with alternate locations', answer(`X-Gnutella-Alternate-Location: http://192.0.2.7:6346/uri-res/N2R?urn:sha1:${URN}\r\n`), 'certain'],
+  ['answer with the place of tree hashes', answer(`Server: x\r\nX-Thex-URI: /uri-res/N2X?urn:sha1:${URN};VEKXTRSWCUPCHI52LNXHMMEZHPJJZSTPAOW7CRA\r\n`), 'certain'],
+  ['answer with another X-Thex-URI', answer('Server: x\r\nX-Thex-URI: /thex?file=1\r\n'), 'no'],
   ['answer with a content URN', answer(`Server: x\r\nX-Content-URN: urn:sha1:${URN}\r\n`), 'certain'],
   ['answer: queued', answer('X-Queue: position=2,length=5,limit=4,pollMin=45,pollMax=120\r\n', '503 Queued'), 'certain'],
   ['answer with a download mesh', answer('X-Alt: 192.0.2.7:6346,192.0.2.8\r\n'), 'likely'],

@@ -20,7 +20,7 @@ const BY_INDEX = match('certain', 'Gnutella transfer: GET /get/<index>/ by a Gnu
 const PUSH_PROXY = match('certain', 'Gnutella push proxy request');
 const FIELDS = match('certain', 'Gnutella transfer: X-Gnutella- header fields');
 const QUEUE = match('certain', 'Gnutella transfer: X-Queue with position and poll times (PARQ)');
-const CONTENT = match('certain', 'Gnutella or G2 transfer: X-Content-URN with a SHA-1 or bitprint');
+const CONTENT = match('certain', 'Gnutella or G2 transfer: X-Content-URN or X-Thex-URI with a SHA-1 or bitprint');
 const BROWSE = match('certain', 'Gnutella: browsing a host (application/x-gnutella-packets)');
 const SERVENT = match('likely', 'HTTP message of a Gnutella servent, by its name');
 const MESH = match('likely', 'Gnutella transfer: download mesh fields (X-Alt, X-Falt, X-NAlt)');
@@ -37,8 +37,10 @@ const BASE32_SHA1_CHARACTERS = 32;
 /** Names of servents at the start of User-Agent and Server fields. Words that others use too (Phex, Foxy, FrostWire) are left out. */
 const SERVENT_NAME = /^(limewire|bearshare|gtk-gnutella|wireshare|gnucleus|shareaza|gnutella)\b/i;
 /** One of these is in every message that matches: a path or field, or a servent's name (gtk-gnutella's and the paths of pushes are in 'gnutella'). */
-const FIELD_WORDS = ['/uri-res/n2', '/gnet/push-proxy', 'x-queue', 'x-content-urn', 'x-falt', 'x-nalt', 'x-alt'];
+const FIELD_WORDS = ['/uri-res/n2', '/gnet/push-proxy', 'x-queue', 'x-content-urn', 'x-thex-uri', 'x-falt', 'x-nalt', 'x-alt'];
 const SERVENT_WORDS = ['gnutella', 'limewire', 'bearshare', 'wireshare', 'gnucleus', 'shareaza'];
+/** Where the tree hashes of the file are: a path for URN resolvers, or the file's SHA-1 behind another one. */
+const THEX_URI = /^\S*urn:(sha1|bitprint):[a-z2-7]{32}/i;
 const CONTENT_URN = /^urn:(sha1|bitprint):[a-z2-7]{32}/i;
 
 function isBase32(bytes: Uint8Array, at: number, end: number): boolean {
@@ -78,6 +80,7 @@ function inspectHttp(input: Inspection): Finding {
     if (http.hasFieldPrefix('x-gnutella-')) return FIELDS;
     if (isParq(http)) return QUEUE;
     if (CONTENT_URN.test(http.field('x-content-urn') ?? '')) return CONTENT;
+    if (THEX_URI.test(http.field('x-thex-uri') ?? '')) return CONTENT;
     if (http.hasFieldPrefix('x-falt') || http.hasFieldPrefix('x-nalt') || isMesh(http)) return MESH;
   }
   return http.isComplete ? inspectNames(http) : MORE;
