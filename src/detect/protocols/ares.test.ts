@@ -73,7 +73,7 @@ test('transfers, pushes and fields', () => {
 
 test('datagrams of the hash table', () => {
   const dht = featureOf(ares, 'dht');
-  const contact = (type: number): Uint8Array => concat(new Uint8Array(16).fill(7), fromHex('c0000207'), fromHex('be04 be04'), Uint8Array.of(type));
+  const contact = (type: number): Uint8Array => concat(new Uint8Array(16).fill(0x57), fromHex('c0000207'), fromHex('be04 be04'), Uint8Array.of(type));
   const nodes = concat(fromHex('e961'), new Uint8Array(16).fill(3), Uint8Array.of(2), contact(0), contact(2));
   checkSamples(dht, [
     { name: 'hello', turns: [ask(concat(fromHex('e955'), contact(0)))], expected: 'certain' },
@@ -87,6 +87,7 @@ test('datagrams of the hash table', () => {
     { name: 'end of a search, too long', turns: [ask(concat(fromHex('e976'), new Uint8Array(17)))], expected: 'no' },
     { name: 'absurd contact type', turns: [ask(concat(fromHex('e951 0100'), contact(9)))], expected: 'no' },
     { name: 'question to DNS with the number of a search', turns: [ask(concat(fromHex('e975 0100 0001 0000 0000 0000 05'), ascii('apple'), fromHex('03'), ascii('com'), fromHex('00 0001 0001')))], expected: 'no' },
+    { name: 'small numbers', turns: [ask(concat(fromHex('e955'), contact(0).fill(2, 0, 16)))], expected: 'no' },
     { name: 'Kad of eMule', turns: [ask(concat(fromHex('e455'), contact(0)))], expected: 'no' },
   ]);
   checkTruncations(dht, [ask(nodes)]);

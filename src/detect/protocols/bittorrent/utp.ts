@@ -75,8 +75,6 @@ const SYN = match('likely', 'uTP SYN: exact length, no clock difference, nothing
 /* Heuristic: only for endpoints that are known to be peers; the header alone fits one random datagram in ten thousand. */
 const HEADER = match('suspected', 'uTP header');
 
-const FIRST_USUAL_ID = 0x100;
-const FIRST_USUAL_US = 0x100_0000;
 /** Receive windows are below 256 MiB: libutp and libtorrent use 256 KiB to a few MiB. */
 const MAX_WINDOW_BYTES = 0x1000_0000;
 /** How far acknowledgements and numbers of one moment may lie apart: packets in flight. */
@@ -93,11 +91,13 @@ const ONE_SIDE_PACKETS = 4;
 const MIN_CLOCKS = 3;
 
 /**
- * Connection ids are random, clocks count microseconds since long ago: one of 256 ids and one of 256 clocks are smaller than
- * these, both of them once in 65,536 times. Tables of small big-endian numbers behind the bytes 01 00 show both.
+ * Connection ids are random, clocks count microseconds: of these six bytes five or more are below 16 once in 10^5 times.
+ * Tables of small numbers behind the bytes 01 00 show that always.
  */
 function hasRandomNumbers(bytes: Uint8Array, at: number): boolean {
-  return connectionIdAt(bytes, at) >= FIRST_USUAL_ID || timestampAt(bytes, at) >= FIRST_USUAL_US;
+  let small = 0;
+  for (let i = at + 2; i < at + 8; i++) small += bytes[i]! < 16 ? 1 : 0;
+  return small < 5;
 }
 
 /** A SYN as all implementations send it: alone, nothing acknowledged, no clock seen yet. */

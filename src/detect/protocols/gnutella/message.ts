@@ -66,11 +66,15 @@ function isGuid(bytes: Uint8Array, at: number): boolean {
   return changes >= 8 && zeros <= 8;
 }
 
-/** Sixteen random bytes hold more than three zeros once in 3 * 10^6 times; servents set the last one to zero. For bodies that prove nothing. */
+/** Sixteen random bytes hold more than three zeros, or eight values below 16, once in 10^6 times; servents set the last one to zero. For bodies that prove nothing. */
 export function isRandomGuid(bytes: Uint8Array, at: number): boolean {
   let zeros = 0;
-  for (let i = at; i < at + GUID_BYTES; i++) if (u8(bytes, i) === 0) zeros++;
-  return zeros <= 3;
+  let small = 0;
+  for (let i = at; i < at + GUID_BYTES; i++) {
+    if (u8(bytes, i) === 0) zeros++;
+    if (u8(bytes, i) < 16) small++;
+  }
+  return zeros <= 3 && small <= 8;
 }
 
 /** LimeWire, gtk-gnutella, BearShare and Shareaza set byte 8 of the GUIDs of their own messages to FF ("modern servent"). */
