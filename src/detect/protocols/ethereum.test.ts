@@ -129,6 +129,8 @@ test('suspected: the shape of discovery version 5; no: other lengths, directions
     { from: 1, bytes: random(63, 2) },
   ];
   assert.equal(answer('discovery-v5', ...opening, random(300, 3)), 'suspected');
+  const text = { from: 1, bytes: ascii(`SIP/2.0 200 OK; ${'kestrel '.repeat(6)}`.slice(0, 63)) } as const;
+  assert.equal(answer('discovery-v5', random(95, 1), text, random(300, 3)), 'no', 'an answer of 63 letters');
   assert.equal(answer('discovery-v5', ...opening), 'more');
   assert.equal(answer('discovery-v5', ...opening, random(150, 3)), 'no');
   assert.equal(answer('discovery-v5', ...opening, { from: 1, bytes: random(300, 3) }), 'no');

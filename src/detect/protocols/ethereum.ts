@@ -63,13 +63,17 @@ const discovery5: Feature = {
   },
 };
 
-/** Ones among the leading 504 bits: random ones number 252 with a deviation of 11; four deviations are allowed. */
+/** Ones among the leading 504 bits: random ones number 252 with a deviation of 11; four deviations are allowed. So for the 63 upper bits, of which text has none. */
 function looksRandom(turns: TurnLog, index: number): boolean {
   const bytes = Math.min(turns.headLengthBytes(index), WHOAREYOU_BYTES);
   const at = turns.headAt(index);
   let ones = 0;
-  for (let i = 0; i < bytes; i++) for (let rest = u8(turns.heads, at + i); rest !== 0; rest &= rest - 1) ones++;
-  return bytes === WHOAREYOU_BYTES && ones > 207 && ones < 297;
+  let upper = 0;
+  for (let i = 0; i < bytes; i++) {
+    upper += u8(turns.heads, at + i) >> 7;
+    for (let rest = u8(turns.heads, at + i); rest !== 0; rest &= rest - 1) ones++;
+  }
+  return bytes === WHOAREYOU_BYTES && ones > 207 && ones < 297 && upper > 15 && upper < 48;
 }
 
 /** EIP-8: length 2, then an ECIES message: 04, public key 64, iv 16, ciphertext, tag 32. Before EIP-8 without the length. */

@@ -24,6 +24,7 @@ test('peer and tracker messages are known by their first datagram', () => {
     { name: 'data request, whole length', turns: [ask(datagram('43 0000d800', 80, 0))], expected: 'certain' },
     { name: 'request of peers', turns: [ask(datagram('43 4a71ff00 03000000', 76, 0))], expected: 'certain' },
     { name: 'answer of a tracker', turns: [ask(datagram('43 4917ff00 01000000', 90))], expected: 'certain' },
+    { name: 'length and type of 16 bits', turns: [ask(datagram('43 00112233', 80))], expected: 'no' },
     { name: 'unknown peer type', turns: [ask(datagram('43 00008300', 80))], expected: 'suspected' },
     { name: 'tracker type with other constants', turns: [ask(datagram('43 4a71fe00', 80))], expected: 'suspected' },
     { name: 'length off by one', turns: [ask(concat(HANDSHAKE, Uint8Array.of(0)))], expected: 'no' },

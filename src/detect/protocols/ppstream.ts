@@ -54,6 +54,8 @@ function hasLength(bytes: Uint8Array, at: number, lengthBytes: number): boolean 
 function isFrame(bytes: Uint8Array, at: number, lengthBytes: number): boolean {
   if (!hasLength(bytes, at, lengthBytes)) return false;
   if (COMMANDS.get(u8(bytes, at + 2))?.includes(u8(bytes, at + 3)) !== true) return false;
+  // Length and type as 16-bit numbers are what many games send: command 0 goes on with the zeros around a peer message's type.
+  if (u8(bytes, at + 3) === 0) return u8(bytes, at + 4) === 0 && u8(bytes, at + 6) === 0;
   return !isPrintable(u8(bytes, at + 4)) || !isPrintable(u8(bytes, at + 5));
 }
 

@@ -300,8 +300,10 @@ test('tables of small numbers in both directions are no dialogue', () => {
   const words = (id: number) => concat(fromHex('0100'), Uint8Array.of(0, id, 0, 7, 0, 5, 0, 3, 0, 6, 0, 0, 0, 2, 0, 9, 0, 4), RANDOM);
   const longs = (id: number) => concat(fromHex('0100'), Uint8Array.of(0, id, 0, 0, 0, 9, 0, 0, 0, 9, 0, 0, 0, 7, 0, 0, 0, 6), RANDOM);
   for (const table of [words, longs]) assert.equal(find(answered(table(4), table(5))), 'more');
+  const little = (id: number) => concat(fromHex('0100'), Uint8Array.of(12, id, 0, 0x40, 0, 0x71, 0, 0x23, 1, 0x90, 0, 0x2c, 1, 0x55, 0, 0x8e, 0, 0x20), RANDOM);
+  assert.equal(find(answered(little(4), little(5))), 'more', 'little-endian');
   // The clock of a program that began seconds ago, with the same ids: nothing else refuses them.
-  const early = [5, 4].map((id) => packet({ type: ST_DATA, id, timeUs: 0x0021_4c80 + id, differenceUs: 1, seq: 9, ack: 9, payload: RANDOM }));
+  const early = [5, 4].map((id) => packet({ type: ST_DATA, id, timeUs: 0x0021_4c80 + id, differenceUs: 1, seq: 9000, ack: 9000, payload: RANDOM }));
   assert.equal(find(answered(early[0] ?? SYN, early[1] ?? SYN)), 'certain');
 });
 
