@@ -21,7 +21,9 @@ queue.serve((packets, count) => {
   path.receive(packets, count);
   for (let i = 0; i < count; i++) {
     const packet = packets[i];
-    if (packet) packet.verdictMark = NO_MARK;
+    if (!packet) continue;
+    packet.verdictMark = NO_MARK;
+    packet.isKept = false;
   }
 });
 writeSync(1, 'ready\n');

@@ -1,6 +1,9 @@
 /**
  * From the kernel's queue to the gate and back: the hot path of the daemon. Decodes,
  * asks the gate, turns verdicts into marks; counts and measures.
+ *
+ * From the moment the connection has its mark, packets go past the queue, and overtake those that still wait in it: TCP takes that for loss.
+ * So of a flow that passes only the last packet of a batch brings the mark, and waits itself until none is behind it.
  */
 import { NF_ACCEPT, NF_DROP, NO_MARK, type QueuedPacket } from '../netlink/nfqueue.js';
 import { type MarkField, VALUE_DROP, VALUE_FIRST_CLASS, VALUE_PASS, VALUE_REJECT, markOf } from '../enforce/marks.js';
@@ -29,6 +32,9 @@ export class PacketPath {
   readonly #inside: InsideInterfaces;
   readonly #settledVerdict: number;
   #classes = new Map<string, number>();
+  /** The latest packet of each flow that passes: of the batch in hand, and the one kept of the batch before. */
+  readonly #openers = new Map<number, QueuedPacket>();
+  #kept: { readonly flow: number; readonly packet: QueuedPacket } | null = null;
 
   /** `settledVerdict`: what a packet gets that bears a mark of ours. */
   constructor(gate: Gate, field: MarkField, inside: InsideInterfaces, classes: readonly TrafficClass[], settledVerdict: number = NF_ACCEPT) {
@@ -65,6 +71,7 @@ export class PacketPath {
     const timeMs = performance.timeOrigin + startedMs;
     const wallMs = Date.now();
     const { counters } = this;
+    if (this.#kept?.packet.isKept === true) this.#openers.set(this.#kept.flow, this.#kept.packet);
     for (let i = 0; i < count; i++) {
       const packet = packets[i];
       if (packet === undefined) continue;
@@ -72,6 +79,7 @@ export class PacketPath {
       counters.bytes += packet.lengthBytes;
       this.#judge(packet, timeMs, wallMs);
     }
+    this.#keepOpener(packets[count - 1]);
     this.#measure((performance.now() - startedMs) / 1000, count);
   }
 
@@ -89,9 +97,29 @@ export class PacketPath {
       packet.verdictMark = NO_MARK;
       return;
     }
+    if (verdict.outcome === 'pass') {
+      // Goes on as undecided packets do, which is past our rules.
+      const former = this.#openers.get(gate.flow);
+      if (former !== undefined) [former.verdict, former.verdictMark] = [NF_ACCEPT, NO_MARK];
+      this.#openers.set(gate.flow, packet);
+    }
     packet.verdict = this.#settledVerdict;
     // Bits of others in the packet's mark survive.
     packet.verdictMark = ((packet.mark & ~this.#field.mask) | markOf(this.#field, this.value(verdict))) >>> 0;
+  }
+
+  /** `last`: of the batch. */
+  #keepOpener(last: QueuedPacket | undefined): void {
+    const keptFlow = this.#kept?.flow;
+    this.#kept = null;
+    if (this.#openers.size === 0) return;
+    const { flow } = this.#gate;
+    // Once: a sender that starts slowly sends more each time that it is answered.
+    if (last !== undefined && flow !== keptFlow && this.#openers.get(flow) === last) {
+      last.isKept = true;
+      this.#kept = { flow, packet: last };
+    }
+    this.#openers.clear();
   }
 
   #measure(seconds: number, count: number): void {

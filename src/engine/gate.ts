@@ -95,6 +95,7 @@ export class Gate {
   readonly #clientEnds: (0 | 1)[] = [];
   readonly #macs: (string | null)[] = [];
   readonly #throws = new Map<string, number>();
+  #flow = -1;
   /** The verdict of the flow that is being reviewed: to come to the same again is no news. */
   #standing: FlowVerdict | null = null;
   /** Where the next review goes on in the table. */
@@ -145,6 +146,11 @@ export class Gate {
     this.#verdicts.fill(null);
   }
 
+  /** Flow of the packet that `packet` was given last, -1 for none. */
+  get flow(): number {
+    return this.#flow;
+  }
+
   /** The end of the flow that is the client's. */
   clientEnd(flow: number): 0 | 1 {
     return this.#clientEnds[flow] ?? 0;
@@ -163,6 +169,7 @@ export class Gate {
     this.#isFromInside = isFromInside;
     this.#wallMs = wallMs;
     this.#timeMs = timeMs;
+    this.#flow = -1;
     if (status !== 'ok') {
       if (status === 'malformed' || status === 'truncated') return this.#trouble(status);
       if (status !== 'fragment' || view.isLaterFragment || view.transportAt === 0) return 'undecided';
@@ -177,6 +184,7 @@ export class Gate {
       return this.#trouble('detector-threw');
     }
     if (flow < 0) return 'undecided';
+    this.#flow = flow;
     const { table } = this.identifier;
     if (table.isNew) this.#opened(flow, isFromInside === (table.direction === 0) ? 0 : 1);
     if (isFromInside && mac !== null) this.#macs[flow] = mac;

@@ -52,6 +52,8 @@ const fuller: Feature = {
   inspect: (input) => (input.end - input.start < 8 ? MORE : { confidence: 'suspected', why: 'eight bytes', outweighs: true }),
 };
 const OTHERS: Protocol = { id: 'zebra', title: 'Zebra', category: 'file-sharing', specs: [], features: [fuller] };
+/** Never knows. */
+const WAITS: Protocol = { id: 'waits', title: 'Waits', category: 'file-sharing', specs: [], features: [{ ...shape, inspect: () => MORE }] };
 const SWARM: Protocol = { id: 'swarm', title: 'Swarm', category: 'file-sharing', specs: [], features: [greeting, peers, shape, late] };
 
 const CLIENT = '10.0.0.1';
@@ -201,6 +203,26 @@ test('a feature that wants more bytes gets them, as long as the budget lasts', (
   const text = `WAIT${'.'.repeat(32)}DONE`;
   for (let at = 0; at < 39; at += 3) assert.equal(lab.tcp(C, P, text.slice(at, at + 3), 100 + at), 'none');
   assert.equal(lab.tcp(C, P, text.slice(39), 139), 'late certain @14');
+});
+
+test('64 KiB without a word of the other side: what a silent one is told in bulk is looked at no longer', () => {
+  const bulk = (lab: Lab, has: { syn: boolean; answer: boolean; hole: boolean }): boolean => {
+    if (has.syn) lab.tcp(C, P, '', 99, TCP_SYN);
+    for (let at = 0; at < 72_000; at += 3000) {
+      if (has.hole && at === 3000) continue;
+      lab.tcp(C, P, 'x'.repeat(3000), 100 + at);
+      if (has.answer && at === 0) lab.tcp(P, C, 'W', 500);
+    }
+    return lab.identifier.isDone(0);
+  };
+  assert.equal(bulk(new Lab({ protocols: [WAITS] }), { syn: true, answer: false, hole: false }), true);
+  assert.equal(bulk(new Lab({ protocols: [WAITS] }), { syn: false, answer: false, hole: false }), false, 'from the middle');
+  assert.equal(bulk(new Lab({ protocols: [WAITS] }), { syn: true, answer: true, hole: false }), false, 'a dialogue');
+  assert.equal(bulk(new Lab({ protocols: [WAITS] }), { syn: true, answer: false, hole: true }), false, 'a number far ahead proves nothing');
+  const answered = new Lab();
+  answered.tcp(C, P, '', 99, TCP_SYN);
+  for (let at = 0; at < 60_000; at += 3000) answered.tcp(C, P, 'x'.repeat(3000), 100 + at);
+  assert.match(answered.tcp(P, C, GREETING, 500), /greeting certain/, 'an answer in time is heard');
 });
 
 test('protocols change under live flows: new ones see the stream from its start, and decided flows keep their finding', () => {

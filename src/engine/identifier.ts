@@ -51,6 +51,11 @@ const UDP_BUDGET = 12;
 const TCP_BUDGET = 32;
 /** The same for streams picked up in the middle: between the bulk of one side, the telling messages of the other are rare (a request for each block of a download). */
 const MIDSTREAM_BUDGET = 128;
+/**
+ * Heuristic: who has sent so much before the other side said a word brings a file or a log, and does not greet a peer. The prefix is full long before;
+ * an answer that comes still later is missed.
+ */
+const MONOLOGUE_BYTES = 65_536;
 /** Payload packets of a decided flow in which peers may still be told. */
 const HARVEST_BUDGET = 64;
 /** Segments that arrive behind a hole at the very start before the stream is taken up after it: the missing one was not captured. */
@@ -268,7 +273,7 @@ export class Identifier {
     let grownBytes = stream.add(input.bytes, input.start, input.end, offset);
     if (grownBytes === 0) grownBytes = this.#unusualSegment(flow, direction, own, seq, offset, payloads);
     if (grownBytes === 0) {
-      if (payloads >= ((flags & FLOW_HARVESTS) !== 0 ? HARVEST_BUDGET : this.#budget(flow))) this.#giveUp(flow);
+      if ((flags & FLOW_HARVESTS) !== 0 ? payloads >= HARVEST_BUDGET : payloads >= this.#budget(flow) || this.#isMonologue(flow, direction, own, offset)) this.#giveUp(flow);
       return;
     }
     own.turns.addStream(direction, grownBytes + this.#cutBytes);
@@ -372,6 +377,12 @@ export class Identifier {
     const isOtherExhausted = other?.hasBegun === true && !other.isWaiting;
     const isFinal = isExhausted && input.hasFinalFacet && scheduler.match === null;
     if (isFinal || (isExhausted && isOtherExhausted) || payloads >= this.#budget(flow)) this.#giveUp(flow);
+  }
+
+  /** Not of a flow picked up in the middle: in a download the other side's requests are still to come. Nor by a number far ahead alone. */
+  #isMonologue(flow: number, direction: 0 | 1, state: FlowState, offset: number): boolean {
+    if (offset < MONOLOGUE_BYTES || !this.table.hasSyn(flow)) return false;
+    return state.stream(direction).isFull && state.existingStream(direction === 0 ? 1 : 0) === null;
   }
 
   #budget(flow: number): number {

@@ -1,6 +1,6 @@
 import { test } from 'node:test';
 import assert from 'node:assert/strict';
-import { NF_ACCEPT, NF_DROP } from '../netlink/nfqueue.js';
+import { NF_ACCEPT, NF_DROP, NO_MARK, type QueuedPacket } from '../netlink/nfqueue.js';
 import { EINTR, EPERM } from './errno.js';
 import { fakeLibc } from './fake-libc.js';
 import { type FakeQueue, fakeQueue } from './fake-queue.js';
@@ -122,6 +122,33 @@ test('a reader beside the owner: it waits, delivers and answers, and the owner k
   assert.equal(count, 1);
   assert.deepEqual(fake.verdicts.map(({ id, mark }) => [id, mark]), [[1, 5]]);
   assert.deepEqual(fake.boundQueues, [0]);
+  owner.close();
+});
+
+test('a kept packet is answered when nothing waits behind it; until then its verdict may be changed, and none overtakes it', () => {
+  const fake = fakeQueue();
+  const owner = opened(fake, [0]);
+  const reader = new PacketQueue({ queues: [], ownedElsewhere: owner.fd, libc: fake.libc });
+  let kept: QueuedPacket | null = null;
+  const answeredBefore: number[] = [];
+  reader.serve((packets, some) => {
+    answeredBefore.push(fake.verdicts.length);
+    if (kept?.isKept === true) kept.verdictMark = NO_MARK;
+    kept = packets[some - 1] ?? null;
+    if (kept === null) return;
+    kept.verdictMark = 7;
+    kept.isKept = true;
+    // The first time, more comes while the batch is judged.
+    if (answeredBefore.length === 1) for (const last of [3, 4]) fake.enqueue(0, packetOf(last));
+  });
+  for (const last of [1, 2]) fake.enqueue(0, packetOf(last));
+  assert.equal(reader.turn(1), true);
+  assert.deepEqual(answeredBefore, [0, 1]);
+  assert.deepEqual(fake.verdicts.map(({ id, mark }) => [id, mark]), [[1, null], [2, null], [3, null], [4, 7]]);
+  fake.enqueue(0, packetOf(5));
+  reader.turn(1);
+  assert.deepEqual(fake.verdicts.slice(4).map(({ id, mark }) => [id, mark]), [[5, 7]], 'objects are used again');
+  assert.equal(reader.counters.refusedVerdicts, 0);
   owner.close();
 });
 

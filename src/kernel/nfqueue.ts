@@ -5,6 +5,7 @@
  * `sendto`: one batch verdict for each run of equal verdicts. (As fast as C; one send for each verdict would halve
  * the rate.) Turns come from the event loop (`start`), or from a thread that does nothing else (`serve` and `turn`:
  * it waits in recvmmsg(2) itself, which adds 10 us less to a packet; measured by bench/gateway.ts).
+ * A receiver may keep the last packet of a batch until nothing waits behind it.
  *
  * When the process dies the kernel drops what is queued and then, with
  * `--queue-bypass` in the rule, lets traffic pass. Overflow (length or socket buffer) passes
@@ -29,6 +30,8 @@ import { MessageBatch } from './message-batch.js';
 import { MSG_DONTWAIT, MSG_WAITFORONE, NETLINK_NETFILTER, NetlinkSocket } from './netlink-socket.js';
 import { SystemError, check } from './system-error.js';
 
+/** Looks at the queue in one turn: bounded, so that timers and other sockets get theirs under load. */
+const MAX_LOOKS = 8;
 /** Packets taken in one go. */
 export const BATCH_PACKETS = 64;
 // Headers and attributes around the payload: 16 + 4 + about 120 bytes of attributes seen; rounded up.
@@ -82,7 +85,10 @@ export class PacketQueue {
   private readonly buffer: GrowingBuffer;
   private readonly batch: MessageBatch;
   private readonly decoder = new QueuedPacketDecoder();
-  private readonly packets: readonly QueuedPacket[];
+  private readonly packets: QueuedPacket[];
+  /** Kept by the receiver, and what stands in its place among `packets`. */
+  private kept: QueuedPacket | null = null;
+  private spare = new QueuedPacket();
   /** Last packet of the current run of each queue. */
   private readonly runs = new Map<number, QueuedPacket>();
   private readonly verdicts = new MessageWriter(BATCH_PACKETS * 44);
@@ -207,17 +213,17 @@ export class PacketQueue {
 
   private readBatches(howToWait: number): void {
     let flags = howToWait;
-    // Bounded, so that timers and other sockets get their turn under load.
-    for (let i = 0; i < 8 && this.receiver; i++) {
+    for (let i = 0; i < MAX_LOOKS && this.receiver; i++) {
       this.buffer.look();
       const count = this.batch.receive(this.socket.fd, flags);
-      if (count === -EAGAIN) return;
+      if (count === -EAGAIN) break;
       if (count === -EINTR) continue;
       flags = MSG_DONTWAIT;
       check(count, { syscall: 'recvmmsg', doing: 'read queued packets' });
       this.deliver(count);
-      if (count < BATCH_PACKETS) return;
+      if (count < BATCH_PACKETS && this.kept === null) return;
     }
+    if (this.kept !== null) this.answer(0);
   }
 
   private deliver(datagrams: number): void {
@@ -251,14 +257,18 @@ export class PacketQueue {
 
   /**
    * Verdicts of the batch in one send. Runs of packets of a queue with the same verdict are answered
-   * together; runs in order, so that no packet overtakes another of its flow.
+   * together; runs in order, so that no packet overtakes another of its flow. What is kept is answered with the next batch.
    */
   private answer(count: number): void {
     const { packets, verdicts, runs } = this;
     verdicts.reset();
     runs.clear();
+    const answered = count + (this.kept === null ? 0 : 1);
+    if (this.kept !== null) this.release(this.kept);
+    const last = packets[count - 1];
+    const isKept = last?.isKept === true;
     let latest: QueuedPacket | undefined;
-    for (let i = 0; i < count; i++) {
+    for (let i = 0; i < (isKept ? count - 1 : count); i++) {
       const packet = packets[i] as QueuedPacket;
       // Mostly there is one queue: the map is for the others.
       const run = latest?.queue === packet.queue ? latest : runs.get(packet.queue);
@@ -268,10 +278,22 @@ export class PacketQueue {
     }
     if (latest) runs.set(latest.queue, latest);
     for (const run of runs.values()) this.giveRun(run);
+    if (isKept) {
+      packets[count - 1] = this.spare;
+      this.kept = last;
+    }
+    if (verdicts.lengthBytes === 0) return;
     const errno = this.socket.send(verdicts);
     if (errno === 0) return;
-    this.counters.refusedVerdicts += count;
+    this.counters.refusedVerdicts += answered;
     this.troubles.onRefused?.(errno);
+  }
+
+  private release(packet: QueuedPacket): void {
+    this.giveRun(packet);
+    packet.isKept = false;
+    this.kept = null;
+    this.spare = packet;
   }
 
   /** `last` stands for its run: everything before it has its verdict already. */

@@ -44,7 +44,8 @@ export class QueueRehearsal {
       this.#libc.sendto(this.#fd, this.#writer.bytes, this.#writer.lengthBytes, MSG_DONTWAIT, null);
     }
     this.#queue.turn(PATIENCE_MS);
-    this.#libc.recv(this.#fd, this.#verdicts, MSG_DONTWAIT);
+    // All of them: a full socket would stop the reader.
+    while (this.#libc.recv(this.#fd, this.#verdicts, MSG_DONTWAIT) > 0);
   }
 
   close(): void {

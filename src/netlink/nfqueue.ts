@@ -145,6 +145,8 @@ export class QueuedPacket {
   verdict: number = NF_ACCEPT;
   /** Set by the receiver: mark to put on the packet, or NO_MARK. */
   verdictMark: number = NO_MARK;
+  /** Set by the receiver, on the last packet of a batch alone: answer it when no other packet waits. Until then its verdict may be changed. */
+  isKept = false;
 
   /** True when the kernel coalesced several packets (GSO) into this one. */
   get isGso(): boolean {
@@ -193,6 +195,7 @@ export class QueuedPacketDecoder {
     packet.hwAddressAt = hwAt + 4;
     packet.verdict = NF_ACCEPT;
     packet.verdictMark = NO_MARK;
+    packet.isKept = false;
     return true;
   }
 
