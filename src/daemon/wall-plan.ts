@@ -16,7 +16,7 @@ import { outsideInterfaces } from './interfaces.js';
 export function planOf(config: Config): WallPlan {
   const { inside, outside, mark_mask, first_queue, queues, mode, ipv6 } = config.file.gateway;
   const found = outsideInterfaces(outside, inside);
-  return wallPlan({ inside, outside: found, markMask: mark_mask, firstQueue: first_queue, queues, mode, ipv6 }, config.policy.rules);
+  return wallPlan({ inside, outside: found, markMask: mark_mask, firstQueue: first_queue, queues, mode, ipv6 }, config.policy.rules, config.policy.defaultAction);
 }
 
 /** The form of rules that the configuration asks for. */

@@ -5,7 +5,8 @@
  *
  *   mangle FORWARD      what concerns the inside -> our value back from the connection; decided: leave; blocked or
  *                       contained: mark; else -> NFQUEUE
- *   filter FORWARD      marked drop or reject: save to the connection, then do it
+ *   filter FORWARD      marked drop or reject: save to the connection, then do it (mode open: reject alone, and only if a rule says so: what is
+ *                       dropped is dropped in mangle)
  *   mangle POSTROUTING  marked otherwise: save to the connection; class and DSCP (mode open: at the end of mangle FORWARD)
  *
  * Undecided flows are queued whatever their age, so that connections older than the wall
@@ -14,8 +15,8 @@
  * connection unmarked: hence verdicts are marks, and a later chain acts on them. In mode open a packet with its verdict
  * comes back to mangle FORWARD (NF_REPEAT, `repeatsSettled`), so that no other packet needs a hook behind it.
  *
- * In mode open a flow that passes stays unmarked; it costs one match of the connection's mark in mangle FORWARD and one of its own in filter
- * FORWARD, and nothing in POSTROUTING: each hook and each match is a percent of what forwarding costs (bench/gateway.ts). In mode closed all jump, since each table
+ * In mode open a flow that passes stays unmarked; it costs one match of the connection's mark in mangle FORWARD (where rules reject, one of its own in
+ * filter FORWARD, too), and nothing in POSTROUTING: each hook and each match is a percent of what forwarding costs (bench/gateway.ts). In mode closed all jump, since each table
  * also stands for the other: mangle marks all it lets pass, filter drops what has no mark, mangle POSTROUTING drops what
  * filter should have. Somebody who flushes one of them stops traffic instead of opening the wall. `guard.ts` does the
  * same for all of them.
@@ -48,22 +49,28 @@ function inspectRules(plan: WallPlan, ipVersion: 4 | 6): string[] {
     // From the client to the peer, and from the peer to the client.
     `-A ${INSPECT} -m set --match-set ${peerSet(ipVersion)} dst,dst,src ${drop}`,
     `-A ${INSPECT} -m set --match-set ${peerSet(ipVersion)} src,src,dst ${drop}`,
+    ...(isClosed ? [] : [`${decided} -g ${POST}`]),
     ...(isClosed ? [`-A ${INSPECT} ${undecided} -j MARK --set-xmark ${markText(field, VALUE_SEEN)}`] : []),
     `-A ${INSPECT} -p tcp ${queued} -j NFQUEUE ${queues}${bypass}`,
     `-A ${INSPECT} -p udp ${queued} -j NFQUEUE ${queues}${bypass}`,
   ];
 }
 
+/** REJECT is a target of that table alone. */
+function usesFilter({ mode, rejects }: WallPlan): boolean {
+  return mode === 'closed' || rejects;
+}
+
 function verdictRules(plan: WallPlan, ipVersion: 4 | 6): string[] {
   const { field } = plan;
+  if (!usesFilter(plan)) return [];
   const mask = hex(field.mask);
   const save = `-j CONNMARK --save-mark --nfmask ${mask} --ctmask ${mask}`;
   const isDrop = `-m mark --mark ${markText(field, VALUE_DROP)}`;
   const isReject = `-m mark --mark ${markText(field, VALUE_REJECT)}`;
   const unreachable = ipVersion === 4 ? 'icmp-port-unreachable' : 'icmp6-port-unreachable';
   return [
-    `-A ${FORWARD} ${isDrop} ${save}`,
-    `-A ${FORWARD} ${isDrop} -j DROP`,
+    ...(plan.mode === 'closed' ? [`-A ${FORWARD} ${isDrop} ${save}`, `-A ${FORWARD} ${isDrop} -j DROP`] : []),
     `-A ${FORWARD} ${isReject} ${save}`,
     `-A ${FORWARD} -p tcp ${isReject} -j REJECT --reject-with tcp-reset`,
     `-A ${FORWARD} ${isReject} -j REJECT --reject-with ${unreachable}`,
@@ -76,6 +83,13 @@ function unseenRules({ mode, inside, field }: WallPlan): string[] {
   if (mode === 'open') return [];
   const drop = `-m mark --mark ${markText(field, VALUE_UNDECIDED)} -j DROP`;
   return inside.flatMap((name) => [`-A ${FORWARD} -i ${name} ${drop}`, `-A ${FORWARD} -o ${name} ${drop}`]);
+}
+
+/** Mode open: drops. While a policy is replaced, a thread may still reject by the former one. */
+function dropRules({ mode, field, rejects }: WallPlan): string[] {
+  if (mode === 'closed') return [];
+  const values = rejects ? [VALUE_DROP] : [VALUE_DROP, VALUE_REJECT];
+  return values.map((value) => `-A ${POST} -m mark --mark ${markText(field, value)} -j DROP`);
 }
 
 /** Mode closed: drops what filter should have; what was seen and has no verdict is undecided again. */
@@ -130,6 +144,7 @@ export function iptablesText(plan: WallPlan, ipVersion: 4 | 6): string {
     ...lastRules(plan),
     `-A ${POST} -m mark ! --mark ${markText(plan.field, VALUE_UNDECIDED)} -j CONNMARK --save-mark --nfmask ${mask} --ctmask ${mask}`,
     `-A ${POST} -m mark --mark ${markText(plan.field, VALUE_PASS)} -j RETURN`,
+    ...dropRules(plan),
     ...plan.classes.flatMap((it) => classRules(plan, it, ipVersion)),
     ...insertions(plan, 'mangle'),
     'COMMIT',
@@ -161,8 +176,10 @@ interface Jump {
 }
 
 /** What must stand once. */
-export function jumpsOf({ mode, field }: WallPlan): readonly Jump[] {
+export function jumpsOf(plan: WallPlan): readonly Jump[] {
+  const { mode, field } = plan;
   const inMangle = { table: 'mangle', from: 'FORWARD', to: FORWARD, match: '' } as const;
+  if (!usesFilter(plan)) return [inMangle];
   if (mode === 'open') return [inMangle, { table: 'filter', from: 'FORWARD', to: FORWARD, match: `-m mark ! --mark ${markText(field, VALUE_UNDECIDED)}` }];
   return [inMangle, { table: 'mangle', from: 'POSTROUTING', to: POST, match: '' }, { table: 'filter', from: 'FORWARD', to: FORWARD, match: '' }];
 }
@@ -257,6 +274,7 @@ export function missingFrom(save: string, plan: WallPlan): string[] {
   const tables = linesByTable(save);
   const missing: string[] = [];
   for (const { table, chain } of CHAINS) {
+    if (table === 'filter' && !usesFilter(plan)) continue;
     if (!(tables.get(table) ?? []).some((line) => line.startsWith(`-A ${chain} `))) missing.push(`rules of chain ${chain} in ${table}`);
   }
   for (const jump of jumpsOf(plan)) {

@@ -3,7 +3,7 @@
  * be printed without root. Rendering is in `iptables.ts`, `ipsets.ts`, `shaping.ts` and
  * `nftables.ts`; execution in `wall-rules.ts` and `nft-rules.ts`.
  */
-import type { Rule } from '../policy/policy.js';
+import type { Action, Rule } from '../policy/policy.js';
 import { type MarkField, VALUE_FIRST_CLASS, VALUE_LAST_CLASS, markField } from './marks.js';
 
 /** A rule's traffic class. */
@@ -30,6 +30,8 @@ export interface WallPlan {
   readonly mode: 'open' | 'closed';
   readonly ipv6: boolean;
   readonly classes: readonly TrafficClass[];
+  /** Something may be refused, not only dropped. */
+  readonly rejects: boolean;
 }
 
 /** Seconds that members of the kernel's sets live unless refreshed. */
@@ -60,10 +62,12 @@ export function trafficClasses(rules: readonly Rule[]): TrafficClass[] {
   return classes;
 }
 
-export function wallPlan(options: PlanOptions, rules: readonly Rule[]): WallPlan {
+/** `defaultAction`: of what no rule matches. */
+export function wallPlan(options: PlanOptions, rules: readonly Rule[], defaultAction: Action = { kind: 'log' }): WallPlan {
   const field = markField(options.markMask);
   const { inside, outside, firstQueue, queues, mode, ipv6 } = options;
-  return { inside, outside, field, firstQueue, queues, mode, ipv6, classes: trafficClasses(rules) };
+  const rejects = [...rules.map(({ action }) => action), defaultAction].some(({ kind }) => kind === 'reject');
+  return { inside, outside, field, firstQueue, queues, mode, ipv6, classes: trafficClasses(rules), rejects };
 }
 
 /** One packet as the kernel coalesces them (64 KiB) must fit, or nothing ever does. (xt_hashlimit refuses less than a second of the rate.) */

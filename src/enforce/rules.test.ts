@@ -8,7 +8,7 @@ import { markField, maskProblem, markText, markValue } from './marks.js';
 import { addText, deleteText } from './nft-members.js';
 import { NftRules } from './nft-rules.js';
 import { nftablesText } from './nftables.js';
-import { type PlanOptions, wallPlan } from './plan.js';
+import { type PlanOptions, type WallPlan, wallPlan } from './plan.js';
 import { shapedInterfaces, shapingText } from './shaping.js';
 import { ToolError, type RunTool } from './tools.js';
 import { WallRules } from './wall-rules.js';
@@ -19,6 +19,7 @@ function rule(name: string, action: Rule['action']): Rule {
   return { name, protocols: null, confidence: 'likely', clients: [], exceptClients: [], macs: [], outside: [], exceptOutside: [], schedule: null, action };
 }
 
+const REJECTS = [rule('no', { kind: 'reject' })];
 const SHAPING = [
   rule('slow', { kind: 'limit', bitsPerSecond: 2_000_000, per: 'client' }),
   rule('plain', { kind: 'drop' }),
@@ -51,9 +52,10 @@ test('every rule that touches a mark does so through the mask', () => {
 
 const OPEN_JUMPS = { all: '-I FORWARD 1 -j P2PWALL-FORWARD', marked: '-I FORWARD 1 -m mark ! --mark 0x0/0xff0000 -j P2PWALL-FORWARD' } as const;
 
-test('own chains only; in mode open what passes meets two hooks and leaves by the first rule, in mode closed three', () => {
-  const jumps = (mode: 'open' | 'closed'): string[] => iptablesText(wallPlan({ ...OPTIONS, mode }, []), 4).split('\n').filter((line) => line.startsWith('-I '));
-  assert.deepEqual(jumps('open'), Object.values(OPEN_JUMPS));
+test('own chains only; in mode open what passes meets one hook, two where rules reject, and leaves by the first rule, in mode closed three', () => {
+  const jumps = (mode: 'open' | 'closed', policy: Rule[] = []): string[] => iptablesText(wallPlan({ ...OPTIONS, mode }, policy), 4).split('\n').filter((line) => line.startsWith('-I '));
+  assert.deepEqual(jumps('open'), [OPEN_JUMPS.all]);
+  assert.deepEqual(jumps('open', REJECTS), Object.values(OPEN_JUMPS));
   assert.deepEqual(jumps('closed'), ['-I FORWARD 1 -j P2PWALL-FORWARD', '-I POSTROUTING 1 -j P2PWALL-POST', '-I FORWARD 1 -j P2PWALL-FORWARD']);
   const rules = iptablesText(wallPlan(OPTIONS, []), 4).split('\n').filter((line) => line.startsWith('-A '));
   for (const line of rules) assert.match(line, /^-A P2PWALL-/);
@@ -66,6 +68,23 @@ test('mode open: a packet that comes back with its verdict is saved and classifi
   assert.deepEqual(rules.slice(0, 3), [judged, '-A P2PWALL-INSPECT -j CONNMARK --restore-mark --nfmask 0xff0000 --ctmask 0xff0000', judged]);
   assert.equal(repeatsSettled(wallPlan(OPTIONS, [])), true);
   assert.equal(repeatsSettled(wallPlan({ ...OPTIONS, mode: 'closed' }, [])), false);
+});
+
+test('mode open: what is dropped is dropped in mangle, after its mark is saved; filter is for refusals', () => {
+  const lines = (plan: WallPlan): string[] => iptablesText(plan, 4).split('\n');
+  const [plain, refusing] = [lines(wallPlan(OPTIONS, [])), lines(wallPlan(OPTIONS, REJECTS))];
+  assert.deepEqual(lines(wallPlan(OPTIONS, [], { kind: 'reject' })), refusing, 'the default action counts, too');
+  const save = plain.indexOf('-A P2PWALL-POST -m mark ! --mark 0x0/0xff0000 -j CONNMARK --save-mark --nfmask 0xff0000 --ctmask 0xff0000');
+  const drop = plain.indexOf('-A P2PWALL-POST -m mark --mark 0x20000/0xff0000 -j DROP');
+  assert.ok(save > 0 && save < drop);
+  assert.ok(plain.includes('-A P2PWALL-POST -m mark --mark 0x30000/0xff0000 -j DROP'), 'late verdicts of a policy that rejected');
+  assert.deepEqual(plain.slice(plain.indexOf('*filter'), -1), ['*filter', ':P2PWALL-FORWARD - [0:0]', 'COMMIT'], 'jumps of a wall that rejected find nothing');
+  assert.ok(!refusing.includes('-A P2PWALL-POST -m mark --mark 0x30000/0xff0000 -j DROP'));
+  assert.equal(refusing.filter((line) => line.includes('-j REJECT')).length, 2);
+  // Members of sets are marked to be dropped: they must not meet the queue.
+  const inspect = plain.filter((line) => line.startsWith('-A P2PWALL-INSPECT '));
+  const last = (part: string): number => inspect.findLastIndex((line) => line.includes(part));
+  assert.ok(last('--match-set') < last('-g P2PWALL-POST') && last('-g P2PWALL-POST') < last('NFQUEUE') - 1);
 });
 
 test('open lets traffic pass without a reader, closed does not; several queues are balanced', () => {
@@ -154,7 +173,7 @@ function saved(text: string): string {
 }
 
 test('where a wall stands, its jumps are not installed a second time, and those of a wall in another mode go', () => {
-  const open = iptablesText(wallPlan(OPTIONS, []), 4);
+  const open = iptablesText(wallPlan(OPTIONS, REJECTS), 4);
   const closed = iptablesText(wallPlan({ ...OPTIONS, mode: 'closed' }, []), 4);
   const jumps = (text: string, save: string): string[] => withoutStandingJumps(text, save).split('\n').filter((line) => /^-[ID] /.test(line));
   assert.deepEqual(jumps(open, ''), Object.values(OPEN_JUMPS));
@@ -163,18 +182,23 @@ test('where a wall stands, its jumps are not installed a second time, and those 
   assert.deepEqual(jumps(open, '*mangle\n-A FORWARD -j P2PWALL-FORWARD\n-A FORWARD -j OTHERS\nCOMMIT\n'), [OPEN_JUMPS.marked]);
   assert.deepEqual(jumps(open, saved(closed)), ['-D POSTROUTING -j P2PWALL-POST', OPEN_JUMPS.marked, '-D FORWARD -j P2PWALL-FORWARD']);
   assert.deepEqual(jumps(closed, saved(open)), ['-I POSTROUTING 1 -j P2PWALL-POST', '-I FORWARD 1 -j P2PWALL-FORWARD', '-D FORWARD -m mark ! --mark 0x0/0xff0000 -j P2PWALL-FORWARD']);
+  const dropsOnly = iptablesText(wallPlan(OPTIONS, []), 4);
+  assert.deepEqual(jumps(dropsOnly, saved(open)), ['-D FORWARD -m mark ! --mark 0x0/0xff0000 -j P2PWALL-FORWARD']);
   assert.equal(withoutStandingJumps(open, '*nat\n-A POSTROUTING -o eth0 -j MASQUERADE\nCOMMIT\n'), open);
   const whole = iptablesText(wallPlan({ ...OPTIONS, markMask: 0xffffffff }, []), 4);
   assert.deepEqual(jumps(whole, saved(whole).replace(/\/0xffffffff/g, '')), [], 'a mask of all bits is not shown');
 });
 
 test('what somebody flushed is noticed', () => {
-  const plan = wallPlan(OPTIONS, []);
+  const plan = wallPlan(OPTIONS, REJECTS);
   const standing = saved(iptablesText(plan, 4));
   assert.deepEqual(missingFrom(standing, plan), []);
   assert.equal(missingFrom('*mangle\n:P2PWALL-FORWARD - [0:0]\nCOMMIT\n*filter\nCOMMIT\n', plan).length, 6);
   assert.deepEqual(missingFrom(standing.replace(saved(OPEN_JUMPS.marked), ''), plan), ['jump from FORWARD to P2PWALL-FORWARD in filter']);
   assert.equal(missingFrom(standing, wallPlan({ ...OPTIONS, mode: 'closed' }, [])).length, 2);
+  const dropsOnly = wallPlan(OPTIONS, []);
+  assert.deepEqual(missingFrom(saved(iptablesText(dropsOnly, 4)), dropsOnly), []);
+  assert.equal(missingFrom('', dropsOnly).length, 4);
 });
 
 test('a failing tool leaves nothing behind and says what to do', () => {
