@@ -4,9 +4,8 @@
  * One swing of the scheduler is larger than all that a rule costs, so this is built as a comparison and not as a record:
  * - Each path is a lab of its own, and all stand from the first round to the last: client, router and server, with one iperf3
  *   server each. A round measures every path once; which one comes first changes, and every other round goes backwards.
- * - Many short streams instead of few long ones: one stream is up to a fifth faster than the next from its first tenth of a second to its last,
- *   however long it is (where in memory its buffers happen to be), so that only their number makes the interval narrower. Short ones
- *   are the harder test: what a flow pays until it is decided weighs more.
+ * - Many short turns of several flows instead of few long ones of one: nothing is ever lost here, so the window at which a flow's slow start happens
+ *   to end stays, and with it the flow is up to a fifth faster or slower than the next to its last byte, however long it is, without a wall, too.
  * - New connections have their turn when all streams are through: their ends are the daemon's business for a minute more.
  * - While another path has its turn the wall's daemon is stopped (SIGSTOP): what it costs, only its own path pays.
  * - Sender, router and receiver share one core, so that all that a packet costs anywhere makes the stream slower; the daemon
@@ -27,11 +26,12 @@ import { pairedRatio } from './support/paired-ratio.js';
 /** A router that does nothing but forward; one that tracks connections by one rule, as every stateful gateway has; another such; one with that rule and the wall. */
 const PATHS = ['bare', 'tracked', 'control', 'wall'] as const;
 type Path = (typeof PATHS)[number];
-const ROUNDS = 110;
+const ROUNDS = 70;
 /** The bare path has its turn in each of so many rounds. */
 const BARE_EVERY = 4;
-/** Of one stream: about a third of a second. */
-const STREAM = '1000M';
+/** Of a turn, by all flows together: about two thirds of a second. */
+const BYTES = '2000M';
+const FLOWS = '8';
 /** New connections for half a second, in each of so many rounds. */
 const CONNECT_ROUNDS = 12;
 const SINK_PORT = '7100';
@@ -46,7 +46,7 @@ interface Lane {
   readonly bitsPerSecond: number[];
   /** CPU seconds of the whole machine for a gigabit. */
   readonly cost: number[];
-  /** TCP segments that iperf3 counts as sent again, of each stream. */
+  /** TCP segments that iperf3 counts as sent again, in each turn. */
   readonly resent: number[];
   readonly connections: number[];
 }
@@ -68,7 +68,7 @@ interface Report {
 function stream({ gate, bitsPerSecond, cost, resent }: Lane): void {
   const before = busySeconds();
   const core = availableParallelism() - 1;
-  const json = gate.net.client.must('iperf3', ['-c', SERVER[4], '-C', 'reno', '-A', `${core},${core}`, '-n', STREAM, '-J']);
+  const json = gate.net.client.must('iperf3', ['-c', SERVER[4], '-C', 'reno', '-A', `${core},${core}`, '-n', BYTES, '-P', FLOWS, '-J']);
   const busy = busySeconds() - before;
   const { sum_sent, sum_received } = (JSON.parse(json) as Report).end;
   const { bytes, bits_per_second } = sum_received;
@@ -129,7 +129,7 @@ function report(lanes: readonly Lane[], line: Line): void {
   line('the same beside a router that tracks nothing', `${text(rates(wall).filter((_, round) => round % BARE_EVERY === 0), rates(bare))}   ${gigabits(wall, bare)}`, '');
   line('control: no rules / no rules, both tracked', `${text(rates(control), rates(tracked))}   ${gigabits(control, tracked)}`, '1.00');
   line('CPU time for a gigabit, wall / tracked', `${text(cost(wall), both(cost))}   control ${text(cost(control), cost(tracked))}`, '');
-  line('segments sent again, each stream', `${mean(wall.resent).toFixed(1)}   ${mean(tracked.resent).toFixed(1)} without the wall`, '');
+  line('segments sent again, in each turn', `${mean(wall.resent).toFixed(1)}   ${mean(tracked.resent).toFixed(1)} without the wall`, '');
   for (const by of ['tracked', 'bare'] as const) {
     line(`new TCP connections, wall / no rules, ${by}`, `${text(connections(wall), connections(lane(by)))}   ${median(wall.connections)} of ${median(lane(by).connections)} each second`, '');
   }
