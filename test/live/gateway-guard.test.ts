@@ -19,20 +19,21 @@ const FLUSHES = 8;
 
 /**
  * 500 datagrams a second, queries of BitTorrent's hash table or random bytes, half of them of one flow and half each of a new one;
- * prints how many it sent when its standard input ends.
+ * prints how many it sent when its standard input ends. New flows come from ports outside the range that the system gives to others
+ * (ip_local_port_range, 32768 to 60999): an everyday socket that got one of thousands that had just spoken BitTorrent would rightly be taken for it.
  */
 const SENDER = `
 import os, select, socket, sys, time
 host, port, kind = sys.argv[1], int(sys.argv[2]), sys.argv[3]
 def text(): return b"d1:ad2:id20:" + os.urandom(20) + b"e1:q4:ping1:t2:aa1:y1:qe" if kind == "blocked" else b"\\0" * 8 + os.urandom(60)
 fixed = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-sent = 0
+sent, first = 0, 10000 if kind == "blocked" else 20000
 def say(s):
     global sent
     s.sendto(text(), (host, port)); sent += 1
 while not select.select([sys.stdin], [], [], 0.004)[0]:
     say(fixed)
-    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); say(s); s.close()
+    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind(("", first + sent % 10000)); say(s); s.close()
 print(sent, flush=True)
 `;
 
