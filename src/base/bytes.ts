@@ -106,6 +106,13 @@ export function indexOfByte(bytes: Uint8Array, from: number, end: number, byte: 
   return -1;
 }
 
+/** How many bytes of [start, end) are below 16: one in 16 of random ones, nearly all in tables of small numbers. */
+export function countSmall(bytes: Uint8Array, start: number, end: number): number {
+  let small = 0;
+  for (let i = start; i < end; i++) if (u8(bytes, i) < 16) small++;
+  return small;
+}
+
 /** The bytes of an ASCII or Latin-1 string (code units above 255 are truncated). */
 export function ascii(text: string): Uint8Array {
   const out = new Uint8Array(text.length);

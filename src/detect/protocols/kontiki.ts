@@ -9,7 +9,7 @@
  * No specification was published; the layout is what its traffic shows (sequence numbers prove it).
  */
 import { defineProtocol, type Finding, type Inspection, match, NO, UDP } from '../detector.js';
-import { fromHex, u16, u32, u8 } from '../../base/bytes.js';
+import { countSmall, fromHex, u16, u32, u8 } from '../../base/bytes.js';
 
 const PROBE = match('suspected', 'Kontiki probe: a datagram of just its four bytes');
 const OPEN = match('certain', 'Kontiki connection request or answer with segment size and options');
@@ -59,9 +59,7 @@ function inspectSegment(input: Inspection): Finding {
 
 /** Connection and both numbers begin at random: more than eight of their twelve bytes are below 16 once in 10^8 times, but always in tables of small numbers. */
 function areRandom(bytes: Uint8Array, at: number): boolean {
-  let small = 0;
-  for (let i = at; i < at + 12; i++) if (u8(bytes, i) < 16) small++;
-  return small <= 8;
+  return countSmall(bytes, at, at + 12) <= 8;
 }
 
 /** Header length in bytes when the first word is one of this protocol's; 0 otherwise. */

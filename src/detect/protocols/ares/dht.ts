@@ -8,7 +8,7 @@
  *
  * Keyword and source searches are not read: their bodies vary.
  */
-import { u16le, u8 } from '../../../base/bytes.js';
+import { countSmall, u16le, u8 } from '../../../base/bytes.js';
 import type { PeerSink } from '../../detector.js';
 
 const CONTACT_BYTES = 25;
@@ -20,9 +20,7 @@ const MAX_TYPE = 4;
 
 /** Ids are hashes: more than eight of sixteen bytes are below 16 once in 3 * 10^6 times, but always in tables of small numbers. */
 function isRandomId(bytes: Uint8Array, at: number): boolean {
-  let small = 0;
-  for (let i = at; i < at + 16; i++) if (u8(bytes, i) < 16) small++;
-  return small <= 8;
+  return countSmall(bytes, at, at + 16) <= 8;
 }
 
 function isContact(bytes: Uint8Array, at: number): boolean {

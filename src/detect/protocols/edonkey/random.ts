@@ -2,7 +2,7 @@
  * Whether bytes look random, from few of them: what obfuscated traffic has in common.
  * Random bytes are ordinary encrypted ones too, so this only refuses.
  */
-import { u8 } from '../../../base/bytes.js';
+import { countSmall, u8 } from '../../../base/bytes.js';
 
 /** Bytes looked at; more would not refuse much more. */
 const SAMPLE_BYTES = 96;
@@ -41,9 +41,7 @@ export function looksRandom(bytes: Uint8Array, start: number, end: number): bool
 
 /** Ids and hashes of 16 bytes: more than eight values below 16 are there once in 3 * 10^6 times. Refuses tables of small numbers. */
 export function isRandomId(bytes: Uint8Array, at: number): boolean {
-  let small = 0;
-  for (let i = at; i < at + 16; i++) if (u8(bytes, i) < 16) small++;
-  return small <= 8;
+  return countSmall(bytes, at, at + 16) <= 8;
 }
 
 /** Eight printable bytes: random ones once in 2,800 times. Refuses most ordinary streams at once. */

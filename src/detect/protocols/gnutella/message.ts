@@ -7,7 +7,7 @@
  *   0               16     17    18     19            23
  *   | GUID          | type | TTL | hops | length (LE) | body
  */
-import { u16, u16le, u32le, u8 } from '../../../base/bytes.js';
+import { countSmall, u16, u16le, u32le, u8 } from '../../../base/bytes.js';
 import { GGEP_MAGIC, ggepEnd } from './ggep.js';
 
 export const HEADER_BYTES = 23;
@@ -69,12 +69,8 @@ function isGuid(bytes: Uint8Array, at: number): boolean {
 /** Sixteen random bytes hold more than three zeros, or eight values below 16, once in 10^6 times; servents set the last one to zero. For bodies that prove nothing. */
 export function isRandomGuid(bytes: Uint8Array, at: number): boolean {
   let zeros = 0;
-  let small = 0;
-  for (let i = at; i < at + GUID_BYTES; i++) {
-    if (u8(bytes, i) === 0) zeros++;
-    if (u8(bytes, i) < 16) small++;
-  }
-  return zeros <= 3 && small <= 8;
+  for (let i = at; i < at + GUID_BYTES; i++) if (u8(bytes, i) === 0) zeros++;
+  return zeros <= 3 && countSmall(bytes, at, at + GUID_BYTES) <= 8;
 }
 
 /** LimeWire, gtk-gnutella, BearShare and Shareaza set byte 8 of the GUIDs of their own messages to FF ("modern servent"). */
