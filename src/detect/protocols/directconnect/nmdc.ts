@@ -37,6 +37,7 @@ const WORDS: ReadonlySet<string> = new Set(
   ).split(' '),
 );
 
+const SEARCH_PARAMETERS = /^(Hub:[^ |]+|\d+\.\d+\.\d+\.\d+:\d+) [FT]\?[FT]\?\d+\?\d\?/;
 /** Commands whose parameters are unmistakable, with what must stand behind the word. */
 const STRONG_WORDS: readonly [Uint8Array, RegExp][] = [
   [ascii('$Supports '), /^[A-Za-z0-9]+( [A-Za-z0-9]+)* ?\|/],
@@ -45,8 +46,8 @@ const STRONG_WORDS: readonly [Uint8Array, RegExp][] = [
   [ascii('$ADCSND '), /^(file|tthl|list|tthf) [^|]+ \d+ -?\d+/],
   [ascii('$Direction '), /^(Upload|Download) \d+\|/],
   [ascii('$ConnectToMe '), /^[^ |]+ \d+\.\d+\.\d+\.\d+:\d+[A-Z]*[ |]/],
-  [ascii('$Search '), /^(Hub:[^ |]+|\d+\.\d+\.\d+\.\d+:\d+) [FT]\?[FT]\?\d+\?\d\?/],
-  [ascii('$MultiSearch '), /^(Hub:[^ |]+|\d+\.\d+\.\d+\.\d+:\d+) [FT]\?[FT]\?\d+\?\d\?/],
+  [ascii('$Search '), SEARCH_PARAMETERS],
+  [ascii('$MultiSearch '), SEARCH_PARAMETERS],
   // The short searches for a tree hash (extension TTHS) and private messages.
   [ascii('$SA '), /^[A-Z2-7]{39} \d+\.\d+\.\d+\.\d+:\d+\|/],
   [ascii('$SP '), /^[A-Z2-7]{39} [^ |]+\|/],
