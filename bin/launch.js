@@ -23,8 +23,8 @@ function modifiedMs(path) {
  * faster code in the end.
  *
  * Measured without gain: more or less patience (half to three times the budget, 5 ticks), `--always-sparkplug`,
- * `--no-sparkplug`, a single thread for collecting garbage, Maglev, huge pages for malloc, and plain
- * properties in place of private ones in the bundle.
+ * `--no-sparkplug`, a single thread for collecting garbage, Maglev, and plain properties in place of private ones in
+ * the bundle.
  */
 const SHORT_RUN_FLAGS = [
   '--max-inlined-bytecode-size-cumulative=300',
@@ -45,9 +45,8 @@ const CODE = `${WHOLE}.${process.execArgv.includes('--no-concurrent-recompilatio
 async function runWhole() {
   const path = join(root, WHOLE);
   const isCodeFresh = modifiedMs(CODE) >= modifiedMs(WHOLE);
-  // esbuild writes ASCII only: decoding is copying.
-  const source = `(function (module, require) {${readFileSync(path, 'latin1')}\n})`;
-  const script = new Script(source, {
+  // A function of `module` and `require`. esbuild writes ASCII only: decoding is copying.
+  const script = new Script(readFileSync(path, 'latin1'), {
     filename: path,
     ...(isCodeFresh ? { cachedData: readFileSync(join(root, CODE)) } : {}),
   });

@@ -86,12 +86,17 @@ export function buildTransportIndex(protocols: readonly Protocol[], transport: T
       ledBy[byte]?.push(withAnchors(it, it.anchors.filter((anchor) => anchor.at !== 0 || firstBytes(anchor).includes(byte))));
     }
   }
-  // Bytes that begin no anchor share the lists of those that can begin the same facets (starting up: bench/identify.ts).
+  // Which facets a byte can begin is asked once for each facet, and bytes that begin no anchor share the lists of those that
+  // can begin the same ones (starting up: bench/identify.ts).
+  const names = [...new Set(facets.flatMap(({ facet }) => facet ?? []))];
+  const begunBy = new Map<string, readonly Candidate[]>();
   const shared = new Map<string, CandidateList>();
   const byFirstByte = ledBy.map((led, byte) => {
-    const begun = facets.filter(({ facet }) => facet !== null && canBegin(facet, byte, transport));
+    const begins = names.filter((facet) => canBegin(facet, byte, transport));
+    const key = begins.join();
+    const begun = begunBy.get(key) ?? facets.filter(({ facet }) => facet !== null && begins.includes(facet));
+    begunBy.set(key, begun);
     if (led.length > 0) return toList([...led, ...begun, ...deep.filter((it) => !led.some(({ feature }) => feature === it.feature)), ...always]);
-    const key = [...new Set(begun.map(({ facet }) => facet))].join();
     const list = shared.get(key) ?? toList([...begun, ...deep, ...always]);
     shared.set(key, list);
     return list;

@@ -7,9 +7,8 @@
  * constant in all cases. Does not decompress zstd, xz or bzip2: Node 20 cannot.
  */
 import { closeSync, createReadStream, fstatSync, openSync, readSync } from 'node:fs';
-import { setImmediate as nextTurn } from 'node:timers/promises';
-import { type Gunzip, createGunzip } from 'node:zlib';
-import { Readable } from 'node:stream';
+import type { Readable } from 'node:stream';
+import type { Gunzip } from 'node:zlib';
 import { CaptureReader } from '../../pcap/capture-reader.js';
 import type { CaptureError } from '../../pcap/formats.js';
 
@@ -99,7 +98,7 @@ async function readFile(
     options.onProgress?.(readBytes, totalBytes);
     if (reader.error !== null) return reader.error;
     if (options.signal?.aborted) return interrupted(reader);
-    if (chunks % CHUNKS_BEFORE_TURN === 0) await nextTurn();
+    if (chunks % CHUNKS_BEFORE_TURN === 0) await new Promise(setImmediate);
   }
   return finish(reader, drain);
 }
@@ -139,7 +138,9 @@ async function readStream(
       chunk = Buffer.concat([chunk, more]);
     }
     if (chunk !== null && isGzip(chunk)) {
-      gunzip = inflated(chunk, chunks, options);
+      // Loaded when there is something to inflate: plain captures start sooner (bench/identify.ts).
+      const { inflate } = await import('./inflate.js');
+      gunzip = inflate(chunk, chunks, options.chunkBytes ?? STREAM_CHUNK_BYTES);
       source = gunzip[Symbol.asyncIterator]() as AsyncIterator<Buffer>;
       chunk = await next();
     }
@@ -159,21 +160,6 @@ async function readStream(
     gunzip?.destroy();
     stream.destroy();
   }
-}
-
-/** The content of a gzip stream whose first chunk was already taken. Errors of either side end the iteration. */
-function inflated(first: Buffer, chunks: AsyncIterator<Buffer>, options: CaptureInputOptions): Gunzip {
-  async function* compressed(): AsyncGenerator<Buffer> {
-    yield first;
-    for (let chunk = await nextChunk(chunks); chunk !== null; chunk = await nextChunk(chunks)) yield chunk;
-  }
-  const gunzip = createGunzip({ chunkSize: options.chunkBytes ?? STREAM_CHUNK_BYTES });
-  const source = Readable.from(compressed(), { objectMode: false });
-  // Both ways: a failing disk ends the inflating, and giving up on a damaged file ends the reading.
-  source.on('error', (error) => gunzip.destroy(error));
-  gunzip.on('close', () => source.destroy());
-  source.pipe(gunzip);
-  return gunzip;
 }
 
 async function nextChunk(chunks: AsyncIterator<Buffer>): Promise<Buffer | null> {

@@ -1,0 +1,2 @@
+// In place of node:child_process in the bundle of `p2pwall identify`, which starts no programs (script/bundle).
+'use strict';
