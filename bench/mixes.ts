@@ -3,7 +3,7 @@
  * shifted addresses, as Ethernet frames in one pcap file.
  *
  * - `p2p`: the first packets of every flow of the P2P captures, about 135,000 flows of 6-7 packets.
- * - `ordinary`: everything in the captures without P2P, at least 400 MB.
+ * - `ordinary`: everything in the captures without P2P, as many copies as make the bytes asked for.
  *
  * Addresses are shifted alike in both directions, so that copies are flows of their own;
  * checksums are left as they were (no reader here checks them).
@@ -128,9 +128,6 @@ export function writeP2pMix(captures: string, into: string): Mix {
   return writeMix(join(into, 'p2p.pcap'), from, 12, { flows: 135_000, bytes: 0 });
 }
 
-export function writeOrdinaryMix(captures: string, into: string): Mix {
-  return writeMix(join(into, 'ordinary.pcap'), filesIn(join(captures, 'negatives')), Number.MAX_SAFE_INTEGER, {
-    flows: 0,
-    bytes: 400_000_000,
-  });
+export function writeOrdinaryMix(captures: string, into: string, atLeastBytes: number): Mix {
+  return writeMix(join(into, 'ordinary.pcap'), filesIn(join(captures, 'negatives')), Number.MAX_SAFE_INTEGER, { flows: 0, bytes: atLeastBytes });
 }
