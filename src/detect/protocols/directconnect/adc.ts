@@ -9,13 +9,17 @@
  * Advanced Direct Connect 1.0.3 and its extensions. Not recognised: encrypted UDP (SUDP) and
  * what follows `ZON` or `CSND`.
  */
-import { ascii, hasAt, indexOf, indexOfByte, u8 } from '../../../base/bytes.js';
+import { ascii, hasAt, indexOf, indexOfByte, latin1, u8 } from '../../../base/bytes.js';
 import { type Feature, type Finding, type Inspection, MAX_PREFIX_BYTES, match, MORE, NO, type PeerSink, TCP, UDP } from '../../detector.js';
 
 /** Odds: 7 literal bytes at the start of the stream, then four capitals or digits and a separator. */
 const HANDSHAKE = match('certain', 'ADC handshake: SUP with features');
-/** Odds: type, command and blank (5 of about 40 literals) and a session id or parameters of the command (2^-13 or less), up to a line end. */
+/** Odds: type, command and blank (5 of about 60 literals, 2^-34) and a session id or parameters of the command (2^-13 or less), up to a line end: 2^-47. */
 const LINE = match('certain', 'ADC command with its session id or parameters');
+/** Odds: type, command, blank (2^-34), session ids and a blank (2^-20 each); the end of the line is not there yet, or was cut off. */
+const CUT_LINE = match('likely', 'beginning of an ADC command with its session id');
+/** Heuristic: a message without an escaped blank. False positives: other programs whose messages are called IMSG, HMSG or CMSG. */
+const ONE_MESSAGE = match('likely', 'ADC message in one line');
 /** Odds: 3 capitals behind U and 39 base32 characters between blanks: 2^-120. */
 const DATAGRAM = match('certain', 'ADC datagram with a client id');
 
@@ -56,46 +60,111 @@ function inspectHandshake(input: Inspection): Finding {
   return u8(bytes, behindAt) === BLANK || u8(bytes, behindAt) === LF ? HANDSHAKE : NO;
 }
 
-/** Commands with a session id behind them: broadcast, direct, echo, feature-cast. */
-const WITH_SESSION = 'BINF BMSG BSCH BSTA BRES DMSG DCTM DRCM DRES DSCH DINF DSTA DNAT DRNT EMSG ECTM ERCM ERES FSCH FINF FMSG'.split(' ').map(ascii);
+/** What clients send through hubs to all (B), to one (D, with an echo E) or to those with a feature (F). */
+const COMMANDS = 'INF MSG SCH STA RES CTM RCM NAT RNT PMI CMD'.split(' ');
+/** Commands with the session id of the sender behind them. */
+const WITH_SESSION = ['B', 'D', 'E', 'F'].flatMap((type) => COMMANDS.map((command) => ascii(type + command)));
+const DIRECT = 0x44;
+const ECHO = 0x45;
+
+/** Named parameters: two letters, or a letter and a digit, and a value. Blanks, line feeds and backslashes in values are escaped. */
+const NAMED = '( [A-Z][A-Z0-9]([^ \\n\\\\]|\\\\[sn\\\\])*)*\\n';
+const TEXT = '([^ \\n\\\\]|\\\\[sn\\\\])';
+/** A message of one word could be that of another program; with an escaped blank it is ADC's. */
+const ESCAPED_MESSAGE = new RegExp(`^([^ \\n\\\\]|\\\\[n\\\\])*\\\\s${TEXT}*${NAMED}`);
+const MESSAGE = new RegExp(`^${TEXT}+${NAMED}`);
+const STATUS = /^[0-2]\d\d[ \n]/;
+const TRANSFER = /^(file|tthl|list|blom) [^\n]+ \d+ -?\d+/;
+const INFORMATION_PARAMETERS = /^([A-Z][A-Z0-9][^ \n]* )*[A-Z][A-Z0-9][^ \n]*\n/;
 /** Commands without one, and what must stand behind the blank. */
 const WITHOUT_SESSION: readonly [Uint8Array, RegExp][] = [
   [ascii('ISID'), /^[A-Z2-7]{4}\n/],
-  [ascii('IINF'), /^([A-Z]{2}[^ \n]* )*[A-Z]{2}[^ \n]*\n/],
+  [ascii('IINF'), INFORMATION_PARAMETERS],
   [ascii('IQUI'), /^[A-Z2-7]{4}[ \n]/],
-  [ascii('ISTA'), /^[0-2]\d\d[ \n]/],
-  [ascii('CSTA'), /^[0-2]\d\d[ \n]/],
+  [ascii('ISTA'), STATUS],
+  [ascii('HSTA'), STATUS],
+  [ascii('CSTA'), STATUS],
   [ascii('IGPA'), /^[A-Z2-7]{20,}\n/],
   [ascii('HPAS'), /^[A-Z2-7]{39}\n/],
   [ascii('CINF'), /^ID[A-Z2-7]{39}[ \n]/],
-  [ascii('CGET'), /^(file|tthl|list|blom) [^\n]+ \d+ -?\d+/],
+  [ascii('CGET'), TRANSFER],
   [ascii('CGFI'), /^file [^\n]+\n/],
-  [ascii('CSND'), /^(file|tthl|list|blom) [^\n]+ \d+ -?\d+/],
+  [ascii('CSND'), TRANSFER],
+  // The hub asks for a Bloom filter of what a client shares (extension BLOM).
+  [ascii('IGET'), TRANSFER],
+  [ascii('HSND'), TRANSFER],
+  [ascii('IMSG'), ESCAPED_MESSAGE],
+  [ascii('HMSG'), ESCAPED_MESSAGE],
+  [ascii('CMSG'), ESCAPED_MESSAGE],
+  // Menus of hubs (extension UCMD): a name, then what it is for and does, or that it is gone.
+  [ascii('ICMD'), new RegExp(`^${TEXT}+( (RM1|CT\\d{1,2}|CO1|SP1|TT${TEXT}+))+\\n`)],
+  // Private messages between clients (extension CPMI): seen, typing.
+  [ascii('CPMI'), /^(SN|TP|AC|QU)[01]( (SN|TP|AC|QU)[01])*\n/],
 ];
+const MESSAGE_WORDS = ['IMSG', 'HMSG', 'CMSG'].map(ascii);
 const PARAMETER_BYTES = 500;
+const CLIENT_ID = ascii('ID');
+const BEGUN_ID_CHARACTERS = 6;
+/** Line feeds that keep a connection alive. */
+const MAX_KEPT_ALIVE = 8;
 
 function inspectLine(input: Inspection): Finding {
   const { bytes, start, end } = input;
-  const at = start + 5;
-  if (at > end) return MORE;
-  if (u8(bytes, start + 4) !== BLANK) return NO;
-  const lineEnd = indexOfByte(bytes, at, end, LF);
+  let at = start;
+  while (at < end && u8(bytes, at) === LF) if (++at - start > MAX_KEPT_ALIVE) return NO;
+  const more = end - start < MAX_PREFIX_BYTES ? MORE : NO;
+  const finding = lineFinding(bytes, at, end, more);
+  if (finding !== ONE_MESSAGE) return finding;
+  const nextAt = indexOfByte(bytes, at, end, LF) + 1;
+  const next = lineFinding(bytes, nextAt, end, more);
+  return next === LINE || next === ONE_MESSAGE ? LINE : ONE_MESSAGE;
+}
+
+/** Whether the line at `at` is a command with what belongs behind it; `more` while it may become one. */
+function lineFinding(bytes: Uint8Array, at: number, end: number, more: Finding): Finding {
+  const behindAt = at + 5;
+  if (behindAt > end) return isBeginning(bytes, at, end) ? more : NO;
+  if (u8(bytes, at + 4) !== BLANK) return NO;
+  const lineEnd = indexOfByte(bytes, behindAt, end, LF);
   for (const word of WITH_SESSION) {
-    if (!hasAt(bytes, start, end, word)) continue;
-    if (end - at < SESSION_ID_CHARACTERS + 1) return MORE;
-    const behind = u8(bytes, at + SESSION_ID_CHARACTERS);
-    if (!isBase32(bytes, at, end, SESSION_ID_CHARACTERS) || (behind !== BLANK && behind !== LF)) return NO;
-    return lineEnd >= 0 ? LINE : end - start < MAX_PREFIX_BYTES ? MORE : NO;
+    if (hasAt(bytes, at, end, word)) return sessionFinding(bytes, u8(bytes, at), behindAt, lineEnd, end, more);
   }
   for (const [word, parameters] of WITHOUT_SESSION) {
-    if (!hasAt(bytes, start, end, word)) continue;
-    const last = Math.min(lineEnd < 0 ? end : lineEnd + 1, at + PARAMETER_BYTES);
-    let text = '';
-    for (let i = at; i < last; i++) text += String.fromCharCode(u8(bytes, i));
+    if (!hasAt(bytes, at, end, word)) continue;
+    const text = latin1(bytes, behindAt, Math.min(lineEnd < 0 ? end : lineEnd + 1, behindAt + PARAMETER_BYTES));
     if (parameters.test(text)) return LINE;
-    return lineEnd < 0 && end - start < MAX_PREFIX_BYTES ? MORE : NO;
+    if (lineEnd < 0) return more;
+    return MESSAGE_WORDS.some((message) => hasAt(bytes, at, end, message)) && MESSAGE.test(text) ? ONE_MESSAGE : NO;
   }
   return NO;
+}
+
+/** Session ids of the sender and, of direct messages and their echoes, of the receiver; then the rest of the line. */
+function sessionFinding(bytes: Uint8Array, type: number, at: number, lineEnd: number, end: number, more: Finding): Finding {
+  const ids = type === DIRECT || type === ECHO ? 2 : 1;
+  for (let i = 0; i < ids; i++) {
+    const idAt = at + i * (SESSION_ID_CHARACTERS + 1);
+    const idEnd = idAt + SESSION_ID_CHARACTERS;
+    if (!isBase32(bytes, idAt, Math.min(end, idEnd), Math.min(end, idEnd) - idAt)) return NO;
+    if (idEnd >= end) return more;
+    const behind = u8(bytes, idEnd);
+    if (behind !== BLANK && !(behind === LF && i === ids - 1)) return NO;
+  }
+  // Lists of users are longer than short snap lengths; the client id stands first.
+  return lineEnd >= 0 || isInformation(bytes, at + ids * (SESSION_ID_CHARACTERS + 1), end) ? LINE : CUT_LINE;
+}
+
+/** The beginning of a client id as programs put it first: six characters beside its name (2^-34) are more than the end of a line. */
+function isInformation(bytes: Uint8Array, at: number, end: number): boolean {
+  return at + 2 + BEGUN_ID_CHARACTERS <= end && hasAt(bytes, at, end, CLIENT_ID) && isBase32(bytes, at + 2, end, BEGUN_ID_CHARACTERS);
+}
+
+/** Fewer than five bytes: whether they may become a command. */
+function isBeginning(bytes: Uint8Array, at: number, end: number): boolean {
+  for (let i = at; i < end; i++) {
+    if (i === at + 4 ? u8(bytes, i) !== BLANK : !isCapitalOrDigit(u8(bytes, i))) return false;
+  }
+  return true;
 }
 
 export const handshake: Feature = {
@@ -111,7 +180,7 @@ export const lines: Feature = {
   transport: TCP,
   trigger: {
     kind: 'anchors',
-    anchors: [...WITH_SESSION, ...WITHOUT_SESSION.map(([word]) => word)].map((bytes) => ({ at: 0, bytes })),
+    anchors: [...WITH_SESSION, ...WITHOUT_SESSION.map(([word]) => word), Uint8Array.of(LF)].map((bytes) => ({ at: 0, bytes })),
   },
   inspect: inspectLine,
   harvest: harvestLines,

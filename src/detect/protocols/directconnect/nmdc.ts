@@ -5,7 +5,7 @@
  * Not recognised: data behind a transfer's opening; sessions picked up in the middle of a command.
  * "NMDC Protocol" 1.3 (nmdc.sourceforge.net).
  */
-import { ascii, hasAt, indexOf, indexOfByte, u8 } from '../../../base/bytes.js';
+import { ascii, hasAt, indexOf, indexOfByte, latin1, u8 } from '../../../base/bytes.js';
 import { scanIpv4Endpoints } from '../../../base/endpoint-text.js';
 import { type Feature, type Finding, type Inspection, MAX_PREFIX_BYTES, match, MORE, NO, TCP, UDP } from '../../detector.js';
 
@@ -17,8 +17,10 @@ const NICK = match('certain', 'NMDC: $MyNick and $Lock, the opening of a client'
 const COMMANDS = match('certain', 'NMDC commands, each ended by a bar');
 /** Odds: a command word of 5 letters or more and parameters that only it has. */
 const STRONG = match('certain', 'NMDC command with its parameters');
-/** One command; prompts and templates of other programs begin with a dollar and a word, too, but do not end in a bar. */
-const COMMAND = match('likely', 'NMDC command ended by a bar');
+/** Heuristic: one command whose parameters have its form. False positives: another protocol of the shape `$Word text|` with such a word. */
+const COMMAND = match('likely', 'NMDC command ended by a bar, with parameters of its form');
+/** The word and the bar alone: a person could invent that. */
+const WORD = match('suspected', 'NMDC command word, ended by a bar');
 
 const DOLLAR = 0x24;
 const BAR = 0x7c;
@@ -37,11 +39,30 @@ const WORDS: ReadonlySet<string> = new Set(
   ).split(' '),
 );
 
+/** Commands that stand alone in sessions picked up between two lines, with what makes one of them `likely`. */
+const NICK_ALONE = /^[^ $|<>]+$/;
+const NUMBER_ALONE = /^\d[\d,.]*$/;
+const LONELY: ReadonlyMap<string, RegExp> = new Map([
+  ...'BadPass Canceled GetHubURL GetListLen GetNetInfo GetNickList GetPass GetTopic HubIsFull MaxedOut Send ZOn'.split(' ').map((word) => [word, /^$/] as const),
+  ...'Hello LogedIn MyNick MyPass Quit ValidateDenide'.split(' ').map((word) => [word, NICK_ALONE] as const),
+  ...'FileLength ListLen Sending Version'.split(' ').map((word) => [word, NUMBER_ALONE] as const),
+  // The words themselves are nobody else's.
+  ...'HubName HubTopic OpForceMove'.split(' ').map((word) => [word, /^./] as const),
+  ['ForceMove', /^[^ $|]+[.:][^ $|]+$/],
+  ['Get', /^[^$|]+\$\d+$/],
+  ['Key', /[^ -~]|\/%DCN\d/],
+  ['ExtJSON', /^[^ $|]+ \{/],
+  ['MCTo', /^[^ $|]+ \$[^ $|]+ /],
+]);
+
 const SEARCH_PARAMETERS = /^(Hub:[^ |]+|\d+\.\d+\.\d+\.\d+:\d+) [FT]\?[FT]\?\d+\?\d\?/;
+const TRANSFERRED_PART = /^\d+ -?\d+ [^|]+\|/;
+const RESULT_WORD = ascii('$SR ');
 /** Commands whose parameters are unmistakable, with what must stand behind the word. */
 const STRONG_WORDS: readonly [Uint8Array, RegExp][] = [
-  [ascii('$Supports '), /^[A-Za-z0-9]+( [A-Za-z0-9]+)* ?\|/],
-  [ascii('$MyINFO '), /^\$ALL [^ |]+ [^|]*\$/],
+  [ascii('$Lock EXTENDEDPROTOCOL'), /^/],
+  [ascii('$Supports '), /^((NoGetINFO|NoHello|UserCommand|UserIP2?|TTHSearch|TTHS|TTHL|TTHF|MiniSlots|XmlBZList|ADCGet|BZList|ZLIG|ZPipe0?|ExtJSON2?|HubTopic|BotINFO) |[A-Za-z0-9]+( [A-Za-z0-9]+)* ?\|)/],
+  [ascii('$MyINFO '), /^\$ALL [^ |]+ /],
   [ascii('$ADCGET '), /^(file|tthl|list|tthf) [^|]+ \d+ -?\d+/],
   [ascii('$ADCSND '), /^(file|tthl|list|tthf) [^|]+ \d+ -?\d+/],
   [ascii('$Direction '), /^(Upload|Download) \d+\|/],
@@ -52,6 +73,17 @@ const STRONG_WORDS: readonly [Uint8Array, RegExp][] = [
   [ascii('$SA '), /^[A-Z2-7]{39} \d+\.\d+\.\d+\.\d+:\d+\|/],
   [ascii('$SP '), /^[A-Z2-7]{39} [^ |]+\|/],
   [ascii('$To: '), /^[^ |]+ From: [^ |]+ \$</],
+  [ascii('$ValidateNick '), /^[^ $|]+\|/],
+  [ascii('$RevConnectToMe '), /^[^ $|]+ [^ $|]+\|/],
+  [ascii('$NickList '), /^[^ $|]+\$\$/],
+  [ascii('$OpList '), /^[^ $|]+\$\$/],
+  [ascii('$BotList '), /^[^ $|]+\$\$/],
+  [ascii('$UserIP '), /^[^ $|]+ [\da-f.:]+(\$\$|\|)/],
+  [ascii('$UserCommand '), /^\d{1,3} \d{1,3}[ |]/],
+  [ascii('$UGetBlock '), TRANSFERRED_PART],
+  [ascii('$UGetZBlock '), TRANSFERRED_PART],
+  // A result that the hub passes on to a passive client.
+  [RESULT_WORD, /^[^ |]+ [^|]+ \d+\/\d+[^ -\xff][ -{}-\xff]*\([^)|]+\)/],
 ];
 
 /** End of the command at `at` (position of its bar), -1 when it is none, 0 when cut. */
@@ -79,19 +111,39 @@ const LOCK_WORD = ascii('$Lock ');
 const NICK_WORD = ascii('$MyNick ');
 const PUBLIC_KEY = ascii(' Pk=');
 const STRONG_PARAMETER_BYTES = 400;
+const MAX_KEPT_ALIVE = 8;
 
 function inspectStream(input: Inspection): Finding {
   const { bytes, start, end } = input;
   const more = end - start < MAX_PREFIX_BYTES ? MORE : NO;
-  const barAt = commandEnd(bytes, start, end);
+  const at = behindBars(bytes, start, end);
+  if (at < 0) return NO;
+  const barAt = commandEnd(bytes, at, end);
   if (barAt < 0) return NO;
-  const strong = strongFinding(bytes, start, end);
+  const strong = strongFinding(bytes, at, end);
   if (strong !== NO) return strong;
   if (barAt === 0) return more;
-  if (hasAt(bytes, start, end, LOCK_WORD)) return indexOf(bytes, start, barAt, PUBLIC_KEY) >= 0 ? LOCK : COMMAND;
-  if (hasAt(bytes, start, end, NICK_WORD) && hasAt(bytes, barAt + 1, end, LOCK_WORD)) return NICK;
-  const secondBarAt = commandEnd(bytes, barAt + 1, end);
-  return secondBarAt > 0 ? COMMANDS : COMMAND;
+  if (hasAt(bytes, at, end, LOCK_WORD) && indexOf(bytes, at, barAt, PUBLIC_KEY) >= 0) return LOCK;
+  const nextAt = behindBars(bytes, barAt + 1, end);
+  if (nextAt < 0) return lonelyFinding(bytes, at, barAt);
+  if (hasAt(bytes, at, end, NICK_WORD) && hasAt(bytes, nextAt, end, LOCK_WORD)) return NICK;
+  const isFollowed = commandEnd(bytes, nextAt, end) > 0 || strongFinding(bytes, nextAt, end) !== NO;
+  return isFollowed ? COMMANDS : lonelyFinding(bytes, at, barAt);
+}
+
+/** Position behind bars that keep a connection alive, -1 behind more of them than anybody sends. */
+function behindBars(bytes: Uint8Array, at: number, end: number): number {
+  for (let next = at; next <= at + MAX_KEPT_ALIVE; next++) if (next >= end || u8(bytes, next) !== BAR) return next;
+  return -1;
+}
+
+/** What one command with its bar at `barAt` proves, its word being in the list. */
+function lonelyFinding(bytes: Uint8Array, at: number, barAt: number): Finding {
+  const blankAt = indexOfByte(bytes, at, barAt, BLANK);
+  const wordEnd = blankAt < 0 ? barAt : blankAt;
+  const form = LONELY.get(latin1(bytes, at + 1, wordEnd));
+  const parameters = latin1(bytes, Math.min(wordEnd + 1, barAt), Math.min(barAt, wordEnd + 1 + STRONG_PARAMETER_BYTES));
+  return form?.test(parameters) ? COMMAND : WORD;
 }
 
 /** A command whose parameters show before its bar has come: logins with long shares lists may take several segments. */
@@ -99,9 +151,8 @@ function strongFinding(bytes: Uint8Array, start: number, end: number): Finding {
   for (const [word, parameters] of STRONG_WORDS) {
     if (!hasAt(bytes, start, end, word)) continue;
     const from = start + word.length;
-    let text = '';
-    for (let at = from; at < Math.min(end, from + STRONG_PARAMETER_BYTES); at++) text += String.fromCharCode(u8(bytes, at));
-    return parameters.test(text) ? STRONG : NO;
+    const text = latin1(bytes, from, Math.min(end, from + STRONG_PARAMETER_BYTES));
+    if (parameters.test(text)) return STRONG;
   }
   return NO;
 }
@@ -114,7 +165,13 @@ const ENDPOINT_BYTES = 96;
 export const nmdc: Feature = {
   feature: 'nmdc',
   transport: TCP,
-  trigger: { kind: 'anchors', anchors: [{ at: 0, bytes: Uint8Array.of(DOLLAR) }] },
+  trigger: {
+    kind: 'anchors',
+    anchors: [
+      { at: 0, bytes: Uint8Array.of(DOLLAR) },
+      { at: 0, bytes: Uint8Array.of(BAR) },
+    ],
+  },
   inspect: inspectStream,
   harvest(input, sink) {
     const { bytes, start, end } = input;
@@ -135,9 +192,11 @@ export const nmdc: Feature = {
 
 /** Odds: 4 literal bytes, text up to a separator 05, and an address in parentheses or a hub name at the end. */
 const RESULT = match('certain', 'NMDC search result over UDP: $SR with slots and hub');
+/** Heuristic: 4 literal bytes, a nick, and the beginning of a path up to the end of what was captured. False positives: texts about `$SR`. */
+const CUT_RESULT = match('likely', 'beginning of an NMDC search result over UDP: $SR with a path');
+const CUT_RESULT_FORM = /^\$SR [!-{}-\xff]+ [ -{}-\xff]*\\[ -{}-\xff]*$/;
 const QUERY = match('certain', 'NMDC search over UDP: $Search or a short TTH search');
 
-const RESULT_WORD = ascii('$SR ');
 const SEPARATOR = 0x05;
 const OPEN = 0x28;
 const CLOSE = 0x29;
@@ -147,7 +206,7 @@ function inspectDatagram(input: Inspection): Finding {
   const { bytes, start, end } = input;
   if (hasAt(bytes, start, end, RESULT_WORD)) {
     const separatorAt = indexOfByte(bytes, start, end, SEPARATOR);
-    if (separatorAt < 0) return NO;
+    if (separatorAt < 0) return CUT_RESULT_FORM.test(latin1(bytes, start, Math.min(end, start + STRONG_PARAMETER_BYTES))) ? CUT_RESULT : NO;
     // Nick and path are text: random bytes with this beginning show a control character soon.
     for (let at = start; at < separatorAt; at++) if (u8(bytes, at) < BLANK) return NO;
     const openAt = indexOfByte(bytes, separatorAt, end, OPEN);
@@ -208,6 +267,7 @@ export const nmdcUdp: Feature = {
     anchors: [
       { at: 0, bytes: RESULT_WORD },
       { at: 0, bytes: SEARCH_WORD },
+      ...['$MultiSearch ', '$SA ', '$SP '].map((word) => ({ at: 0, bytes: ascii(word) })),
     ],
   },
   inspect: inspectDatagram,
