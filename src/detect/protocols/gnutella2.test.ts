@@ -34,13 +34,25 @@ const QKR_WITH_ADDRESS = '54 0b 514b52 50 06 524e41 5d2fe235 0970';
 const LNI = '50 02 4c4e49 aabb';
 const HUB_LIST_BIG_ENDIAN = '92 0003 4b484c aabbcc';
 
+/** A neighbour list of 300 bytes, of which 64 are in the first part. */
+const FIRST_OF_TWO = concat(fromHex('474e44 02 7c6d 01 02 902c014c4e49'), new Uint8Array(64).fill(0xaa));
+
 const datagramSamples: readonly Sample[] = [
   { name: 'ping', turns: only(fromHex(`474e44 00 1234 01 01 ${PING}`)), expected: 'certain' },
   { name: 'query key request with a child', turns: only(fromHex(`474e44 10 3e8f 01 01 ${QKR_WITH_ADDRESS}`)), expected: 'certain' },
   { name: 'deflated', turns: only(fromHex('474e44 01 7c6d 01 01 789c ebc9610c')), expected: 'certain', isOpenEnded: true },
-  { name: 'first fragment of two', turns: only(fromHex('474e44 02 7c6d 01 02 50ff4c4e49aa')), expected: 'certain', isOpenEnded: true },
-  { name: 'second fragment', turns: only(fromHex('474e44 02 7c6d 02 02 aabb')), expected: 'certain', isOpenEnded: true },
-  { name: 'acknowledgement', turns: only(fromHex('474e44 00 7c6d 01 00')), expected: 'certain' },
+  { name: 'first fragment of two', turns: only(FIRST_OF_TWO), expected: 'certain', isOpenEnded: true },
+  { name: 'second fragment', turns: only(fromHex('474e44 02 7c6d 02 02 aabb')), expected: 'likely', isOpenEnded: true },
+  { name: 'second fragment behind the first', turns: [...only(FIRST_OF_TWO), ...only(fromHex('474e44 02 7c6d 02 02 aabb'))], expected: 'certain', isOpenEnded: true },
+  { name: 'fragment and its acknowledgement', turns: [...only(fromHex('474e44 02 7c6d 02 02 aabb')), { from: 1, bytes: fromHex('474e44 00 7c6d 02 00') }], expected: 'certain' },
+  { name: 'acknowledgement alone', turns: only(fromHex('474e44 00 7c6d 01 00')), expected: 'likely' },
+  { name: 'acknowledgement of another sequence', turns: [...only(fromHex('474e44 02 7c6d 02 02 aabb')), { from: 1, bytes: fromHex('474e44 00 7c6e 02 00') }], expected: 'likely' },
+  { name: 'acknowledgement of a part behind the last', turns: [...only(fromHex('474e44 02 7c6d 02 02 aabb')), { from: 1, bytes: fromHex('474e44 00 7c6d 03 00') }], expected: 'likely' },
+  { name: 'acknowledgement of its own side', turns: [...only(fromHex('474e44 02 7c6d 02 02 aabb')), ...only(fromHex('474e44 00 7c6d 02 00'))], expected: 'likely' },
+  { name: 'extended acknowledgement for nothing', turns: only(fromHex('474e44 20 7c6d 01 00 00 000000')), expected: 'no' },
+  { name: 'short fragment that is not the last', turns: only(fromHex('474e44 02 7c6d 02 03 aabb')), expected: 'no' },
+  { name: 'first fragment of an unknown packet', turns: only(concat(fromHex('474e44 02 7c6d 01 02 50ff5a5a5a'), new Uint8Array(60).fill(0xaa))), expected: 'likely', isOpenEnded: true },
+  { name: 'deflated with a block of no type', turns: only(fromHex('474e44 01 7c6d 01 01 789c efc9610c')), expected: 'no' },
   { name: 'unknown packet', turns: only(fromHex('474e44 00 1234 01 01 08 5a5a')), expected: 'likely' },
   { name: 'packet that ends too early', turns: only(fromHex(`474e44 00 1234 01 01 ${PING} 00`)), expected: 'likely', isOpenEnded: true },
   { name: 'acknowledgement with a tail', turns: only(fromHex('474e44 00 7c6d 01 00 00')), expected: 'no', isOpenEnded: true },

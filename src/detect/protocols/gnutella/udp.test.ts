@@ -69,10 +69,18 @@ for (const sample of samples) {
 }
 
 const reliable: readonly Sample[] = [
-  { name: 'acknowledgement', turns: only(fromHex('475441 00 1234 01 00')), expected: 'certain' },
-  { name: 'extended acknowledgement', turns: only(fromHex('475441 30 1234 03 00 04 000001')), expected: 'certain' },
+  { name: 'acknowledgement alone', turns: only(fromHex('475441 00 1234 01 00')), expected: 'likely' },
+  { name: 'extended acknowledgement alone', turns: only(fromHex('475441 30 1234 03 00 04 000001')), expected: 'likely' },
+  { name: 'fragment and its acknowledgement', turns: [...only(fromHex('475441 03 1234 03 03 0102')), { from: 1, bytes: fromHex('475441 30 1234 03 00 04 000001') }], expected: 'certain' },
+  { name: 'acknowledgement, then its fragment', turns: [...only(fromHex('475441 00 1234 03 00')), { from: 1, bytes: fromHex('475441 03 1234 03 03 0102') }], expected: 'certain', isOpenEnded: true },
+  { name: 'acknowledgement of another sequence', turns: [...only(fromHex('475441 03 1234 03 03 0102')), { from: 1, bytes: fromHex('475441 00 1235 03 00') }], expected: 'likely' },
+  { name: 'first fragment of two', turns: only(concat(fromHex(`475441 02 1234 01 02 ${MODERN} 80 01 00 2c010000`), new Uint8Array(60).fill(0x61))), expected: 'certain', isOpenEnded: true },
+  { name: 'first fragment without a header', turns: only(concat(fromHex('475441 02 1234 01 02'), new Uint8Array(60).fill(0x61))), expected: 'likely', isOpenEnded: true },
+  { name: 'extended acknowledgement for nothing', turns: only(fromHex('475441 20 1234 03 00 00 000001')), expected: 'no' },
+  { name: 'short fragment that is not the last', turns: only(fromHex('475441 03 1234 02 03 0102')), expected: 'no' },
+  { name: 'deflated with a block of no type', turns: only(fromHex('475441 03 1234 01 01 789c 0702')), expected: 'no' },
   { name: 'deflated single fragment', turns: only(fromHex('475441 03 1234 01 01 789c 0102')), expected: 'certain', isOpenEnded: true },
-  { name: 'second fragment of three', turns: only(fromHex('475441 03 1234 02 03 0102')), expected: 'certain', isOpenEnded: true },
+  { name: 'last fragment of three', turns: only(fromHex('475441 03 1234 03 03 0102')), expected: 'likely', isOpenEnded: true },
   { name: 'plain single fragment', turns: only(fromHex(`475441 02 1234 01 01 ${MODERN} 00 01 00 00000000`)), expected: 'certain' },
   { name: 'plain fragment, other length', turns: only(fromHex(`475441 02 1234 01 01 ${MODERN} 00 01 00 01000000`)), expected: 'no' },
   { name: 'unknown critical flag', turns: only(fromHex('475441 04 1234 01 00')), expected: 'no' },

@@ -6,7 +6,7 @@
  * Not recognised: fragments of RUDP data are recognised by their header like all
  * RUDP messages, but what they carry (HTTP) is not read.
  */
-import { ascii, u16, u16le, u32le, u8 } from '../../../base/bytes.js';
+import { ascii, hasAt, u16, u16le, u32le, u8 } from '../../../base/bytes.js';
 import { type Feature, type Finding, type Inspection, match, NO, UDP } from '../../detector.js';
 import { harvestDht, harvestMessage } from './harvest.js';
 import {
@@ -35,7 +35,12 @@ const BARE_PING = match('likely', 'Gnutella ping over UDP: 23 bytes, TTL small, 
 const UNREAD_BODY = match('likely', 'Gnutella message over UDP: header and length fit, the body is unusual');
 const RELIABLE = match('certain', 'Gnutella reliable UDP (RUDP) between firewalled servents');
 const MOJITO = match('certain', 'Gnutella DHT (Mojito) message with its sender\'s contact');
-const SEMI_RELIABLE = match('certain', 'Gnutella semi-reliable UDP (GTA) with a consistent header');
+/** Odds: 24 literal bits, flags, part and count (2^-12), then a zlib header (2^-10), or a Gnutella header with its length (2^-16 or less). */
+const SEMI_RELIABLE = match('certain', 'Gnutella semi-reliable UDP (GTA) with the beginning of a message');
+/** Odds: the literal twice (48 bits) and the same sequence number (16), with part and count that belong together. */
+const RELATED = match('certain', 'Gnutella semi-reliable UDP (GTA): datagrams of one sequence');
+/** Heuristic: literal, flags, part and count. False positives: another protocol of numbered parts behind the letters GTA. */
+const SEMI_RELIABLE_ALONE = match('likely', 'Gnutella semi-reliable UDP (GTA) with a consistent header');
 
 /** Four contacts' vendors aside, DHT messages carry versions 0.0 and 0.1 so far. */
 const DHT_MAX_VERSION = 2;
@@ -113,25 +118,59 @@ const GTA_DEFLATED = 0x01;
 const GTA_FRAGMENT_FLAGS = 0x13;
 const GTA_ACK_FLAGS = 0x32;
 const GTA_EXTENDED_ACK = 0x20;
+/** gtk-gnutella cuts at 450 bytes or more; snap lengths of 96 leave 54. */
+const LEAST_FULL_BYTES = 40;
+
+/**
+ * Whether another datagram of the flow has this sequence number: the fragment that an acknowledgement is for, or the
+ * acknowledgement, on the other side; another part of the message on the same side.
+ */
+function isRelated({ bytes, start, direction, turns }: Inspection): boolean {
+  const count = u8(bytes, start + 7);
+  const part = u8(bytes, start + 6);
+  for (let i = 0; i < turns.count; i++) {
+    const at = turns.headAt(i);
+    const { heads } = turns;
+    if (turns.headLengthBytes(i) < GTA_HEADER_BYTES || !hasAt(heads, at, at + 3, GTA) || u16(heads, at + 4) !== u16(bytes, start + 4)) continue;
+    const otherCount = u8(heads, at + 7);
+    const otherPart = u8(heads, at + 6);
+    if (turns.direction(i) === direction) {
+      if (count > 1 && otherCount === count && otherPart !== part && otherPart > 0 && otherPart <= count) return true;
+    } else if ((count === 0 && part > 0 && otherCount >= part) || (otherCount === 0 && otherPart > 0 && count >= otherPart)) return true;
+  }
+  return false;
+}
 
 function inspectSemiReliable(input: Inspection): Finding {
-  const { bytes, start, end } = input;
+  const finding = fitSemiReliable(input);
+  return finding === SEMI_RELIABLE_ALONE && isRelated(input) ? RELATED : finding;
+}
+
+function fitSemiReliable({ bytes, start, end }: Inspection): Finding {
   const lengthBytes = end - start;
   if (lengthBytes < GTA_HEADER_BYTES) return NO;
   const flags = u8(bytes, start + 3);
   const part = u8(bytes, start + 6);
   const count = u8(bytes, start + 7);
-  if (count === 0) {
-    // Acknowledgement: nothing follows, or 4 bytes when extended. 2^-24 for the tag, 2^-11 for flags and count, and the exact length.
-    const expected = (flags & GTA_EXTENDED_ACK) !== 0 ? GTA_HEADER_BYTES + 4 : GTA_HEADER_BYTES;
-    return (flags & ~GTA_ACK_FLAGS) === 0 && lengthBytes === expected ? SEMI_RELIABLE : NO;
-  }
-  if (part === 0 || part > count || (flags & ~GTA_FRAGMENT_FLAGS) !== 0) return NO;
+  if (count === 0) return isAcknowledgement(bytes, start, lengthBytes) ? SEMI_RELIABLE_ALONE : NO;
+  if (part === 0 || part > count || (flags & ~GTA_FRAGMENT_FLAGS) !== 0 || lengthBytes === GTA_HEADER_BYTES) return NO;
   const bodyAt = start + GTA_HEADER_BYTES;
-  if (part > 1) return SEMI_RELIABLE;
-  if ((flags & GTA_DEFLATED) !== 0) return lengthBytes > GTA_HEADER_BYTES + 2 && isZlib(bytes, bodyAt) ? SEMI_RELIABLE : NO;
+  // Messages are cut into parts of some hundred bytes: all but the last are full.
+  if (part < count && lengthBytes < LEAST_FULL_BYTES) return NO;
+  if (part > 1) return SEMI_RELIABLE_ALONE;
+  // RFC 1951: of four types of blocks three exist.
+  if ((flags & GTA_DEFLATED) !== 0) return lengthBytes > GTA_HEADER_BYTES + 2 && isZlib(bytes, bodyAt) && (u8(bytes, bodyAt + 2) & 6) !== 6 ? SEMI_RELIABLE : NO;
   if (lengthBytes < GTA_HEADER_BYTES + HEADER_BYTES) return NO;
-  return count > 1 || u16le(bytes, bodyAt + 19) === lengthBytes - GTA_HEADER_BYTES - HEADER_BYTES ? SEMI_RELIABLE : NO;
+  if (count > 1) return isHeader(bytes, bodyAt) && UDP_TYPES.includes(u8(bytes, bodyAt + TYPE_AT)) ? SEMI_RELIABLE : SEMI_RELIABLE_ALONE;
+  return u16le(bytes, bodyAt + 19) === lengthBytes - GTA_HEADER_BYTES - HEADER_BYTES ? SEMI_RELIABLE : NO;
+}
+
+/** Nothing follows, or 4 bytes of which the first is how many parts have come. Part 0 asks for an acknowledgement again. */
+function isAcknowledgement(bytes: Uint8Array, start: number, lengthBytes: number): boolean {
+  const flags = u8(bytes, start + 3);
+  if ((flags & ~GTA_ACK_FLAGS) !== 0) return false;
+  if ((flags & GTA_EXTENDED_ACK) === 0) return lengthBytes === GTA_HEADER_BYTES;
+  return lengthBytes === GTA_HEADER_BYTES + 4 && u8(bytes, start + 6) > 0 && u8(bytes, start + 8) > 0;
 }
 
 export const semiReliable: Feature = {
