@@ -7,6 +7,7 @@
  * (64-bit parts, hash sets, obfuscated sources) as eMule 0.50 and aMule 2.3 send them.
  */
 import { u16, u16le, u32le, u8 } from '../../../base/bytes.js';
+import { isSearchTree } from './search.js';
 import { tagListEnd } from './tags.js';
 
 export const EDONKEY = 0xe3;
@@ -31,7 +32,9 @@ export const CUT = 1;
 export const FIT = 2;
 /** The body repeats its own length or has inner structure that was walked. */
 export const PROVEN = 3;
-export type Fit = typeof MISFIT | typeof CUT | typeof FIT | typeof PROVEN;
+/** The opcode takes any length from some least one on, or nothing stands behind it: says little by itself. */
+export const VAGUE = 4;
+export type Fit = typeof MISFIT | typeof CUT | typeof FIT | typeof PROVEN | typeof VAGUE;
 
 export function isMarker(byte: number): boolean {
   return byte === EDONKEY || byte === EMULE || byte === PACKED;
@@ -59,8 +62,8 @@ function fitPacked(bytes: Uint8Array, opcode: number, at: number, lengthBytes: n
   return u8(bytes, at) === 0x78 && u16(bytes, at) % 31 === 0 ? PROVEN : MISFIT;
 }
 
-const oneOf = (lengthBytes: number, ...lengths: readonly number[]): Fit => (lengths.includes(lengthBytes) ? FIT : MISFIT);
-const atLeast = (lengthBytes: number, least: number): Fit => (lengthBytes >= least ? FIT : MISFIT);
+const oneOf = (lengthBytes: number, ...lengths: readonly number[]): Fit => (!lengths.includes(lengthBytes) ? MISFIT : lengthBytes === 0 ? VAGUE : FIT);
+const atLeast = (lengthBytes: number, least: number): Fit => (lengthBytes >= least ? VAGUE : MISFIT);
 
 /** A count at `at + skip` and entries that fill the body exactly. */
 function list(bytes: Uint8Array, at: number, lengthBytes: number, end: number, skip: number, countBytes: 1 | 2, entry: number): Fit {
@@ -94,10 +97,12 @@ function fitEdonkey(bytes: Uint8Array, opcode: number, at: number, lengthBytes: 
       return oneOf(lengthBytes, 0);
     case 0x36: // callback failed
       return oneOf(lengthBytes, 0, 4);
-    case 0x15: // offer files: count, then files
-      return lengthBytes < 4 ? MISFIT : at + 4 > end ? CUT : u32le(bytes, at) <= 1000 ? FIT : MISFIT;
+    case 0x15: // offer files
+    case 0x33: // search result
+      return fitFiles(bytes, at, lengthBytes, end);
     case 0x16: // search
-      return atLeast(lengthBytes, 4);
+      if (lengthBytes < 4) return MISFIT;
+      return at + lengthBytes > end ? CUT : isSearchTree(bytes, at, at + lengthBytes) ? PROVEN : VAGUE;
     case 0x19: // get sources: hash, size (4, or 4 zeros and 8)
     case 0x23: // get sources, obfuscated ones too
       return oneOf(lengthBytes, 16, 20, 28);
@@ -106,8 +111,6 @@ function fitEdonkey(bytes: Uint8Array, opcode: number, at: number, lengthBytes: 
       return oneOf(lengthBytes, 4);
     case 0x32: // server list
       return list(bytes, at, lengthBytes, end, 0, 1, 6);
-    case 0x33: // search result: count, files
-      return lengthBytes < 4 ? MISFIT : at + 4 > end ? CUT : u32le(bytes, at) <= 1000 ? FIT : MISFIT;
     case 0x34: // server status: users, files
       return oneOf(lengthBytes, 8);
     case 0x35: // callback requested: address, port, options and hash
@@ -154,6 +157,17 @@ function fitEdonkey(bytes: Uint8Array, opcode: number, at: number, lengthBytes: 
     default:
       return MISFIT;
   }
+}
+
+/** Hash, id, port and count of tags of a file that is offered or found. */
+const LEAST_FILE_BYTES = 26;
+
+/** A count and as many files. */
+function fitFiles(bytes: Uint8Array, at: number, lengthBytes: number, end: number): Fit {
+  if (lengthBytes < 4) return MISFIT;
+  if (at + 4 > end) return CUT;
+  const count = u32le(bytes, at);
+  return count <= 1000 && lengthBytes >= 4 + count * LEAST_FILE_BYTES ? FIT : MISFIT;
 }
 
 /** Each source has 7 bytes, or 23 with the hash of its user. */
@@ -212,6 +226,15 @@ function fitCompressed(bytes: Uint8Array, at: number, lengthBytes: number, end: 
   return packedBytes >= lengthBytes - dataAt && packedBytes <= MAX_BLOCK_BYTES ? PROVEN : MISFIT;
 }
 
+/** Entries have id, port, server and its port; from version 2 on the user's hash, from version 4 on options. */
+function fitSources(bytes: Uint8Array, at: number, lengthBytes: number, end: number, skip: number): Fit {
+  if (lengthBytes < skip + 2) return MISFIT;
+  if (at + skip + 2 > end) return CUT;
+  const entries = lengthBytes - skip - 2;
+  const count = u16le(bytes, at + skip);
+  return count > 0 && [12, 28, 29].some((entry) => count * entry === entries) ? PROVEN : VAGUE;
+}
+
 function fitEmule(bytes: Uint8Array, opcode: number, at: number, lengthBytes: number, end: number): Fit {
   switch (opcode) {
     case 0x01: // eMule info: version, protocol version 1, tags
@@ -230,9 +253,10 @@ function fitEmule(bytes: Uint8Array, opcode: number, at: number, lengthBytes: nu
       return oneOf(lengthBytes, 16);
     case 0x83: // request sources 2: version, options, hash
       return oneOf(lengthBytes, 19);
-    case 0x82: // sources
-    case 0x84:
-      return atLeast(lengthBytes, 18);
+    case 0x82: // sources: hash, count, entries
+      return fitSources(bytes, at, lengthBytes, end, HASH_BYTES);
+    case 0x84: // the same behind a version
+      return fitSources(bytes, at, lengthBytes, end, 1 + HASH_BYTES);
     case 0x85: // public key, with its length
       return lengthBytes < 2 ? MISFIT : at >= end ? CUT : u8(bytes, at) === lengthBytes - 1 ? PROVEN : MISFIT;
     case 0x86: // signature, with its length, and which address was signed

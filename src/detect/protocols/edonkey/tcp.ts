@@ -18,6 +18,7 @@ import {
   MISFIT,
   PACKED,
   PROVEN,
+  VAGUE,
 } from './frames.js';
 import { harvestFrames } from './harvest.js';
 
@@ -41,6 +42,10 @@ const PACKED_FRAME = match('certain', 'eMule packed frame with a zlib stream');
 const CUT_HELLO = match('likely', 'beginning of an eDonkey hello: user hash with the marks of eMule, few tags');
 /** Odds: as above, one frame whose length is right for its opcode and ends with the data: 2^-40. */
 const FRAME = match('likely', 'eDonkey or eMule frame with the length of its opcode');
+/** Heuristic: the same where the opcode takes many lengths. False positives: other protocols with such a marker and a length behind it. */
+const VAGUE_FRAME = match('suspected', 'eDonkey or eMule frame whose opcode takes many lengths');
+/** Heuristic: frames that say little, one behind the other, with different opcodes. False positives: as above, when two types are opcodes of ours. */
+const VAGUE_FRAMES = match('likely', 'eDonkey or eMule frames of different opcodes, each ending where the next begins');
 /** Marker, length below 2 MB and opcode only: 2^-19 on random bytes. */
 const LONG_FRAME = match('suspected', 'beginning of a long eDonkey or eMule frame');
 
@@ -66,6 +71,8 @@ function inspectFrames(input: Inspection): Finding {
   let at = start;
   let fitting = 0;
   let isProven = false;
+  let isVague = true;
+  let hasSeveral = false;
   let firstOpcode = -1;
   while (at + HEADER_BYTES <= end) {
     const lengthBytes = bodyBytes(bytes, at);
@@ -76,21 +83,26 @@ function inspectFrames(input: Inspection): Finding {
     if (fit === MISFIT) return NO;
     if (fit === CUT) return at === start && isCutHello(bytes, marker, opcode, at + HEADER_BYTES, end) ? CUT_HELLO : more;
     isProven = fit === PROVEN;
+    isVague &&= fit === VAGUE;
     if (isProven && marker === PACKED) return PACKED_FRAME;
     if (isProven && marker === EDONKEY && (opcode === HELLO || opcode === HELLO_ANSWER)) return HELLO_FRAME;
     at += HEADER_BYTES + lengthBytes;
     if (at - start > MAX_PREFIX_BYTES) {
       // Frames with data are longer than what is kept of a stream.
-      if (fitting > 0 && (isProven || opcode !== firstOpcode)) return FRAMES;
+      if (fitting > 0 && (isProven || opcode !== firstOpcode)) return isVague ? VAGUE_FRAMES : FRAMES;
       return isProven ? PROVEN_FRAME : LONG_FRAME;
     }
     if (at > end) return more;
     // The same message again may be another protocol's that has it: fixed types behind a marker are not rare.
-    if (++fitting > 1 && (isProven || opcode !== firstOpcode)) return FRAMES;
+    if (++fitting > 1 && (isProven || opcode !== firstOpcode)) {
+      if (!isVague) return FRAMES;
+      hasSeveral = true;
+    }
     if (firstOpcode < 0) firstOpcode = opcode;
   }
   if (at !== end || fitting === 0) return more;
-  return isProven ? PROVEN_FRAME : FRAME;
+  if (isProven) return PROVEN_FRAME;
+  return hasSeveral ? VAGUE_FRAMES : isVague ? VAGUE_FRAME : FRAME;
 }
 
 export const frames: Feature = {

@@ -10,6 +10,7 @@ import { u16le, u32le, u8 } from '../../../base/bytes.js';
 import { type Feature, type Finding, type Inspection, match, NO, UDP } from '../../detector.js';
 import { EDONKEY, EMULE } from './frames.js';
 import { toldList } from './harvest.js';
+import { isSearchTree } from './search.js';
 import { tagListEnd } from './tags.js';
 
 const HASH_BYTES = 16;
@@ -90,11 +91,11 @@ function fitServer(input: Inspection): Finding {
     case 0x90: {
       // global search with tags in front of the tree
       const treeAt = tagListEnd(bytes, at, end, 16);
-      return treeAt > 0 ? inspectSearch(bytes, treeAt, end) : inspectSearch(bytes, at, end);
+      return isSearchTree(bytes, treeAt > 0 ? treeAt : at, end) ? SERVER_LIKELY : NO;
     }
     case 0x92:
     case 0x98:
-      return inspectSearch(bytes, at, end);
+      return isSearchTree(bytes, at, end) ? SERVER_LIKELY : NO;
     case 0xa0: // server list request: own address and port
       return bodyBytes === 6 ? SERVER_SHORT : NO;
     case 0x9c: // callback request: own address, port, the other's id
@@ -134,45 +135,6 @@ function inspectFoundSources(bytes: Uint8Array, at: number, end: number): Findin
     if (next + 2 > end || u8(bytes, next) !== EDONKEY || u8(bytes, next + 1) !== FOUND_SOURCES) return NO;
     next += 2;
   }
-}
-
-/** Deepest and widest trees that programs build from what a person types. */
-const MAX_SEARCH_NODES = 64;
-
-/**
- * A search tree that ends with the datagram: operators (00) with two branches each, words (01), and words (02) or numbers
- * (03, 08 with 64 bits) that a named field shall have. Connections of games and caches that are numbered like the opcode go on
- * with zeros, too, but not as a tree.
- */
-function inspectSearch(bytes: Uint8Array, at: number, end: number): Finding {
-  let next = at;
-  let due = 1;
-  for (let nodes = 0; due > 0 && nodes < MAX_SEARCH_NODES; nodes++) {
-    if (next + 2 > end) return NO;
-    const kind = u8(bytes, next);
-    if (kind === 0x00) {
-      if (u8(bytes, next + 1) > 2) return NO;
-      next += 2;
-      due++;
-      continue;
-    }
-    if (kind === 0x01 || kind === 0x02) next = wordEnd(bytes, next + 1, end);
-    else if (kind === 0x03) next += 1 + 4 + 1;
-    else if (kind === 0x08) next += 1 + 8 + 1;
-    else return NO;
-    // The name of a field has its length in front, like a word.
-    if (kind !== 0x01 && next >= 0) next = wordEnd(bytes, next, end);
-    if (next < 0) return NO;
-    due--;
-  }
-  return due === 0 && next === end ? SERVER_LIKELY : NO;
-}
-
-/** Position behind a word of at least one byte, or -1. */
-function wordEnd(bytes: Uint8Array, at: number, end: number): number {
-  if (at + 2 > end) return -1;
-  const next = at + 2 + u16le(bytes, at);
-  return next > at + 2 && next <= end ? next : -1;
 }
 
 export const server: Feature = {
