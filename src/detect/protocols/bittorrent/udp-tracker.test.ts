@@ -26,6 +26,20 @@ const ANNOUNCED = fromHex('00000001 0badcafe 00000708 00000001 00000002 c6336409
 const SCRAPE = concat(fromHex('1122334455667788 00000002 0badcafe'), HASH, HASH);
 const SCRAPED = concat(fromHex('00000002 0badcafe'), new Uint8Array(24));
 
+/** Connection id, action, transaction, two hashes as they are. */
+const RANDOM_SCRAPE = fromHex(
+  'd3a41f7792c05be8 00000002 5f1d9c33 8c1de3a9f04477b25e61c0d99a3b7f12e4850c6d 31f7ca9be25d80744ea1069fb83ce7527ad1930f',
+);
+
+/** One question, one answer, two records besides, 76 bytes in all. */
+const DNS_ANSWER = concat(
+  fromHex('9c5b 8180 0001 0001 0000 0002'),
+  fromHex('07'), ascii('example'), fromHex('00 0001 0001'),
+  fromHex('c00c 0001 0001 00015180 0004 c6336407'),
+  fromHex('c00c 0010 0001 00015180 0007 06a1b2c3d4e5f6'),
+  fromHex('c00c 0001 0001 00015180 0004 c6336409'),
+);
+
 test('requests are certain by themselves, answers with their request', () => {
   checkSamples(udpTracker, [
     { name: 'connect', turns: [ask(CONNECT)], expected: 'certain' },
@@ -37,6 +51,9 @@ test('requests are certain by themselves, answers with their request', () => {
     { name: 'error for an announce', turns: [ask(ANNOUNCE), answer(concat(fromHex('00000003 0badcafe'), ascii('not registered')))], expected: 'certain' },
     { name: 'announce answer without its request', turns: [answer(ANNOUNCED)], expected: 'likely' },
     { name: 'the same with one peer', turns: [answer(ANNOUNCED.subarray(0, 26))], expected: 'suspected' },
+    { name: 'scrape of random hashes, without a connect', turns: [ask(RANDOM_SCRAPE)], expected: 'suspected' },
+    { name: 'two of them', turns: [ask(RANDOM_SCRAPE), ask(changed(RANDOM_SCRAPE, 12, '7b2a9c11'))], expected: 'suspected' },
+    { name: 'error that ends with a zero', turns: [ask(ANNOUNCE), answer(concat(fromHex('00000003 0badcafe'), ascii('Connection ID missmatch.'), fromHex('00')))], expected: 'certain' },
     { name: 'scrape and answer', turns: [ask(SCRAPE), answer(SCRAPED)], expected: 'certain' },
   ]);
 });
@@ -74,6 +91,17 @@ test('near misses are not certain', () => {
     { name: 'small numbers where the info-hash stands', turns: [ask(changed(ANNOUNCE, 16, '00000001 00000000 00000003 00000000 00000005'))], expected: 'no' },
     { name: 'call with number and its answer, shorter than an announce', turns: [ask(ANNOUNCE.subarray(0, 60)), answer(ANNOUNCED.subarray(0, 20))], expected: 'no' },
     { name: 'error for a call shorter than an announce', turns: [ask(ANNOUNCE.subarray(0, 60)), answer(concat(fromHex('00000003 0badcafe'), ascii('no')))], expected: 'no' },
+    { name: 'scrape of text', turns: [ask(SCRAPE)], expected: 'more' },
+    { name: 'scrape alone with transaction 7', turns: [ask(changed(RANDOM_SCRAPE, 12, '00000007'))], expected: 'more' },
+    { name: 'scrape alone with a small connection id', turns: [ask(changed(RANDOM_SCRAPE, 0, '0000000000000001'))], expected: 'more' },
+    { name: 'scrape alone with small numbers for a hash', turns: [ask(changed(RANDOM_SCRAPE, 16, '00000001 00000000 00000003 00000000 00000005'))], expected: 'more' },
+    { name: 'the same shape behind another type', turns: [ask(changed(RANDOM_SCRAPE, 11, '05')), ask(RANDOM_SCRAPE)], expected: 'more' },
+    { name: 'an answer of DNS with two additional records', turns: [ask(DNS_ANSWER)], expected: 'more' },
+    { name: 'the same shape with another id each time', turns: [ask(changed(RANDOM_SCRAPE, 0, '99')), ask(RANDOM_SCRAPE)], expected: 'more' },
+    { name: 'call 2 with big numbers in its answer', turns: [ask(SCRAPE), answer(changed(SCRAPED, 8, '7f3a9c55'))], expected: 'no' },
+    { name: 'call 2 with small numbers where hashes stand', turns: [ask(changed(SCRAPE, 16, '00000001 00000000 00000003 00000000 00000005')), answer(SCRAPED)], expected: 'no' },
+    { name: 'call 1 that is no announce, answered by random bytes', turns: [ask(changed(ANNOUNCE, 80, '00000004')), answer(changed(ANNOUNCED, 8, '9c55aa01'))], expected: 'no' },
+    { name: 'call with an error of binary bytes', turns: [ask(ANNOUNCE), answer(fromHex('00000003 0badcafe 0102030405'))], expected: 'no' },
     { name: 'magnet: left unknown', turns: [ask(changed(ANNOUNCE, 64, '7fffffffffffffff'))], expected: 'certain' },
   ]);
   for (const turns of [[ask(CONNECT)], [ask(ANNOUNCE)], [ask(SCRAPE), answer(SCRAPED)]]) checkTruncations(udpTracker, turns);

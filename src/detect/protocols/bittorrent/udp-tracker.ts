@@ -10,7 +10,7 @@
  * Flows picked up after the connect exchange are recognised by an announce request,
  * by a scrape with its answer, or by an announce answer alone.
  */
-import { fromHex, hasAt, u16, u32, u8 } from '../../../base/bytes.js';
+import { countSmall, fromHex, hasAt, u16, u32, u8 } from '../../../base/bytes.js';
 import {
   type Feature,
   type Finding,
@@ -50,6 +50,9 @@ const MAX_OPTION_BYTES = 512;
 const MAX_TRANSFER_HIGH = 0x40_0000;
 const MAX_WANTED = 5000;
 const MAX_HASH_ZEROS = 4;
+/** Of 8 random bytes five or more are below 16 once in 20,000 times; of 20, seven or more as rarely. */
+const MAX_SMALL_IN_ID = 4;
+const MAX_SMALL_IN_HASH = 6;
 /** Intervals of real trackers: seconds to a few days. */
 const MAX_INTERVAL_S = 7 * 24 * 3600;
 
@@ -57,7 +60,11 @@ const MAX_INTERVAL_S = 7 * 24 * 3600;
 const CONNECT = match('certain', 'UDP tracker connect request: protocol id and action');
 /* Odds: action (32 bits), event (30), size of transfer counts (20), wanted peers (19), port: 2^-100 for random bytes; tables of small numbers have zeros where the info-hash stands. */
 const ANNOUNCE = match('certain', 'UDP tracker announce request: action, event and counts in range');
-/* Odds: action and a transaction that is no small number repeat (64 bits), and both have the lengths that the action asks for. */
+/*
+ * Odds: action and a transaction that is no small number repeat (64 bits), both have the lengths that the action asks for, an info-hash
+ * stands in the request, and what the answer counts is in range (8 bits of each number). Protocols of numbered calls that have all
+ * of this besides are not known.
+ */
 const ANSWER = match('certain', 'UDP tracker answer with the action and transaction of the request');
 
 /*
@@ -66,6 +73,13 @@ const ANSWER = match('certain', 'UDP tracker answer with the action and transact
  */
 const PEERS = match('likely', 'UDP tracker announce answer: interval, counts and peers in range');
 const ONE_PEER = match('suspected', 'UDP tracker announce answer with one peer: interval and counts in range');
+/*
+ * Heuristic: action (32 bits), a length of whole hashes (1 in 20), ids and hashes that are random. False positives: other protocols of
+ * sessions with 8 bytes, a type 2 and a random number, which carry encrypted bytes.
+ */
+const SCRAPE = match('suspected', 'UDP tracker scrape request: action and whole info-hashes, alone');
+/** Fewer than 16 million peers and downloads: the upper byte of each count is zero. */
+const MAX_COUNT_HIGH = 0x0100_0000;
 /** Ranges of an answer whose request was not seen: a minute to a day, fewer than a million peers. */
 const MIN_ALONE_INTERVAL_S = 60;
 const MAX_ALONE_INTERVAL_S = 24 * 3600;
@@ -111,6 +125,43 @@ function hasHash(bytes: Uint8Array, at: number): boolean {
   let zeros = 0;
   for (let i = at; i < at + ID_BYTES; i++) if (u8(bytes, i) === 0) zeros++;
   return zeros <= MAX_HASH_ZEROS;
+}
+
+/** Whether the info-hash of an announce, or every one of a scrape, in what was kept of the request can be one. */
+function hasHashes(heads: Uint8Array, at: number, end: number, action: number): boolean {
+  if (at + ID_BYTES > end) return true;
+  for (let next = at; next + ID_BYTES <= end; next += ID_BYTES) {
+    if (!hasHash(heads, next)) return false;
+    if (action === ACTION_ANNOUNCE) break;
+  }
+  return true;
+}
+
+/** Whether the numbers or the sentence of an answer are such as trackers give. Fields end where the datagram was cut. */
+function isAnswerBody(bytes: Uint8Array, start: number, end: number, action: number): boolean {
+  switch (action) {
+    case ACTION_ANNOUNCE:
+      return u32(bytes, start + 8) <= MAX_INTERVAL_S && u32(bytes, start + 12) < MAX_COUNT_HIGH && u32(bytes, start + 16) < MAX_COUNT_HIGH;
+    case ACTION_SCRAPE:
+      for (let at = start + 8; at + 4 <= end; at += 4) if (u32(bytes, at) >= MAX_COUNT_HIGH) return false;
+      return true;
+    case ACTION_ERROR:
+      // Some end with a zero.
+      for (let at = start + 8; at < end; at++) if (u8(bytes, at) < 0x20 && !(at === end - 1 && u8(bytes, at) === 0)) return false;
+      return true;
+    default:
+      return true;
+  }
+}
+
+/** A scrape whose connect exchange was not seen: the connection id, the transaction and all hashes are random, and no text. */
+function isScrape(bytes: Uint8Array, start: number, end: number): boolean {
+  if (u32(bytes, start + 12) <= MAX_COUNTER || countSmall(bytes, start, start + 8) > MAX_SMALL_IN_ID) return false;
+  let letters = 0;
+  for (let at = start + 16; at < end; at++) letters += u8(bytes, at) >= 0x20 && u8(bytes, at) < 0x7f ? 1 : 0;
+  if (letters * 4 > (end - start - 16) * 3) return false;
+  for (let at = start + 16; at < end; at += ID_BYTES) if (!hasHash(bytes, at) || countSmall(bytes, at, at + ID_BYTES) > MAX_SMALL_IN_HASH) return false;
+  return true;
 }
 
 /** A scrape request has the length of whole info-hashes. */
@@ -161,9 +212,23 @@ function hasRequest({ bytes, start, end, direction, turns }: Inspection): boolea
     // An error may answer any request; it has no action of its own in common with it.
     if (u32(heads, at + 12) !== transaction || (action === ACTION_ERROR ? asked > ACTION_SCRAPE : asked !== action)) continue;
     const requestBytes = turns.lengthBytes(index);
-    if (isRequestLength(asked, requestBytes) && isAnswerLength(action, end - start, requestBytes)) return true;
+    if (!isRequestLength(asked, requestBytes) || !isAnswerLength(action, end - start, requestBytes)) continue;
+    if (asked !== ACTION_CONNECT && !hasHashes(heads, at + 16, at + turns.headLengthBytes(index), asked)) continue;
+    if (isAnswerBody(bytes, start, end, action)) return true;
   }
   return false;
+}
+
+/** Whether all earlier datagrams of this side were scrapes with the same connection id. */
+function isFirstOfItsSide({ bytes, start, direction, turns }: Inspection): boolean {
+  const { heads } = turns;
+  for (let index = 0; index < turns.count; index++) {
+    if (turns.direction(index) !== direction) continue;
+    const at = turns.headAt(index);
+    if (turns.headLengthBytes(index) < 16 || u32(heads, at + 8) !== ACTION_SCRAPE) return false;
+    if (u32(heads, at) !== u32(bytes, start) || u32(heads, at + 4) !== u32(bytes, start + 4)) return false;
+  }
+  return true;
 }
 
 function inspect(input: Inspection): Finding {
@@ -175,8 +240,9 @@ function inspect(input: Inspection): Finding {
   if (u32(bytes, start) <= ACTION_ERROR && hasRequest(input)) return ANSWER;
   const alone = inspectAnswerAlone(input);
   if (alone !== NO) return alone;
-  // A scrape request by itself could be anything: its answer decides.
-  return u32(bytes, start + 8) === ACTION_SCRAPE && isScrapeLength(lengthBytes) ? MORE : NO;
+  if (u32(bytes, start + 8) !== ACTION_SCRAPE || !isScrapeLength(lengthBytes)) return NO;
+  // By itself it could be another protocol's: its answer decides. Other protocols go on with other types; DNS has two additional records there.
+  return isScrape(bytes, start, end) && isFirstOfItsSide(input) && input.dns() === null ? SCRAPE : MORE;
 }
 
 /**

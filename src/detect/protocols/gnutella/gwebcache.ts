@@ -14,8 +14,15 @@ const CACHE_2 = match('certain', 'GWebCache 2 request: net=gnutella');
 const CACHE_1 = match('certain', 'GWebCache request with the vendor code of a Gnutella servent');
 /** Without the vendor code `hostfile=1` is unusual, but just one parameter. */
 const CACHE_BARE = match('likely', 'GWebCache request: hostfile, urlfile or statfile');
+/** Odds: a request of the system with the vendor code of a well-known servent and its version: three parameters. */
+const CACHE_VENDOR = match('certain', 'GWebCache request (ping, get or update) of a well-known Gnutella servent');
 /** `ip=a.b.c.d:port` with a 4-letter client and a version: a cache update. */
 const UPDATE = match('likely', 'GWebCache update: ip, client and version');
+
+/** Vendor codes of servents that ask caches; four letters alone are nobody's. */
+const SERVENTS: ReadonlySet<string> = new Set(
+  'ACQX BEAR CABO COCO FOXY FROS GDNA GIFT GNUC GNUT GTKG KIWI LIME LION MLDK MRPH NOVA PCST PHEX QTEL RAZA RZCB SHLN SNUT SWAP TOAD WSHR XOLX'.split(' '),
+);
 
 const QUESTION = 0x3f;
 
@@ -38,6 +45,7 @@ function inspectQuery(query: string): Finding {
   if (!NEEDED_PARAMETER.test(query)) return NO;
   let network = '';
   let hasVendor = false;
+  let isServent = false;
   let hasVersion = false;
   let hasFile = false;
   let hasAsked = false;
@@ -52,6 +60,9 @@ function inspectQuery(query: string): Finding {
         break;
       case 'client':
         hasVendor = /^[A-Z]{4}([0-9.%]|$)/.test(value);
+        isServent = hasVendor && SERVENTS.has(value.slice(0, 4));
+        // GWebCache 2 allows the version right behind the code.
+        hasVersion ||= isServent && value.length > 4;
         break;
       case 'version':
         hasVersion = true;
@@ -77,6 +88,7 @@ function inspectQuery(query: string): Finding {
   if (network === 'gnutella') return hasAsked || hasFile || hasVendor || hasAddress ? CACHE_2 : NO;
   if (network !== '') return NO;
   if (hasFile) return hasVendor ? CACHE_1 : CACHE_BARE;
+  if (isServent && hasVersion && hasAsked) return CACHE_VENDOR;
   return hasVendor && hasVersion && hasAddress ? UPDATE : NO;
 }
 
