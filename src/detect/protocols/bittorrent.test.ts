@@ -14,6 +14,7 @@ test('feature names are unique and say what the documentation lists', () => {
     'mse',
     'mse-proxied',
     'utp',
+    'utp-version-0',
     'dht',
     'udp-tracker',
     'datagram-proxied',

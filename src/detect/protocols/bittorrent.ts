@@ -22,6 +22,7 @@ import { sslTorrent } from './bittorrent/ssl-torrent.js';
 import { torrentFile } from './bittorrent/torrent-file.js';
 import { udpTracker } from './bittorrent/udp-tracker.js';
 import { utp } from './bittorrent/utp.js';
+import { utpVersion0 } from './bittorrent/utp-version-0.js';
 import { vuzeDht, vuzeDhtAnswer, vuzeInstance } from './bittorrent/vuze.js';
 import { webTorrent, webTorrentPeer } from './bittorrent/web-torrent.js';
 
@@ -47,6 +48,7 @@ export const bittorrent = defineProtocol({
     mse,
     proxiedMse,
     utp,
+    utpVersion0,
     dht,
     udpTracker,
     proxiedDatagram,
