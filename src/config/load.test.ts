@@ -65,9 +65,62 @@ action = "block"
 `;
   assert.deepEqual(problems(text), [
     'x.toml:2: gateway.inside: names no interface: give those of the network to protect, for example ["eth1"]; see p2pwall.toml(5)',
-    'x.toml:3: gateway.mod: is not a known key; see p2pwall.toml(5) for the keys of this section',
-    'x.toml:9: rule[1].action: invalid option: expected one of "allow"|"log"|"drop"|"reject"|"limit"|"prioritise"|"contain"; see p2pwall.toml(5)',
+    'x.toml:3: gateway.mod: is not known; did you mean mode?',
+    'x.toml:9: rule[1].action: "block" is none of allow, log, drop, reject, limit, prioritise, contain; see p2pwall.toml(5)',
   ]);
+});
+
+test('what has the wrong kind or size is told in the words of the file, with what to write', () => {
+  const text = `[gateway]
+inside = "eth1"
+mode = "opn"
+queues = "2"
+first_queue = 65001
+ipv6 = "yes"
+max_flows = 1.5
+[[gatway]]
+[[rule]]
+name = ""
+protocols = ["bittorrent-like"]
+rate = 5
+[[rule]]
+name = "${'x'.repeat(65)}"
+action = "log"
+whither = 1
+[metrics]
+listen = "127.0.0.1:65536"
+`;
+  assert.deepEqual(problems(text).map((line) => line.replace(/^x.toml:/, '')), [
+    '2: gateway.inside: must be a list, and is text; write inside = ["eth1"]',
+    '3: gateway.mode: "opn" is none of open, closed; did you mean "open"?',
+    '4: gateway.queues: must be a number, and is text; write 2, without quotes',
+    '5: gateway.first_queue: 65001 is too large; write at most 65000',
+    '6: gateway.ipv6: must be true or false, and is text; write true or false, without quotes',
+    '7: gateway.max_flows: must be a whole number, and is the number 1.5; see p2pwall.toml(5)',
+    '8: gatway: is not known; did you mean gateway?',
+    '9: rule[0].action: is missing; add action = one of "allow", "log", "drop", "reject", "limit", "prioritise", "contain"',
+    '10: rule[0].name: is empty; see p2pwall.toml(5)',
+    '11: rule[0].protocols: is not known; did you mean protocol?',
+    '12: rule[0].rate: must be text, and is the number 5; write "5", in quotes',
+    '14: rule[1].name: is too long; write at most 64 characters',
+    '16: rule[1].whither: is not known; this section has name, protocol, confidence, clients, except, mac, outside, except_outside, when, action, rate, per, dscp, priority, hold',
+    '18: metrics.listen: is no address and port (127.0.0.1:9477); see p2pwall.toml(5)',
+  ]);
+  assert.deepEqual(problems('[gateway]\ninside = ["eth1"]\n[rule]\nname = "a"\n'), ['x.toml:3: rule: must be a list, and is a section; write [[rule]] instead of [rule]']);
+});
+
+test('what would only fail when the wall is put up is refused before', () => {
+  const gateway = (line: string): string[] => problems(`[gateway]\ninside = ["eth1"]\n${line}\n`).map((problem) => problem.replace(/^x.toml:/, ''));
+  assert.deepEqual(gateway('mark_mask = 0x00f00ff0'), ['3: gateway.mark_mask: has holes: its bits must be adjacent; write for example mark_mask = 0x00ff0000']);
+  assert.deepEqual(gateway('mark_mask = 0x7f'), ['3: gateway.mark_mask: has fewer than 8 bits; write for example mark_mask = 0x00ff0000']);
+  assert.deepEqual(gateway('mark_mask = 0xff0'), []);
+  assert.deepEqual(gateway('outside = ["eth0", "eth1"]'), ['3: gateway.outside[1]: eth1 is an inside interface, too; name it once']);
+  assert.deepEqual(gateway('time_zone = "Mars/Olympus"'), ['3: gateway.time_zone: \'Mars/Olympus\' is no time zone; write for example "Europe/Berlin" or "UTC"']);
+  assert.match(gateway('outside = ["wlan0123456789a+"]')[0] ?? '', /at most 15 characters/);
+  const rule = (line: string): string[] => gateway(`[[rule]]\nname = "a"\n${line}`);
+  assert.deepEqual(rule('action = "contain"\nhold = "597h"'), ['6: rule[0].hold: \'597h\' is longer than the kernel\'s sets can hold; write at most hold = "596h"']);
+  assert.deepEqual(rule('action = "contain"\nhold = "596h"'), []);
+  assert.match(rule('action = "drop"\nprotocol = ["any", "bitorrent-like"]')[0] ?? '', /^6: rule\[0\]\.protocol\[1\]: 'bitorrent-like' is no protocol/);
 });
 
 test('meaning is checked too: names, networks, hours, rates, keys that do nothing', () => {

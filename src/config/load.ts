@@ -4,14 +4,16 @@
  */
 import type { Protocol } from '../detect/detector.js';
 import { TomlError, parse } from 'smol-toml';
-import type { z } from 'zod';
 import { type Network, networkText, parseAddress, parseNetwork } from '../base/address.js';
+import { didYouMean } from '../base/did-you-mean.js';
+import { markMaskProblem } from '../base/mark-mask.js';
 import { CATEGORIES } from '../events/confidence.js';
 import type { Action, Policy, Rule } from '../policy/policy.js';
 import { parseRate } from '../policy/rate.js';
-import { type Schedule, parseSchedule } from '../policy/schedule.js';
+import { type Schedule, isTimeZone, parseSchedule } from '../policy/schedule.js';
 import { locate } from './locate.js';
-import { type ConfigFile, type RuleConfig, configSchema } from './schema.js';
+import { type Path, schemaFaults } from './schema-faults.js';
+import { type ConfigFile, type GatewayConfig, type RuleConfig, configSchema } from './schema.js';
 
 /** One mistake: where it stands, what it is, what to do. */
 export interface ConfigProblem {
@@ -36,8 +38,6 @@ export interface KnownNames {
   readonly protocols: readonly string[];
 }
 
-type Path = readonly (string | number)[];
-
 /** RFC 2474, 2597, 3246: code points by the names administrators use. */
 const DSCP: Readonly<Record<string, number>> = {
   cs0: 0, cs1: 8, cs2: 16, cs3: 24, cs4: 32, cs5: 40, cs6: 48, cs7: 56,
@@ -51,6 +51,8 @@ const MAX_ROPE_DETECTORS = 16;
 
 /** Contained clients stay so for this long after the last sign. */
 const DEFAULT_HOLD_MS = 600_000;
+/** The longest timeout of an entry of a kernel set: IPSET_MAX_TIMEOUT, linux/netfilter/ipset/ip_set.h, in whole seconds. */
+const MAX_HOLD_MS = 2_147_483_000;
 
 class Loader {
   readonly problems: ConfigProblem[] = [];
@@ -67,15 +69,13 @@ class Loader {
     this.problems.push({ line: locate(this.#text, path), key, message, remedy });
   }
 
-  reportIssue(issue: z.core.$ZodIssue): void {
-    const path = issue.path.map((part) => (typeof part === 'symbol' ? String(part) : part));
-    if (issue.code === 'unrecognized_keys') {
-      for (const key of issue.keys) this.report([...path, key], 'is not a known key', 'see p2pwall.toml(5) for the keys of this section');
-      return;
+  gateway({ inside, outside, mark_mask, time_zone }: GatewayConfig): void {
+    const maskProblem = markMaskProblem(mark_mask);
+    if (maskProblem !== null) this.report(['gateway', 'mark_mask'], maskProblem, 'write for example mark_mask = 0x00ff0000');
+    for (const [i, name] of outside.entries()) {
+      if (inside.includes(name)) this.report(['gateway', 'outside', i], `${name} is an inside interface, too`, 'name it once');
     }
-    const isMissing = issue.code === 'invalid_type' && issue.message.includes('received undefined');
-    if (isMissing) this.report(path, 'is missing', path.length === 1 ? `add a section [${path[0]}]` : 'add the key');
-    else this.report(path, lowerFirst(issue.message), 'see p2pwall.toml(5)');
+    if (time_zone !== undefined && !isTimeZone(time_zone)) this.report(['gateway', 'time_zone'], `'${time_zone}' is no time zone`, 'write for example "Europe/Berlin" or "UTC"');
   }
 
   networks(path: Path, texts: readonly string[]): Network[] {
@@ -88,13 +88,13 @@ class Loader {
   }
 
   protocols(path: Path, names: readonly string[]): ReadonlySet<string> | null {
-    if (names.includes('any')) return null;
-    const known = [...this.#known.protocols, ...CATEGORIES];
+    const known = ['any', ...this.#known.protocols, ...CATEGORIES];
     for (const [i, name] of names.entries()) {
       if (known.includes(name)) continue;
-      this.report([...path, i], `'${name}' is no protocol and no category`, `${nearest(name, known)}p2pwall protocols lists them`);
+      const guess = didYouMean(name.toLowerCase(), known);
+      this.report([...path, i], `'${name}' is no protocol and no category`, `${guess === null ? '' : `did you mean '${guess}'? `}p2pwall protocols lists them`);
     }
-    return new Set(names);
+    return names.includes('any') ? null : new Set(names);
   }
 
   schedule(path: Path, text: string | undefined, timeZone: string | null): Schedule | null {
@@ -186,8 +186,10 @@ class Loader {
     if (rule.hold === undefined) return DEFAULT_HOLD_MS;
     const found = /^([0-9]+)\s*(s|m|h)$/.exec(rule.hold);
     const unitMs = { s: 1000, m: 60_000, h: 3_600_000 }[found?.[2] ?? ''];
-    if (unitMs !== undefined && Number(found?.[1]) > 0) return Number(found?.[1]) * unitMs;
-    this.report([...path, 'hold'], `'${rule.hold}' is no duration`, 'write for example hold = "10m"');
+    const holdMs = Number(found?.[1]) * (unitMs ?? 0);
+    if (holdMs > 0 && holdMs <= MAX_HOLD_MS) return holdMs;
+    if (holdMs > MAX_HOLD_MS) this.report([...path, 'hold'], `'${rule.hold}' is longer than the kernel's sets can hold`, 'write at most hold = "596h"');
+    else this.report([...path, 'hold'], `'${rule.hold}' is no duration`, 'write for example hold = "10m"');
     return DEFAULT_HOLD_MS;
   }
 }
@@ -205,26 +207,6 @@ function hostBitsRemedy(text: string): string {
   return `bits behind the prefix are set: did you mean ${networkText({ address: masked, prefixLength })}?`;
 }
 
-/** `did you mean ...? ` when a known name is one or two edits away. */
-function nearest(name: string, known: readonly string[]): string {
-  const close = known.map((candidate) => ({ candidate, edits: distance(name.toLowerCase(), candidate) })).sort((a, b) => a.edits - b.edits)[0];
-  return close && close.edits <= 2 ? `did you mean '${close.candidate}'? ` : '';
-}
-
-/** Levenshtein's edit distance. */
-function distance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, i) => i);
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j++) {
-      const change = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
-      next.push(Math.min(change, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
-    }
-    row = next;
-  }
-  return row[b.length] ?? 0;
-}
-
 /** Reads the text of a configuration file. */
 export function loadConfig(text: string, known: KnownNames): ConfigResult {
   let document: unknown;
@@ -238,12 +220,13 @@ export function loadConfig(text: string, known: KnownNames): ConfigResult {
   const loader = new Loader(text, known);
   const checked = configSchema.safeParse(document);
   if (!checked.success) {
-    for (const issue of checked.error.issues) loader.reportIssue(issue);
+    for (const { path, message, remedy } of checked.error.issues.flatMap((issue) => schemaFaults(issue, document))) loader.report(path, message, remedy);
     return { problems: sorted(loader.problems) };
   }
   const file = checked.data;
   const extended = new Loader(text, { protocols: [...known.protocols, ...file.rope.map(({ protocol }) => protocol)] });
   const timeZone = file.gateway.time_zone ?? null;
+  extended.gateway(file.gateway);
   const rules = file.rule.map((rule, index) => extended.rule(rule, index, timeZone));
   if (file.rope.length > MAX_ROPE_DETECTORS) extended.report(['rope', MAX_ROPE_DETECTORS], `is one detector too many: ${MAX_ROPE_DETECTORS} fit`, 'put what belongs together into one script, with expect_one');
   const twice = file.rule.findIndex((rule, index) => file.rule.findIndex((other) => other.name === rule.name) < index);

@@ -21,7 +21,7 @@ export function locate(text: string, path: Path): number {
       const count = counts.get(name) ?? 0;
       counts.set(name, count + 1);
       prefix = [...split(name), count];
-      best = deeper(best, prefix, path, index + 1);
+      best = deeper(deeper(best, split(name), path, index + 1), prefix, path, index + 1);
     } else if (table?.[1] !== undefined) {
       prefix = split(table[1]);
       best = deeper(best, prefix, path, index + 1);

@@ -7,10 +7,10 @@ import { CONFIDENCES } from '../events/confidence.js';
 
 const names = z.array(z.string().min(1));
 const networks = z.array(z.string().min(1));
-const interfaceName = z.string().regex(/^[^\s/]{1,15}\+?$/, 'is no interface name (at most 15 characters, no blank, no slash)');
+const interfaceName = z.string().regex(/^[^\s/]{1,15}$/, 'is no interface name (at most 15 characters, no blank, no slash)');
 
-/** A bit mask for packet and connection marks: at least 8 adjacent bits, below the sign bit. */
-const mask = z.int().min(0xff).max(0x7fffffff);
+/** Bits of packet and connection marks, below the sign bit; which runs of bits serve is checked in `load.ts`. */
+const mask = z.int().min(0).max(0x7fffffff);
 
 export const gatewaySchema = z.strictObject({
   inside: z.array(interfaceName).min(1, 'names no interface: give those of the network to protect, for example ["eth1"]'),
@@ -52,20 +52,28 @@ export const ropeSchema = z.strictObject({
   push: z.array(z.union([z.int().min(-0x8000_0000).max(0xffff_ffff), z.string().max(1024), z.strictObject({ ip: z.string() })])).default([]),
 });
 
+export const eventsSchema = z.strictObject({
+  file: z.string().min(1).optional(),
+  stdout: z.boolean().default(false),
+  syslog: z.boolean().default(false),
+  types: z.array(z.enum(['flow', 'p2p', 'block', 'peer', 'stats'])).default(['p2p', 'block', 'stats', 'flow']),
+  stats_seconds: z.int().min(1).default(60),
+});
+
+export const metricsSchema = z.strictObject({
+  listen: z.string().refine((text) => Number(/^.+:([0-9]{1,5})$/.exec(text)?.[1] ?? 0x10000) <= 0xffff, 'is no address and port (127.0.0.1:9477)'),
+});
+
+export const controlSchema = z.strictObject({ socket: z.string().min(1).default('/run/p2pwall/control.sock'), group: z.string().optional() });
+
+export const defaultSchema = z.strictObject({ action: z.enum(['allow', 'log', 'drop', 'reject']).default('log') });
+
 export const configSchema = z.strictObject({
   gateway: gatewaySchema,
-  events: z
-    .strictObject({
-      file: z.string().min(1).optional(),
-      stdout: z.boolean().default(false),
-      syslog: z.boolean().default(false),
-      types: z.array(z.enum(['flow', 'p2p', 'block', 'peer', 'stats'])).default(['p2p', 'block', 'stats', 'flow']),
-      stats_seconds: z.int().min(1).default(60),
-    })
-    .prefault({}),
-  metrics: z.strictObject({ listen: z.string().regex(/^.+:[0-9]{1,5}$/, 'is no address and port (127.0.0.1:9477)') }).optional(),
-  control: z.strictObject({ socket: z.string().min(1).default('/run/p2pwall/control.sock'), group: z.string().optional() }).prefault({}),
-  default: z.strictObject({ action: z.enum(['allow', 'log', 'drop', 'reject']).default('log') }).prefault({}),
+  events: eventsSchema.prefault({}),
+  metrics: metricsSchema.optional(),
+  control: controlSchema.prefault({}),
+  default: defaultSchema.prefault({}),
   rule: z.array(ruleSchema).default([]),
   rope: z.array(ropeSchema).default([]),
 });

@@ -2,8 +2,9 @@
  * Removes every trace of a wall from the kernel without its daemon or configuration:
  * the guard, rules of both iptables variants and of nftables, sets, qdiscs, and our field in the marks of connections.
  */
+import { markMaskProblem } from '../base/mark-mask.js';
 import { GUARD_TABLE } from '../enforce/guard.js';
-import { markField, maskProblem } from '../enforce/marks.js';
+import { markField } from '../enforce/marks.js';
 import { NftRules } from '../enforce/nft-rules.js';
 import { NFT_TABLE } from '../enforce/nftables.js';
 import { runTool } from '../enforce/tools.js';
@@ -16,7 +17,7 @@ import { ConnectionMarks } from './connection-marks.js';
 export function maskOf(saved: string): number | null {
   const found = (/^-A P2PWALL-\S+ .*--nfmask (0x[0-9a-f]+)/m.exec(saved) ?? /^\s*meta mark & (0x[0-9a-f]+) == .* ct mark set /m.exec(saved))?.[1];
   const mask = found === undefined ? 0 : Number.parseInt(found, 16);
-  return maskProblem(mask) === null ? mask : null;
+  return markMaskProblem(mask) === null ? mask : null;
 }
 
 /** Returns what was removed. Throws ToolError, SystemError. */

@@ -8,7 +8,7 @@ import { type CheckResult, checkMachine } from './machine-check.js';
 const SLOW = '[[rule]]\nname = "slow"\naction = "limit"\nrate = "1mbit"\n';
 
 function config(gateway: string, rest = ''): Config {
-  const result = loadConfig(`[gateway]\ninside = ["lo"]\noutside = ["lo"]\n${gateway}\n${rest}`, { protocols: [] });
+  const result = loadConfig(`[gateway]\ninside = ["lo"]\noutside = ["wan"]\n${gateway}\n${rest}`, { protocols: [] });
   if (!('config' in result)) throw new Error(JSON.stringify(result));
   return result.config;
 }

@@ -16,6 +16,7 @@
  * byte on some systems: change ours there) and of Docker's single bits.
  */
 import { invariant } from '../base/assert.js';
+import { markMaskProblem } from '../base/mark-mask.js';
 
 export const VALUE_UNDECIDED = 0;
 export const VALUE_PASS = 1;
@@ -27,25 +28,13 @@ export const VALUE_LAST_CLASS = 0xfe;
 /** Never in the mark of a connection. */
 export const VALUE_SEEN = 0xff;
 
-/** Width of the narrowest field, and so the number of values. */
-const LEAST_BITS = 8;
-
 export interface MarkField {
   readonly mask: number;
   readonly shift: number;
 }
 
-/** Why a mask cannot serve, or null. */
-export function maskProblem(mask: number): string | null {
-  if (mask <= 0) return 'the mask is empty';
-  const shift = 31 - Math.clz32(mask & -mask);
-  const width = mask >>> shift;
-  if ((width & (width + 1)) !== 0) return 'the mask has holes: its bits must be adjacent';
-  return width < (1 << LEAST_BITS) - 1 ? `the mask has fewer than ${LEAST_BITS} bits` : null;
-}
-
 export function markField(mask: number): MarkField {
-  invariant(maskProblem(mask) === null, `mark mask ${mask}`);
+  invariant(markMaskProblem(mask) === null, `mark mask ${mask}`);
   const shift = 31 - Math.clz32(mask & -mask);
   return { mask, shift };
 }

@@ -1,10 +1,11 @@
 import { test } from 'node:test';
 import assert from 'node:assert/strict';
+import { markMaskProblem } from '../base/mark-mask.js';
 import type { Rule } from '../policy/policy.js';
 import { guardExpressions, guardText } from './guard.js';
 import { ipsetText, ownSets } from './ipsets.js';
 import { iptablesRemovalText, iptablesText, missingFrom, repeatsSettled, withoutStandingJumps } from './iptables.js';
-import { markField, maskProblem, markText, markValue } from './marks.js';
+import { markField, markText, markValue } from './marks.js';
 import { addText, deleteText } from './nft-members.js';
 import { NftRules } from './nft-rules.js';
 import { nftablesText } from './nftables.js';
@@ -27,10 +28,10 @@ const SHAPING = [
 ];
 
 test('masks: adjacent bits, at least eight', () => {
-  assert.equal(maskProblem(0x00ff0000), null);
-  assert.equal(maskProblem(0xff), null);
-  assert.match(maskProblem(0x00fe0000) ?? '', /fewer than 8/);
-  assert.match(maskProblem(0x00ff00ff) ?? '', /holes/);
+  assert.equal(markMaskProblem(0x00ff0000), null);
+  assert.equal(markMaskProblem(0xff), null);
+  assert.match(markMaskProblem(0x00fe0000) ?? '', /fewer than 8/);
+  assert.match(markMaskProblem(0x00ff00ff) ?? '', /holes/);
   const field = markField(0x00ff0000);
   assert.equal(markText(field, 2), '0x20000/0xff0000');
   assert.equal(markValue(field, 0x7f03_1234), 3);

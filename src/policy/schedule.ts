@@ -29,6 +29,7 @@ export interface Schedule {
 /** A schedule, or what is wrong with the text. */
 export type ScheduleResult = { readonly schedule: Schedule } | { readonly problem: string };
 
+/** `timeZone`: one that `isTimeZone` knows; null for the zone of the process. */
 export function parseSchedule(text: string, timeZone: string | null): ScheduleResult {
   const spans: Span[] = [];
   // A comma separates spans, and days within a span: a part without hours joins the days that follow it.
@@ -51,7 +52,6 @@ export function parseSchedule(text: string, timeZone: string | null): ScheduleRe
     spans.push({ days: days === 0 ? 0x7f : days, fromMinute: minutes.from, toMinute: minutes.to });
     days = 0;
   }
-  if (timeZone !== null && !isTimeZone(timeZone)) return { problem: `'${timeZone}' is no time zone (Europe/Berlin, UTC)` };
   return { schedule: { text, spans, timeZone } };
 }
 
@@ -77,7 +77,8 @@ function parseHours(word: string): { from: number; to: number } | null {
   return { from, to: to === MINUTES_OF_DAY ? 0 : to };
 }
 
-function isTimeZone(timeZone: string): boolean {
+/** Whether Intl knows a zone of this name. */
+export function isTimeZone(timeZone: string): boolean {
   try {
     new Intl.DateTimeFormat('en-US', { timeZone });
     return true;

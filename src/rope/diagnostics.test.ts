@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { compile } from './compile.js';
-import { type Diagnostic, DiagnosticList, MAX_DIAGNOSTICS, PLAIN, didYouMean, hasErrors, renderDiagnostic, tidy } from './diagnostics.js';
+import { type Diagnostic, DiagnosticList, MAX_DIAGNOSTICS, PLAIN, hasErrors, renderDiagnostic, tidy } from './diagnostics.js';
 
 function rendered(source: string): string {
   return compile(source).diagnostics.map((d) => renderDiagnostic(d, source, 'x.rope')).join('');
@@ -46,19 +46,6 @@ test('colours are the caller\'s', () => {
   const painted = renderDiagnostic(diagnostic, source, 'x.rope', { ...PLAIN, severity: (severity, text) => `<${severity}>${text}</>` });
   assert.match(painted, /<error>error\[unknown-word\]<\/>/);
   assert.match(painted, /<error>\^\^\^<\/>/);
-});
-
-test('a slip of the pen gets a guess', () => {
-  const table: [string, string | null][] = [
-    ['expect_strr', 'expect_str'],
-    ['isdigti', 'isdigit'],
-    ['Put', 'put'],
-    ['dpu', null],
-    ['completely_different', null],
-    ['x'.repeat(10_000), null],
-  ];
-  const words = ['expect_str', 'isdigit', 'put', 'expect'];
-  for (const [name, guess] of table) assert.equal(didYouMean(name.toLowerCase(), words), guess, name.slice(0, 30));
 });
 
 test('a flood of warnings hides no error', () => {

@@ -5,8 +5,9 @@
  * Always returns a program; with errors among the diagnostics it must not be run,
  * but can still be checked for further faults.
  */
+import { didYouMean } from '../base/did-you-mean.js';
 import { MAX_NESTING, MAX_USER_REGISTERS, type Program, type Step, makeBlock } from './code.js';
-import { type Diagnostic, type DiagnosticCode, MAX_DIAGNOSTICS, didYouMean } from './diagnostics.js';
+import { type Diagnostic, type DiagnosticCode, MAX_DIAGNOSTICS } from './diagnostics.js';
 import type { Span } from './ir.js';
 import { type Token, lex, shown } from './lex.js';
 import { PROTOCOL_CONSTANTS } from './protocols.js';

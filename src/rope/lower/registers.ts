@@ -1,7 +1,7 @@
 /**
  * Registers while lowering: references, reads, writes, and what is known of user registers where paths meet.
  */
-import { didYouMean } from '../diagnostics.js';
+import { didYouMean } from '../../base/did-you-mean.js';
 import { OFFSET_SLOT, type IntField, type StrField } from '../ir.js';
 import { REGISTERS } from '../registers.js';
 import type { Lowering } from './lowering.js';
