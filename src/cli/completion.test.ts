@@ -27,17 +27,18 @@ function scriptOf(name: string, shell: Shell): string {
 }
 
 /** What bash would offer for a command line whose last word is being typed. */
-function offered(line: readonly string[]): string[] {
+function offered(line: readonly string[], folder?: string): string[] {
   const name = line[0] ?? '';
   const script = `${scriptOf(name, 'bash')}
 COMP_WORDS=(${line.map((word) => `'${word}'`).join(' ')}); COMP_CWORD=$((\${#COMP_WORDS[@]} - 1)); _${name}; printf '%s\\n' "\${COMPREPLY[@]}"`;
-  return spawnSync('bash', ['-c', script], { encoding: 'utf8' }).stdout.trim().split('\n');
+  return spawnSync('bash', ['-c', script], { encoding: 'utf8', cwd: folder }).stdout.trim().split('\n');
 }
 
 test('bash completes subcommands, then the options of the one that was given', () => {
   assert.deepEqual(offered(['p2pwall', 'iden']), ['identify']);
   assert.deepEqual(offered(['p2pwall', 'identify', '--j']), ['--json']);
   assert.deepEqual(offered(['p2pwall', 'completion', 'f']), ['fish']);
+  assert.deepEqual(offered(['p2pwall', 'help', 'bl']), ['block']);
 });
 
 test('bash completes the words of the rope language from its table', () => {
@@ -53,6 +54,22 @@ test('bash completes options of the command that is meant when none is named, an
   assert.deepEqual(offered(['rope', 'load', '--via', '=']), ['ebpf', 'queue']);
   assert.deepEqual(offered(['ropec', '--emit', 'd']), ['disasm']);
   assert.deepEqual(offered(['ropec', '--push-i']), ['--push-int', '--push-ip']);
+});
+
+test('bash offers files where a file is meant, and nothing where it cannot know', (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'p2pwall-completion-'));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  for (const name of ['a.pcap', 'b.rope']) writeFileSync(join(folder, name), '');
+  const here = (...line: string[]): string[] => offered(line, folder);
+  assert.deepEqual(here('p2pwall', 'identify', ''), ['a.pcap', 'b.rope']);
+  assert.deepEqual(here('p2pwall', 'check', '--config', ''), ['a.pcap', 'b.rope']);
+  assert.deepEqual(here('rope', 'x.rp', ''), ['a.pcap', 'b.rope']);
+  assert.deepEqual(here('rope', 'a'), ['a.pcap']);
+  assert.deepEqual(here('ropec', '-o', ''), ['a.pcap', 'b.rope']);
+  assert.deepEqual(here('p2pwall', 'block', '--for', ''), ['']);
+  assert.deepEqual(here('cutter', '--idle', ''), ['']);
+  assert.ok(here('p2pwall', 'status', '').includes('--json'));
+  assert.ok(here('cutter', '').includes('--list'));
 });
 
 test('every shell gets every subcommand, option and choice', () => {

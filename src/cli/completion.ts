@@ -1,6 +1,7 @@
 /**
  * Shell completion scripts, generated from a command tree: subcommands, their options, the
- * choices of options and arguments. File names complete where nothing else is known.
+ * choices of options and arguments. File names complete where an argument or option takes a file; of other values
+ * (addresses, times, numbers) nothing is known.
  */
 import { type Command, Option } from 'commander';
 
@@ -14,7 +15,11 @@ interface Entry {
   readonly subcommands: readonly Command[];
   /** Choices of the arguments, where there are any. */
   readonly choices: readonly string[];
+  readonly takesFiles: boolean;
 }
+
+/** Placeholders of arguments and options that stand for files. */
+const FILE_NAMES = /\b(CAPTURE|SCRIPT|PACKETS|FILE|PATH|DIR|DIRECTORY)\b/;
 
 /** What the command tree does not say. */
 export interface CompletionHints {
@@ -34,6 +39,7 @@ function entries(command: Command, path: string, { defaultCommand, choices }: Co
     options: options.filter(({ flags }, index) => options.findIndex((other) => other.flags === flags) === index),
     subcommands,
     choices: [...command.registeredArguments.flatMap((argument) => argument.argChoices ?? []), ...(choices?.[path] ?? [])],
+    takesFiles: [command, ...(implied ? [implied] : [])].some(({ registeredArguments }) => registeredArguments.some((argument) => FILE_NAMES.test(argument.name()))),
   };
   const below: CompletionHints = choices === undefined ? {} : { choices };
   return [own, ...subcommands.flatMap((sub) => entries(sub, path === '' ? sub.name() : `${path} ${sub.name()}`, below))];
@@ -43,8 +49,24 @@ function flags(option: Option): string[] {
   return [option.short, option.long].filter((flag) => flag !== undefined && flag !== null);
 }
 
+/** What may stand where no option was begun: names; options too where there are neither names nor files. */
 function words(entry: Entry): string[] {
-  return [...entry.subcommands.map((sub) => sub.name()), ...entry.choices, ...entry.options.flatMap(flags)];
+  const names = [...entry.subcommands.map((sub) => sub.name()), ...entry.choices];
+  return names.length > 0 || entry.takesFiles ? names : entry.options.flatMap(flags);
+}
+
+/** `words` and `options` of an entry, as assignments in bash. */
+function bashWords(entry: Entry): string {
+  return `words='${words(entry).join(' ')}' options='${entry.options.flatMap(flags).join(' ')}'`;
+}
+
+/** `path --option` of each option whose value is not one of a few; `wantsFile`: those that take a file, or the others. */
+function openOptions(all: readonly Entry[], wantsFile: boolean): string[] {
+  return all.flatMap(({ path, options }) =>
+    options
+      .filter((option) => option.required && option.argChoices === undefined && FILE_NAMES.test(option.flags) === wantsFile)
+      .flatMap((option) => flags(option).map((flag) => `'${path} ${flag}'`)),
+  );
 }
 
 /** First sentence, without characters that shells or our quoting care about. */
@@ -60,19 +82,24 @@ function optionChoices(all: readonly Entry[]): [string, readonly string[]][] {
 }
 
 function bash(name: string, all: readonly Entry[]): string {
-  const cases = all.filter(({ path }) => path !== '').map((entry) => `    '${entry.path}') words='${words(entry).join(' ')}' ;;`);
+  const cases = all.filter(({ path }) => path !== '').map((entry) => `    '${entry.path}') ${bashWords(entry)} ;;`);
   const names = all.filter(({ path }) => path !== '').map(({ path }) => `'${path}'`);
   const values = optionChoices(all).map(([option, choices]) => `    '${option}') words='${choices.join(' ')}' ;;`);
-  const top = all[0] ? words(all[0]).join(' ') : '';
+  const [files, others] = [openOptions(all, true), openOptions(all, false)];
+  if (files.length > 0) values.push(`    ${files.join('|')}) words='' ;;`);
+  if (others.length > 0) values.push(`    ${others.join('|')}) return ;;`);
+  const top = all[0] ? bashWords(all[0]) : '';
   return `# bash completion for ${name}
 _${name}() {
-  local current=\${COMP_WORDS[COMP_CWORD]} before=\${COMP_WORDS[COMP_CWORD-1]} path='' words='${top}' i
+  local current=\${COMP_WORDS[COMP_CWORD]} before=\${COMP_WORDS[COMP_CWORD-1]} path='' given='' ${top} i
   for ((i = 1; i < COMP_CWORD; i++)); do
-    case "\${COMP_WORDS[i]}" in -*) continue ;; esac
+    case "\${COMP_WORDS[i]}" in -*|help) continue ;; esac
     local longer="\${path:+$path }\${COMP_WORDS[i]}"
-    case "$longer" in ${names.length === 0 ? "''" : names.join('|')}) path=$longer ;; esac
+    case "$longer" in ${names.length === 0 ? "''" : names.join('|')}) path=$longer ;; *) given=1 ;; esac
   done
+  COMPREPLY=()
   case "$path" in
+    '') [ -z "$given" ] || words='' ;;
 ${cases.join('\n')}
   esac
   # --option=value reaches us as three words.
@@ -81,6 +108,7 @@ ${cases.join('\n')}
   case "$path $before" in
 ${values.join('\n')}
   esac
+  case "$current" in -*) words=$options ;; esac
   COMPREPLY=($(compgen -W "$words" -- "$current"))
   [ \${#COMPREPLY[@]} -gt 0 ] || COMPREPLY=($(compgen -f -- "$current"))
 }
