@@ -92,7 +92,8 @@ export function parsePorts(text: string, names: Names): Parsed<readonly Range[]>
     }
     const most = range?.[2] === undefined ? least : Number(range[2]);
     if (least < 1 || most > 65535 || least > most) {
-      return problem(`'${part}' is no range of ports`, 'ports are 1 to 65535, the smaller one first');
+      const isRange = range?.[2] !== undefined;
+      return problem(`'${part}' is no ${isRange ? 'range of ports' : 'port'}`, `ports are 1 to 65535${isRange ? ', the smaller one first' : '; 0 means any'}`);
     }
     out.push({ least, most });
   }

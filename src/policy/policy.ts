@@ -92,8 +92,3 @@ export function decide(policy: Policy, subject: Subject): Verdict {
   }
   return { action: policy.defaultAction, rule: null, ruleIndex: -1, why: 'default' };
 }
-
-/** True when a later packet of the flow could meet another verdict: some rule is bound to a time or wants more confidence. */
-export function mayChange(policy: Policy, subject: Subject): boolean {
-  return subject.confidence !== 'certain' || policy.rules.some((rule) => rule.schedule !== null);
-}

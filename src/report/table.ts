@@ -92,7 +92,7 @@ export function countText(count: number): string {
 }
 
 /** `1 flow`, `2 flows`. */
-export function numberOf(count: number, thing: 'flow' | 'packet'): string {
+export function numberOf(count: number, thing: 'flow' | 'packet' | 'rule'): string {
   return `${countText(count)} ${thing}${count === 1 ? '' : 's'}`;
 }
 

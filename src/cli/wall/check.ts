@@ -1,5 +1,6 @@
 /** `p2pwall check`: the configuration and the machine, each problem with its remedy. Exit 0 good, 2 configuration, 77 privilege, 69 lacking. */
 import { type CheckResult, checkMachine } from '../../daemon/machine-check.js';
+import { numberOf } from '../../report/table.js';
 import { EXIT_NO_PRIVILEGE, EXIT_OK, EXIT_UNAVAILABLE, EXIT_USAGE } from '../exit-codes.js';
 import { isConfig, readConfig } from './read-config.js';
 import { colorsFor } from '../terminal.js';
@@ -25,7 +26,7 @@ export function check(options: { readonly config: string; readonly json?: boolea
   }
   const colors = colorsFor(process.stdout);
   const paint = { good: colors.green, advice: colors.yellow, missing: colors.red, forbidden: colors.red };
-  process.stdout.write(`${options.config}: ${config.policy.rules.length} rules, no mistakes\n`);
+  process.stdout.write(`${options.config}: ${numberOf(config.policy.rules.length, 'rule')}, no mistakes\n`);
   for (const { name, state, detail, remedy } of results) {
     process.stdout.write(`  ${paint[state](SIGNS[state].padEnd(8))}${name}: ${detail}${remedy === '' ? '' : `\n          ${remedy}`}\n`);
   }
