@@ -109,10 +109,17 @@ test('a TOML file gives the same options; strangers in it are refused', () => {
     assert.ok(!Array.isArray(result));
     assert.equal(result.settings.machine.lockMs, 60_000);
     assert.equal(result.settings.observesUdp, true);
-    writeFileSync(path, 'lock-tme = 60\n');
-    assert.ok(Array.isArray(readConfig(path)));
-    writeFileSync(path, 'not toml');
-    assert.ok(Array.isArray(readConfig(path)));
+    const mistakes = (text: string): string[] => {
+      writeFileSync(path, text);
+      const read = readConfig(path);
+      return Array.isArray(read) ? read.map((line) => line.replace(path, 'x')) : [];
+    };
+    assert.deepEqual(mistakes('store = "peers"\nlock-tme = 60\niface = "lan1"\nreply = "0x2"\n'), [
+      'x:2: lock-tme: is not known; did you mean lock-time?',
+      'x:3: iface: must be a list, and is text; write iface = ["lan1"]',
+      'x:4: reply: "0x2" is none of 0x28, 0x29, none; did you mean "0x28"?',
+    ]);
+    assert.match(mistakes('store = "peers"\nnot toml\n')[0] ?? '', /^x:2: /);
     assert.ok(Array.isArray(readConfig(join(folder, 'absent'))));
   } finally {
     rmSync(folder, { recursive: true });

@@ -3,9 +3,11 @@
  * with the same names. The command line wins over the file. Problems are collected, not thrown.
  */
 import { readFileSync } from 'node:fs';
-import { parse } from 'smol-toml';
+import { TomlError, parse } from 'smol-toml';
 import { z } from 'zod';
 import { addressText, networkText, parseAddress, parseNetwork } from '../base/address.js';
+import { locate } from '../config/locate.js';
+import { schemaFaults } from '../config/schema-faults.js';
 import type { LogWishes } from '../daemon/ftwall-log.js';
 import type { FtwallSettings } from '../daemon/ftwall-daemon.js';
 import { wantedLetters } from '../daemon/ftwall-log.js';
@@ -55,18 +57,30 @@ function camelCase(name: string): string {
   return name.replace(/-([a-z])/g, (_, letter: string) => letter.toUpperCase());
 }
 
+function kebabCase(name: string): string {
+  return name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+}
+
 /** Options of a TOML file, or the problems with it. */
 export function readConfig(path: string): FtwallOptions | string[] {
+  let text: string;
   let parsed: Record<string, unknown>;
   try {
-    parsed = parse(readFileSync(path, 'utf8'));
+    text = readFileSync(path, 'utf8');
+    parsed = parse(text);
   } catch (error) {
-    return [`${path}: ${error instanceof Error ? (error.message.split('\n')[0] ?? '') : String(error)}`];
+    const line = error instanceof TomlError ? `:${error.line}` : '';
+    return [`${path}${line}: ${error instanceof Error ? (error.message.split('\n')[0] ?? '') : String(error)}`];
   }
   const { config: _, ...shape } = ftwallOptions.shape;
-  const result = z.strictObject(shape).safeParse(Object.fromEntries(Object.entries(parsed).map(([name, value]) => [camelCase(name), value])));
-  if (result.success) return result.data;
-  return result.error.issues.map((issue) => `${path}: ${issue.path.join('.') || 'file'}: ${issue.message}`);
+  const schema = z.strictObject(Object.fromEntries(Object.entries(shape).map(([name, type]) => [kebabCase(name), type])));
+  const document = Object.fromEntries(Object.entries(parsed).map(([name, value]) => [kebabCase(name), value]));
+  const result = schema.safeParse(document);
+  if (result.success) return Object.fromEntries(Object.entries(result.data).map(([name, value]) => [camelCase(name), value])) as FtwallOptions;
+  const file = { document, keysAt: () => Object.keys(schema.shape), manual: 'ftwall(8)' };
+  const faults = result.error.issues.flatMap((issue) => schemaFaults(issue, file));
+  const byLine = faults.map((fault) => ({ ...fault, line: locate(text, fault.path) })).sort((a, b) => a.line - b.line);
+  return byLine.map((fault) => `${path}:${fault.line}: ${fault.path.join('.')}: ${fault.message}; ${fault.remedy}`);
 }
 
 /** Version 1 knew no letters behind -d, so flags could follow it: `-ds`, `-dn`. (No letter of version 2.) */

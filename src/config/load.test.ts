@@ -103,7 +103,7 @@ listen = "127.0.0.1:65536"
     '11: rule[0].protocols: is not known; did you mean protocol?',
     '12: rule[0].rate: must be text, and is the number 5; write "5", in quotes',
     '14: rule[1].name: is too long; write at most 64 characters',
-    '16: rule[1].whither: is not known; this section has name, protocol, confidence, clients, except, mac, outside, except_outside, when, action, rate, per, dscp, priority, hold',
+    '16: rule[1].whither: is not known; known here are name, protocol, confidence, clients, except, mac, outside, except_outside, when, action, rate, per, dscp, priority, hold',
     '18: metrics.listen: is no address and port (127.0.0.1:9477); see p2pwall.toml(5)',
   ]);
   assert.deepEqual(problems('[gateway]\ninside = ["eth1"]\n[rule]\nname = "a"\n'), ['x.toml:3: rule: must be a list, and is a section; write [[rule]] instead of [rule]']);

@@ -13,7 +13,7 @@ import { parseRate } from '../policy/rate.js';
 import { type Schedule, isTimeZone, parseSchedule } from '../policy/schedule.js';
 import { locate } from './locate.js';
 import { type Path, schemaFaults } from './schema-faults.js';
-import { type ConfigFile, type GatewayConfig, type RuleConfig, configSchema } from './schema.js';
+import { type ConfigFile, type GatewayConfig, type RuleConfig, configSchema, keysAt } from './schema.js';
 
 /** One mistake: where it stands, what it is, what to do. */
 export interface ConfigProblem {
@@ -220,7 +220,7 @@ export function loadConfig(text: string, known: KnownNames): ConfigResult {
   const loader = new Loader(text, known);
   const checked = configSchema.safeParse(document);
   if (!checked.success) {
-    for (const { path, message, remedy } of checked.error.issues.flatMap((issue) => schemaFaults(issue, document))) loader.report(path, message, remedy);
+    for (const { path, message, remedy } of checked.error.issues.flatMap((issue) => schemaFaults(issue, { document, keysAt, manual: 'p2pwall.toml(5)' }))) loader.report(path, message, remedy);
     return { problems: sorted(loader.problems) };
   }
   const file = checked.data;

@@ -1,10 +1,9 @@
 /**
- * What the schema finds wrong, in an administrator's words: zod speaks of types, a configuration of lists, text and
- * numbers. Says nothing of meaning, which `load.ts` judges.
+ * What a schema finds wrong with a TOML file, in an administrator's words: zod speaks of types, a configuration of
+ * lists, text and numbers. Says nothing of meaning.
  */
 import type { z } from 'zod';
 import { didYouMean } from '../base/did-you-mean.js';
-import { configSchema, controlSchema, defaultSchema, eventsSchema, gatewaySchema, metricsSchema, ropeSchema, ruleSchema } from './schema.js';
 
 export type Path = readonly (string | number)[];
 
@@ -15,16 +14,6 @@ export interface SchemaFault {
   readonly remedy: string;
 }
 
-const SECTIONS: Readonly<Record<string, { readonly shape: object }>> = {
-  gateway: gatewaySchema,
-  events: eventsSchema,
-  metrics: metricsSchema,
-  control: controlSchema,
-  default: defaultSchema,
-  rule: ruleSchema,
-  rope: ropeSchema,
-};
-
 const KINDS: Readonly<Record<string, string>> = {
   array: 'a list',
   string: 'text',
@@ -34,30 +23,37 @@ const KINDS: Readonly<Record<string, string>> = {
   object: 'a section',
 };
 
-const MANUAL = 'see p2pwall.toml(5)';
-
-/** The faults of one issue; `document` is what was checked. */
-export function schemaFaults(issue: z.core.$ZodIssue, document: unknown): SchemaFault[] {
-  const path = issue.path.map((part) => (typeof part === 'symbol' ? String(part) : part));
-  if (issue.code === 'unrecognized_keys') return issue.keys.map((key) => unknownKey(path, key));
-  const value = valueAt(document, path);
-  if (value === undefined) return [{ path, message: 'is missing', remedy: path.length === 1 ? `add a section [${path[0]}]` : missingRemedy(path, issue) }];
-  return [{ path, ...wording(issue, path, value) }];
+/** The file, as its faults are told. */
+export interface CheckedFile {
+  /** What was checked. */
+  readonly document: unknown;
+  /** Keys that may stand in the table at a path; the empty path is the file itself. */
+  readonly keysAt: (path: Path) => readonly string[];
+  /** Where all is explained, as `p2pwall.toml(5)`. */
+  readonly manual: string;
 }
 
-function unknownKey(path: Path, key: string): SchemaFault {
-  const [section] = path;
-  const known = Object.keys(section === undefined ? configSchema.shape : (SECTIONS[section]?.shape ?? {}));
+/** The faults of one issue. */
+export function schemaFaults(issue: z.core.$ZodIssue, { document, keysAt, manual }: CheckedFile): SchemaFault[] {
+  const path = issue.path.map((part) => (typeof part === 'symbol' ? String(part) : part));
+  if (issue.code === 'unrecognized_keys') return issue.keys.map((key) => unknownKey(path, key, keysAt(path)));
+  const value = valueAt(document, path);
+  if (value === undefined) return [{ path, message: 'is missing', remedy: path.length === 1 ? `add a section [${path[0]}]` : missingRemedy(path, issue) }];
+  const { message, remedy } = wording(issue, path, value);
+  return [{ path, message, remedy: remedy ?? `see ${manual}` }];
+}
+
+function unknownKey(path: Path, key: string, known: readonly string[]): SchemaFault {
   const guess = didYouMean(key, known);
-  const where = section === undefined ? 'sections are' : 'this section has';
-  return { path: [...path, key], message: 'is not known', remedy: guess === null ? `${where} ${known.join(', ')}` : `did you mean ${guess}?` };
+  return { path: [...path, key], message: 'is not known', remedy: guess === null ? `known here are ${known.join(', ')}` : `did you mean ${guess}?` };
 }
 
 function missingRemedy(path: Path, issue: z.core.$ZodIssue): string {
   return issue.code === 'invalid_value' ? `add ${path.at(-1)} = one of ${issue.values.map((value) => `"${String(value)}"`).join(', ')}` : 'add the key';
 }
 
-function wording(issue: z.core.$ZodIssue, path: Path, value: unknown): Omit<SchemaFault, 'path'> {
+/** Remedy null: the manual says more. */
+function wording(issue: z.core.$ZodIssue, path: Path, value: unknown): { readonly message: string; readonly remedy: string | null } {
   const key = path.filter((part) => typeof part === 'string').at(-1) ?? '';
   switch (issue.code) {
     case 'invalid_type':
@@ -65,16 +61,16 @@ function wording(issue: z.core.$ZodIssue, path: Path, value: unknown): Omit<Sche
     case 'invalid_value': {
       const values = issue.values.map(String);
       const guess = didYouMean(String(value), values);
-      return { message: `${JSON.stringify(value)} is none of ${values.join(', ')}`, remedy: guess === null ? MANUAL : `did you mean "${guess}"?` };
+      return { message: `${JSON.stringify(value)} is none of ${values.join(', ')}`, remedy: guess === null ? null : `did you mean "${guess}"?` };
     }
     case 'too_small':
-      if (issue.origin === 'string' || issue.origin === 'array') return { message: ownWords(issue) ?? 'is empty', remedy: MANUAL };
+      if (issue.origin === 'string' || issue.origin === 'array') return { message: ownWords(issue) ?? 'is empty', remedy: null };
       return { message: `${String(value)} is too small`, remedy: `write at least ${issue.minimum}` };
     case 'too_big':
       if (issue.origin === 'string') return { message: 'is too long', remedy: `write at most ${issue.maximum} characters` };
       return { message: `${String(value)} is too large`, remedy: `write at most ${issue.maximum}` };
     default:
-      return { message: ownWords(issue) ?? 'cannot be read', remedy: MANUAL };
+      return { message: ownWords(issue) ?? 'cannot be read', remedy: null };
   }
 }
 
@@ -83,22 +79,22 @@ function ownWords({ message }: z.core.$ZodIssue): string | null {
   return /^[a-z]/.test(message) ? message : null;
 }
 
-function typeRemedy(expected: string, path: Path, key: string, value: unknown): string {
+function typeRemedy(expected: string, path: Path, key: string, value: unknown): string | null {
   const isScalar = typeof value === 'string' || typeof value === 'number';
   switch (expected) {
     case 'array':
-      if (path.length === 1) return `write [[${key}]] instead of [${key}]`;
-      return isScalar ? `write ${key} = ["${value}"]` : MANUAL;
+      if (isScalar) return `write ${key} = ["${value}"]`;
+      return path.length === 1 ? `write [[${key}]] instead of [${key}]` : null;
     case 'object':
-      return path.length === 1 ? `write a section [${key}]` : MANUAL;
+      return path.length === 1 ? `write a section [${key}]` : null;
     case 'string':
-      return isScalar ? `write "${value}", in quotes` : MANUAL;
+      return isScalar ? `write "${value}", in quotes` : null;
     case 'number':
       return typeof value === 'string' && /^(0x[0-9a-f]+|[0-9]+)$/i.test(value) ? `write ${value}, without quotes` : 'write digits, without quotes';
     case 'boolean':
       return 'write true or false, without quotes';
     default:
-      return MANUAL;
+      return null;
   }
 }
 

@@ -12,7 +12,7 @@ const interfaceName = z.string().regex(/^[^\s/]{1,15}$/, 'is no interface name (
 /** Bits of packet and connection marks, below the sign bit; which runs of bits serve is checked in `load.ts`. */
 const mask = z.int().min(0).max(0x7fffffff);
 
-export const gatewaySchema = z.strictObject({
+const gatewaySchema = z.strictObject({
   inside: z.array(interfaceName).min(1, 'names no interface: give those of the network to protect, for example ["eth1"]'),
   outside: z.array(interfaceName).default([]),
   mode: z.enum(['open', 'closed']).default('open'),
@@ -26,7 +26,7 @@ export const gatewaySchema = z.strictObject({
   time_zone: z.string().min(1).optional(),
 });
 
-export const ruleSchema = z.strictObject({
+const ruleSchema = z.strictObject({
   name: z.string().min(1).max(64),
   protocol: names.min(1).default(['any']),
   confidence: z.enum(CONFIDENCES).default('likely'),
@@ -44,7 +44,7 @@ export const ruleSchema = z.strictObject({
   hold: z.string().optional(),
 });
 
-export const ropeSchema = z.strictObject({
+const ropeSchema = z.strictObject({
   script: z.string().min(1),
   protocol: z.string().regex(/^[a-z][a-z0-9-]{0,31}$/, 'is no protocol name (lower-case letters, digits, hyphens)'),
   confidence: z.enum(CONFIDENCES).default('likely'),
@@ -52,7 +52,7 @@ export const ropeSchema = z.strictObject({
   push: z.array(z.union([z.int().min(-0x8000_0000).max(0xffff_ffff), z.string().max(1024), z.strictObject({ ip: z.string() })])).default([]),
 });
 
-export const eventsSchema = z.strictObject({
+const eventsSchema = z.strictObject({
   file: z.string().min(1).optional(),
   stdout: z.boolean().default(false),
   syslog: z.boolean().default(false),
@@ -60,13 +60,13 @@ export const eventsSchema = z.strictObject({
   stats_seconds: z.int().min(1).default(60),
 });
 
-export const metricsSchema = z.strictObject({
+const metricsSchema = z.strictObject({
   listen: z.string().refine((text) => Number(/^.+:([0-9]{1,5})$/.exec(text)?.[1] ?? 0x10000) <= 0xffff, 'is no address and port (127.0.0.1:9477)'),
 });
 
-export const controlSchema = z.strictObject({ socket: z.string().min(1).default('/run/p2pwall/control.sock'), group: z.string().optional() });
+const controlSchema = z.strictObject({ socket: z.string().min(1).default('/run/p2pwall/control.sock'), group: z.string().optional() });
 
-export const defaultSchema = z.strictObject({ action: z.enum(['allow', 'log', 'drop', 'reject']).default('log') });
+const defaultSchema = z.strictObject({ action: z.enum(['allow', 'log', 'drop', 'reject']).default('log') });
 
 export const configSchema = z.strictObject({
   gateway: gatewaySchema,
@@ -83,3 +83,18 @@ export type ConfigFile = z.infer<typeof configSchema>;
 export type RuleConfig = z.infer<typeof ruleSchema>;
 export type GatewayConfig = z.infer<typeof gatewaySchema>;
 export type RopeConfig = z.infer<typeof ropeSchema>;
+
+const SECTIONS: Readonly<Record<string, { readonly shape: object }>> = {
+  gateway: gatewaySchema,
+  events: eventsSchema,
+  metrics: metricsSchema,
+  control: controlSchema,
+  default: defaultSchema,
+  rule: ruleSchema,
+  rope: ropeSchema,
+};
+
+/** Keys that may stand in a section; of the empty path: the sections. */
+export function keysAt([section]: readonly (string | number)[]): string[] {
+  return Object.keys(section === undefined ? configSchema.shape : (SECTIONS[section]?.shape ?? {}));
+}
