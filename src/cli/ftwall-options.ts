@@ -15,7 +15,7 @@ import { PONG, PONG_2 } from '../fasttrack/udp.js';
 import { type NamePattern, parseNamePattern, parseTrainingFile } from '../ftwall/name-patterns.js';
 
 /** As commander and the file give them; every name may come from either. */
-export const ftwallOptions = z.strictObject({
+const ftwallOptions = z.strictObject({
   debug: z.union([z.boolean(), z.string()]).optional(),
   foreground: z.boolean().optional(),
   blockUdp: z.boolean().optional(),

@@ -59,7 +59,7 @@ export function readScript(path: string, systemDirectory = SCRIPTS_DIRECTORY): S
 }
 
 /** From the bytes of a file; `path` gives the name. */
-export function parseScript(bytes: Uint8Array, path: string): Script | ScriptFault {
+function parseScript(bytes: Uint8Array, path: string): Script | ScriptFault {
   const name = basename(path).replace(/\.(rope|rp)$/, '');
   if (looksLikeContainer(bytes)) {
     const container = decodeContainer(bytes);

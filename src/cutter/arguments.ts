@@ -81,7 +81,7 @@ function parseNetworkProblem(word: string): { problem: Problem } {
 }
 
 /** `0` is any; else a list of ports, ranges and service names. */
-export function parsePorts(text: string, names: Names): Parsed<readonly Range[]> {
+function parsePorts(text: string, names: Names): Parsed<readonly Range[]> {
   if (text === '0') return { value: [] };
   const out: Range[] = [];
   for (const part of text.split(',')) {

@@ -42,7 +42,7 @@ export function eventLine(event: LogAction, mac: string): string {
 }
 
 /** One EVE-like object. */
-export function eventJson(event: LogAction, mac: string, time: Date): string {
+function eventJson(event: LogAction, mac: string, time: Date): string {
   return JSON.stringify({
     event_type: 'ftwall',
     timestamp: time.toISOString(),

@@ -48,7 +48,7 @@ function registry(source: MetricsSource): Registry {
 }
 
 /** The histogram in text form: it is counted in the packet path, for each batch at once, as prom-client's cannot be. */
-export function latencyText({ latency, latencySumS }: Pick<InspectionCounters, 'latency' | 'latencySumS'>): string {
+function latencyText({ latency, latencySumS }: Pick<InspectionCounters, 'latency' | 'latencySumS'>): string {
   const name = 'p2pwall_batch_seconds';
   const lines = [`# HELP ${name} Time from reading a batch of packets to its verdicts, for each packet`, `# TYPE ${name} histogram`];
   let count = 0;

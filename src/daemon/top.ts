@@ -9,7 +9,7 @@ import { countersOf } from './inspection-news.js';
 const MAX_ROWS = 5000;
 
 /** Finds the flow of a connection, null when it has no finding. Connections without counters (nf_conntrack_acct off when they began) count as flows of 0 bytes. */
-export async function topRows(conntrack: ConntrackTable, find: (entry: ConntrackEntry) => LiveFlow | null): Promise<TopRow[]> {
+async function topRows(conntrack: ConntrackTable, find: (entry: ConntrackEntry) => LiveFlow | null): Promise<TopRow[]> {
   const rows = new Map<string, { client: string; protocol: string; action: string; flows: number; bytes: number }>();
   await conntrack.dumpInTurns(0, {}, (entry) => {
     const flow = find(entry);

@@ -176,7 +176,7 @@ interface Jump {
 }
 
 /** What must stand once. */
-export function jumpsOf(plan: WallPlan): readonly Jump[] {
+function jumpsOf(plan: WallPlan): readonly Jump[] {
   const { mode, field } = plan;
   const inMangle = { table: 'mangle', from: 'FORWARD', to: FORWARD, match: '' } as const;
   if (!usesFilter(plan)) return [inMangle];

@@ -48,7 +48,7 @@ export interface PlanOptions {
 }
 
 /** Classes of the rules that shape, in the order of the rules. Rules beyond the mark field's room have none. */
-export function trafficClasses(rules: readonly Rule[]): TrafficClass[] {
+function trafficClasses(rules: readonly Rule[]): TrafficClass[] {
   const classes: TrafficClass[] = [];
   for (const { name, action } of rules) {
     const value = VALUE_FIRST_CLASS + classes.length;

@@ -36,7 +36,7 @@ export function buildQuestion(id: number, name: string, type: 1 | 28 = 1): Uint8
 }
 
 /** The answer to a question, from the table. */
-export function buildAnswer(question: Uint8Array, table: NameServerData['table']): Uint8Array {
+function buildAnswer(question: Uint8Array, table: NameServerData['table']): Uint8Array {
   let at = HEADER_BYTES;
   const labels: string[] = [];
   while ((question[at] ?? 0) > 0) {

@@ -7,7 +7,7 @@
  * Pure: the time is given, the zone's rules come from Intl.
  */
 
-export const DAYS = ['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun'] as const;
+const DAYS = ['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun'] as const;
 const MINUTES_OF_DAY = 24 * 60;
 
 interface Span {

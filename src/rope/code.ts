@@ -41,7 +41,7 @@ export const MAX_BLOCK_DEPTH = 128;
 export const MAX_LITERAL_BYTES = 65535;
 
 /** Actions of a list of steps, as `Block.actions` counts them. */
-export function countActions(steps: readonly Step[]): number {
+function countActions(steps: readonly Step[]): number {
   let count = 0;
   for (const step of steps) count += step.kind === 'call' ? 1 + countActions(step.args) : 1;
   return count;

@@ -7,7 +7,7 @@ import type { Passage } from '../../kernel/cut/passages.js';
 import { IPPROTO_TCP } from '../../wire/constants.js';
 import { bytesText } from '../../report/table.js';
 
-export function endpointText({ address, port }: Endpoint): string {
+function endpointText({ address, port }: Endpoint): string {
   const text = addressText(address, 0, address.length);
   return address.length === 4 ? `${text}:${port}` : `[${text}]:${port}`;
 }

@@ -30,7 +30,7 @@ export function itemText(item: Item): string {
 }
 
 /** The step as the source writes it. */
-export function stepText(step: Step, source: string, machine: Machine): string {
+function stepText(step: Step, source: string, machine: Machine): string {
   const span = machine.program.spans[step.at];
   if (span === undefined) return '?';
   const text = source.slice(span.start, span.end);

@@ -9,7 +9,7 @@ function listed(totals: Readonly<Record<string, number>>, names: Readonly<Record
   return parts.length === 0 ? 'none' : parts.map(([name, count]) => `${names[name] ?? name} ${countText(count)}`).join(', ');
 }
 
-export function statusText(status: Status, widthColumns: number | null): string {
+function statusText(status: Status, widthColumns: number | null): string {
   const { queue } = status;
   const lines = [
     `p2pwall ${status.version}, process ${status.pid}, up ${countText(status.uptime_seconds)} s, mode ${status.mode}`,

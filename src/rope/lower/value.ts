@@ -63,11 +63,11 @@ export function cloneState(state: State): State {
   return { stack: [...state.stack], isOpen: state.isOpen, registers: new Map(state.registers) };
 }
 
-export function sameInt(a: Int, b: Int): boolean {
+function sameInt(a: Int, b: Int): boolean {
   return a.kind === 'const' ? b.kind === 'const' && a.value === b.value : b.kind === 'slot' && a.slot === b.slot;
 }
 
-export function sameStr(a: Str, b: Str): boolean {
+function sameStr(a: Str, b: Str): boolean {
   return a.kind === 'literal' ? b.kind === 'literal' && a.index === b.index : b.kind === 'slot' && a.slot === b.slot;
 }
 

@@ -51,7 +51,7 @@ export function expectStr(ignoreCase: boolean): Lower {
 }
 
 /** Ends with EBadLength unless the string has at least (or exactly) so many bytes. */
-export function requireLength(l: Lowering, word: WordName, of: StrValue, length: number, isExact: boolean): void {
+function requireLength(l: Lowering, word: WordName, of: StrValue, length: number, isExact: boolean): void {
   if (of.min >= length && (!isExact || of.max <= length)) return;
   if (of.max < length || (isExact && of.min > length)) {
     l.report('warning', 'bad-length', `'${word}' wants ${length} bytes, but gets ${lengthText(of)}`, 'it always ends with EBadLength here, unless inside eval');

@@ -35,7 +35,7 @@ export function put(l: Lowering, value: Value, target: StaticRef): void {
 }
 
 /** Limits can be lowered, down to 0, never raised above the configured value. */
-export function putLimit(l: Lowering, name: 'max_actions' | 'max_while_loops', value: Int): void {
+function putLimit(l: Lowering, name: 'max_actions' | 'max_while_loops', value: Int): void {
   const dst = l.slots.intRegister(name);
   const configured = constant(name === 'max_actions' ? l.limits.maxActions : l.limits.maxWhileLoops);
   const { at } = l;

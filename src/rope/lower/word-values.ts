@@ -52,7 +52,7 @@ export function bitwise(fn: 'and' | 'or' | 'xor'): Lower {
   };
 }
 
-export function requireEqualLengths(l: Lowering, word: WordName, a: StrValue, b: StrValue): void {
+function requireEqualLengths(l: Lowering, word: WordName, a: StrValue, b: StrValue): void {
   if (a.min === a.max && b.min === b.max && a.max === b.max) return;
   if (a.max < b.min || b.max < a.min) {
     l.report('warning', 'bad-length', `'${word}' gets strings of different lengths`, 'it always ends with EBadLength here, unless inside eval; both strings must be equally long');
@@ -61,7 +61,7 @@ export function requireEqualLengths(l: Lowering, word: WordName, a: StrValue, b:
   failIf(l, { kind: 'int', rel: 'ne', a: length(a), b: length(b) }, 'EBadLength');
 }
 
-export function sameTypes(l: Lowering, word: WordName, args: readonly Value[]): boolean {
+function sameTypes(l: Lowering, word: WordName, args: readonly Value[]): boolean {
   const first = valueAt(args, 0);
   if (args.every((arg) => arg.type === first.type)) return true;
   l.error('mixed-types', `'${word}' gets an integer and a string`, 'both must be of one type: atoi makes an integer of decimal text, be16_to_uint and so on of binary numbers');

@@ -61,7 +61,7 @@ export function runCase(testCase: Case, source: string, backEnd: BackEnd, mustRu
 }
 
 /** Adds a sentence for each difference. `error`, `message` and `output` are compared only where stated. */
-export function compareOutcome(testCase: Case, outcome: Outcome, failures: string[], cannotTell: BackEnd['cannotTell'] = []): void {
+function compareOutcome(testCase: Case, outcome: Outcome, failures: string[], cannotTell: BackEnd['cannotTell'] = []): void {
   const { expect } = testCase;
   const names = outcome.verdicts.map((verdict) => VERDICT_NAMES[verdict]);
   if (names.join(' ') !== expect.verdicts.join(' ')) {
