@@ -22,7 +22,7 @@ export function p2pwallCommand(): Command {
     .command('explain')
     .description('show how findings came about: packets, bytes, rules, and what was ruled out')
     .argument('<CAPTURE>', 'capture file, or -')
-    .argument('[FLOW]', 'flow_id, or endpoints as 10.0.0.1:6881 or 10.0.0.1:6881-192.0.2.7:51413')
+    .argument('[FLOW]', 'flow_id, or endpoints as 10.0.0.1, 10.0.0.1:6881 or 10.0.0.1:6881-192.0.2.7:51413')
     .option('--json', 'one JSON object for each flow')
     .option('--flows <N>', 'explain at most N flows when none is named', wholeNumber(0), 20)
     .action(async (capture: string, flow: string | undefined, options) => {

@@ -157,6 +157,18 @@ for (const [name, bytes, message, flowsFound] of bad) {
   });
 }
 
+test('a capture of which nothing could be read has no summary that looks like a clean one, only the message', () => {
+  for (const [name, bytes] of bad.slice(0, 3)) {
+    const path = bytes === null ? join(folder, name) : saved(name, bytes);
+    for (const command of ['identify', 'explain']) {
+      const { stdout, stderr } = run([command, path]);
+      assert.equal(stdout, '', `${command} ${name}`);
+      assert.equal(stderr.trimEnd().split('\n').length, 1, stderr);
+    }
+  }
+  assert.match(run(['identify', join(folder, 'missing.pcap'), good]).stdout, /^\S*good\.pcap: 3 packets/);
+});
+
 test('wrong use: status 2', () => {
   for (const args of [['identify'], ['identify', '--bogus', good], ['bogus'], ['identify', '--max-flows', 'many', good]]) {
     assert.equal(run(args).status, 2, args.join(' '));

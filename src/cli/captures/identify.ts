@@ -131,7 +131,9 @@ export async function identify(captures: readonly string[], options: IdentifyOpt
     // One capture is its own total: copying its clients would take as long as counting them (bench/identify.ts).
     if (captures.length === 1) total = result.summary;
     else total.merge(result.summary);
-    if (options.json !== true) output.line(captureText(capture, result.summary, result.counts, look));
+    // Of a capture that could not be read at all there is nothing to sum up: the message says why.
+    const wasRead = result.errors.length === 0 || result.counts.packets > 0;
+    if (options.json !== true && wasRead) output.line(captureText(capture, result.summary, result.counts, look));
     output.flush();
     for (const error of result.errors) process.stderr.write(`${captureErrorText(capture, error)}\n`);
   }
