@@ -97,6 +97,7 @@ test('near misses are not certain', () => {
     { name: 'scrape alone with small numbers for a hash', turns: [ask(changed(RANDOM_SCRAPE, 16, '00000001 00000000 00000003 00000000 00000005'))], expected: 'more' },
     { name: 'the same shape behind another type', turns: [ask(changed(RANDOM_SCRAPE, 11, '05')), ask(RANDOM_SCRAPE)], expected: 'more' },
     { name: 'an answer of DNS with two additional records', turns: [ask(DNS_ANSWER)], expected: 'more' },
+    { name: 'the same shape behind another length', turns: [ask(RANDOM_SCRAPE.subarray(0, 50)), ask(RANDOM_SCRAPE)], expected: 'more' },
     { name: 'the same shape with another id each time', turns: [ask(changed(RANDOM_SCRAPE, 0, '99')), ask(RANDOM_SCRAPE)], expected: 'more' },
     { name: 'call 2 with big numbers in its answer', turns: [ask(SCRAPE), answer(changed(SCRAPED, 8, '7f3a9c55'))], expected: 'no' },
     { name: 'call 2 with small numbers where hashes stand', turns: [ask(changed(SCRAPE, 16, '00000001 00000000 00000003 00000000 00000005')), answer(SCRAPED)], expected: 'no' },

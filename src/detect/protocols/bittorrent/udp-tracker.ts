@@ -225,7 +225,7 @@ function isFirstOfItsSide({ bytes, start, direction, turns }: Inspection): boole
   for (let index = 0; index < turns.count; index++) {
     if (turns.direction(index) !== direction) continue;
     const at = turns.headAt(index);
-    if (turns.headLengthBytes(index) < 16 || u32(heads, at + 8) !== ACTION_SCRAPE) return false;
+    if (!isScrapeLength(turns.lengthBytes(index)) || u32(heads, at + 8) !== ACTION_SCRAPE) return false;
     if (u32(heads, at) !== u32(bytes, start) || u32(heads, at + 4) !== u32(bytes, start + 4)) return false;
   }
   return true;

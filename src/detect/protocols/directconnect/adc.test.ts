@@ -37,7 +37,7 @@ const commands: readonly [string, string, Sample['expected']][] = [
   ['file answer', 'CSND file files.xml.bz2 0 380 ZL1\n', 'certain'],
   ['password challenge', 'IGPA 3QKUUL2LNSYW4BTJGA2TIMJS\n', 'certain'],
   ['message of the hub', 'IMSG Welcome\\sto\\sthe\\shub\n', 'certain'],
-  ['message of the hub in one word', 'IMSG Welcome\n', 'likely'],
+  ['message of the hub in one word', 'IMSG Welcome\n', 'suspected'],
   ['the same twice', 'IMSG Welcome\nIMSG Enjoy\n', 'certain'],
   ['message of the hub and a quit', 'IMSG Welcome\nIQUI AAAB\n', 'certain'],
   ['message to the hub with a time', 'HMSG +help\\sme TS1300000000\n', 'certain'],
@@ -52,6 +52,8 @@ const commands: readonly [string, string, Sample['expected']][] = [
   ['behind empty lines that keep alive', '\n\nBMSG AAAB hello\n', 'certain'],
   ['information of a hub with an address of its own', 'IINF I4192.0.2.1 NIlab\n', 'certain'],
   ['information cut by a snap length', `BINF AAAB ID${CID.slice(0, 12)}`, 'certain'],
+  ['client information cut by a snap length', `CINF ID${CID.slice(0, 20)}`, 'certain'],
+  ['file request cut by a snap length', `CGET file TTH/${TTH.slice(0, 12)}`, 'certain'],
   ['chat cut by a snap length', 'BMSG AAAB hello', 'likely'],
   // Near misses
   ['message of several words', 'IMSG hello world and all\n', 'no'],

@@ -19,7 +19,7 @@ const LINE = match('certain', 'ADC command with its session id or parameters');
 /** Odds: type, command, blank (2^-34), session ids and a blank (2^-20 each); the end of the line is not there yet, or was cut off. */
 const CUT_LINE = match('likely', 'beginning of an ADC command with its session id');
 /** Heuristic: a message without an escaped blank. False positives: other programs whose messages are called IMSG, HMSG or CMSG. */
-const ONE_MESSAGE = match('likely', 'ADC message in one line');
+const ONE_MESSAGE = match('suspected', 'ADC message in one line');
 /** Odds: 3 capitals behind U and 39 base32 characters between blanks: 2^-120. */
 const DATAGRAM = match('certain', 'ADC datagram with a client id');
 
@@ -74,7 +74,8 @@ const TEXT = '([^ \\n\\\\]|\\\\[sn\\\\])';
 const ESCAPED_MESSAGE = new RegExp(`^([^ \\n\\\\]|\\\\[n\\\\])*\\\\s${TEXT}*${NAMED}`);
 const MESSAGE = new RegExp(`^${TEXT}+${NAMED}`);
 const STATUS = /^[0-2]\d\d[ \n]/;
-const TRANSFER = /^(file|tthl|list|blom) [^\n]+ \d+ -?\d+/;
+/** A tree hash names itself, also where a short snap length cuts it. */
+const TRANSFER = /^(file|tthl|list|blom) (TTH\/[A-Z2-7]{8}|[^\n]+ \d+ -?\d+)/;
 const INFORMATION_PARAMETERS = /^([A-Z][A-Z0-9][^ \n]* )*[A-Z][A-Z0-9][^ \n]*\n/;
 /** Commands without one, and what must stand behind the blank. */
 const WITHOUT_SESSION: readonly [Uint8Array, RegExp][] = [
@@ -86,7 +87,7 @@ const WITHOUT_SESSION: readonly [Uint8Array, RegExp][] = [
   [ascii('CSTA'), STATUS],
   [ascii('IGPA'), /^[A-Z2-7]{20,}\n/],
   [ascii('HPAS'), /^[A-Z2-7]{39}\n/],
-  [ascii('CINF'), /^ID[A-Z2-7]{39}[ \n]/],
+  [ascii('CINF'), /^ID[A-Z2-7]{12,39}([ \n]|$)/],
   [ascii('CGET'), TRANSFER],
   [ascii('CGFI'), /^file [^\n]+\n/],
   [ascii('CSND'), TRANSFER],

@@ -48,7 +48,13 @@ const streams: readonly [string, string, Sample['expected']][] = [
   ['lock cut by a snap length', '$Lock EXTENDEDPROTOCOLABCABC', 'certain'],
   ['features cut by a snap length', '$Supports NoGetINFO NoHello Us', 'certain'],
   ['information cut by a snap length', '$MyINFO $ALL somebody <++ V:0.8', 'certain'],
+  ['search cut by a snap length', '$Search 192.0.2.1:4000 F?T?0?1', 'certain'],
+  ['connect cut by a snap length', '$ConnectToMe somebody 192.0.2.', 'certain'],
+  ['request cut by a snap length', '$ADCGET file TTH/RY4AVZT64B3SN', 'certain'],
+  ['short search cut by a snap length', '$SA RY4AVZT64B3SN7D2SERN3ACQYB', 'certain'],
+  ['old error', '$Error File Not Available|', 'likely'],
   // Near misses
+  ['error with a text of another program', '$Error in line 5|', 'suspected'],
   ['a sentence with a word of the list', '$Search for some text|', 'suspected'],
   ['two words behind a greeting', '$Hello dear world|', 'suspected'],
   ['a word that takes no parameters', '$Send all of it|', 'suspected'],
@@ -88,15 +94,16 @@ for (const [name, text, expected] of streams) {
 }
 
 const datagrams: readonly Sample[] = [
-  { name: 'file', turns: only(ascii('$SR somebody path\\file.bin\x053000000 3/3\x05my hub (198.51.100.30:411)|')), expected: 'certain' },
-  { name: 'file by its tree hash', turns: only(ascii('$SR a b\x051 3/3\x05TTH:RY4AVZT64B3SN7D2 (198.51.100.30)|')), expected: 'certain' },
+  { name: 'file', turns: only(ascii('$SR somebody path\\file.bin\x053000000 3/3\x05my hub (198.51.100.30:411)|')), expected: 'certain', isOpenEnded: true },
+  { name: 'file by its tree hash', turns: only(ascii('$SR a b\x051 3/3\x05TTH:RY4AVZT64B3SN7D2 (198.51.100.30)|')), expected: 'certain', isOpenEnded: true },
   { name: 'search', turns: only(ascii('$Search 192.0.2.1:4000 F?T?0?9?TTH:RY4A|')), expected: 'certain', isOpenEnded: true },
-  { name: 'short search for a tree hash', turns: only(ascii('$SA RY4AVZT64B3SN7D2SERN3ACQYBCGWIKEM7GW4CA 192.0.2.1:4000|')), expected: 'certain' },
-  { name: 'the same of a passive client', turns: only(ascii('$SP RY4AVZT64B3SN7D2SERN3ACQYBCGWIKEM7GW4CA somebody|')), expected: 'certain' },
+  { name: 'short search for a tree hash', turns: only(ascii('$SA RY4AVZT64B3SN7D2SERN3ACQYBCGWIKEM7GW4CA 192.0.2.1:4000|')), expected: 'certain', isOpenEnded: true },
+  { name: 'the same of a passive client', turns: only(ascii('$SP RY4AVZT64B3SN7D2SERN3ACQYBCGWIKEM7GW4CA somebody|')), expected: 'certain', isOpenEnded: true },
   { name: 'search of several hubs', turns: only(ascii('$MultiSearch 192.0.2.1:4000 F?T?0?9?TTH:RY4A|')), expected: 'certain', isOpenEnded: true },
   { name: 'file, cut by a snap length', turns: only(ascii('$SR somebody path\\to a fi')), expected: 'likely' },
+  { name: 'file, cut in the name of the hub', turns: only(ascii('$SR somebody a b\x053000000 3/3\x05my h')), expected: 'certain', isOpenEnded: true },
   { name: 'short search for a word', turns: only(ascii('$SA hello 192.0.2.1:4000|')), expected: 'no' },
-  { name: 'hash of 38 characters', turns: only(ascii('$SP RY4AVZT64B3SN7D2SERN3ACQYBCGWIKEM7GW4C somebody|')), expected: 'no' },
+  { name: 'hash of 38 characters', turns: only(ascii('$SP RY4AVZT64B3SN7D2SERN3ACQYBCGWIKEM7GW4C somebody|')), expected: 'no', isOpenEnded: true },
   { name: 'without separator', turns: only(ascii('$SR somebody (something)|')), expected: 'no' },
   { name: 'without hub', turns: only(ascii('$SR somebody file\x051 3/3|')), expected: 'no' },
 ];

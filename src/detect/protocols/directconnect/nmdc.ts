@@ -48,6 +48,8 @@ const LONELY: ReadonlyMap<string, RegExp> = new Map([
   ...'FileLength ListLen Sending Version'.split(' ').map((word) => [word, NUMBER_ALONE] as const),
   // The words themselves are nobody else's.
   ...'HubName HubTopic OpForceMove'.split(' ').map((word) => [word, /^./] as const),
+  ['GetINFO', /^[^ $|]+ [^ $|]+$/],
+  ['Error', /^File Not Available/i],
   ['ForceMove', /^[^ $|]+[.:][^ $|]+$/],
   ['Get', /^[^$|]+\$\d+$/],
   ['Key', /[^ -~]|\/%DCN\d/],
@@ -55,7 +57,7 @@ const LONELY: ReadonlyMap<string, RegExp> = new Map([
   ['MCTo', /^[^ $|]+ \$[^ $|]+ /],
 ]);
 
-const SEARCH_PARAMETERS = /^(Hub:[^ |]+|\d+\.\d+\.\d+\.\d+:\d+) [FT]\?[FT]\?\d+\?\d\?/;
+const SEARCH_PARAMETERS = /^(Hub:[^ |]+|\d+\.\d+\.\d+\.\d+:\d+) [FT]\?[FT]\?/;
 const TRANSFERRED_PART = /^\d+ -?\d+ [^|]+\|/;
 const RESULT_WORD = ascii('$SR ');
 /** Commands whose parameters are unmistakable, with what must stand behind the word. */
@@ -63,15 +65,15 @@ const STRONG_WORDS: readonly [Uint8Array, RegExp][] = [
   [ascii('$Lock EXTENDEDPROTOCOL'), /^/],
   [ascii('$Supports '), /^((NoGetINFO|NoHello|UserCommand|UserIP2?|TTHSearch|TTHS|TTHL|TTHF|MiniSlots|XmlBZList|ADCGet|BZList|ZLIG|ZPipe0?|ExtJSON2?|HubTopic|BotINFO) |[A-Za-z0-9]+( [A-Za-z0-9]+)* ?\|)/],
   [ascii('$MyINFO '), /^\$ALL [^ |]+ /],
-  [ascii('$ADCGET '), /^(file|tthl|list|tthf) [^|]+ \d+ -?\d+/],
-  [ascii('$ADCSND '), /^(file|tthl|list|tthf) [^|]+ \d+ -?\d+/],
+  [ascii('$ADCGET '), /^(file|tthl|list|tthf) (TTH\/[A-Z2-7]{8}|[^|]+ \d+ -?\d+)/],
+  [ascii('$ADCSND '), /^(file|tthl|list|tthf) (TTH\/[A-Z2-7]{8}|[^|]+ \d+ -?\d+)/],
   [ascii('$Direction '), /^(Upload|Download) \d+\|/],
-  [ascii('$ConnectToMe '), /^[^ |]+ \d+\.\d+\.\d+\.\d+:\d+[A-Z]*[ |]/],
+  [ascii('$ConnectToMe '), /^[^ |]+ (\d+\.\d+\.\d+\.\d+:\d+[A-Z]*[ |]|\d+\.\d+\.[\d.:]*$)/],
   [ascii('$Search '), SEARCH_PARAMETERS],
   [ascii('$MultiSearch '), SEARCH_PARAMETERS],
   // The short searches for a tree hash (extension TTHS) and private messages.
-  [ascii('$SA '), /^[A-Z2-7]{39} \d+\.\d+\.\d+\.\d+:\d+\|/],
-  [ascii('$SP '), /^[A-Z2-7]{39} [^ |]+\|/],
+  [ascii('$SA '), /^([A-Z2-7]{20,39}$|[A-Z2-7]{39} \d+\.\d+\.)/],
+  [ascii('$SP '), /^([A-Z2-7]{20,39}$|[A-Z2-7]{39} [^ |]+)/],
   [ascii('$To: '), /^[^ |]+ From: [^ |]+ \$</],
   [ascii('$ValidateNick '), /^[^ $|]+\|/],
   [ascii('$RevConnectToMe '), /^[^ $|]+ [^ $|]+\|/],
@@ -195,6 +197,8 @@ const RESULT = match('certain', 'NMDC search result over UDP: $SR with slots and
 /** Heuristic: 4 literal bytes, a nick, and the beginning of a path up to the end of what was captured. False positives: texts about `$SR`. */
 const CUT_RESULT = match('likely', 'beginning of an NMDC search result over UDP: $SR with a path');
 const CUT_RESULT_FORM = /^\$SR [!-{}-\xff]+ [ -{}-\xff]*\\[ -{}-\xff]*$/;
+/** Size and slots between two separators: as good as the address at the end, and before it. */
+const CUT_HUB_FORM = /^[^ -\xff]\d+ \d+\/\d+[^ -\xff]/;
 const QUERY = match('certain', 'NMDC search over UDP: $Search or a short TTH search');
 
 const SEPARATOR = 0x05;
@@ -209,6 +213,7 @@ function inspectDatagram(input: Inspection): Finding {
     if (separatorAt < 0) return CUT_RESULT_FORM.test(latin1(bytes, start, Math.min(end, start + STRONG_PARAMETER_BYTES))) ? CUT_RESULT : NO;
     // Nick and path are text: random bytes with this beginning show a control character soon.
     for (let at = start; at < separatorAt; at++) if (u8(bytes, at) < BLANK) return NO;
+    if (CUT_HUB_FORM.test(latin1(bytes, separatorAt, Math.min(end, separatorAt + STRONG_PARAMETER_BYTES)))) return RESULT;
     const openAt = indexOfByte(bytes, separatorAt, end, OPEN);
     return openAt >= 0 && indexOfByte(bytes, openAt, end, CLOSE) >= 0 ? RESULT : NO;
   }
