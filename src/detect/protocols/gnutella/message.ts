@@ -145,6 +145,6 @@ function isRouteTable(bytes: Uint8Array, at: number, lengthBytes: number): boole
 }
 
 /** RFC 1950: method 8 and a header that is a multiple of 31. One of 1,000 random byte pairs. */
-export function isZlib(bytes: Uint8Array, at: number): boolean {
+function isZlib(bytes: Uint8Array, at: number): boolean {
   return (u8(bytes, at) & 0x8f) === 0x08 && u16(bytes, at) % 31 === 0;
 }

@@ -6,8 +6,9 @@
  * Not recognised: fragments of RUDP data are recognised by their header like all
  * RUDP messages, but what they carry (HTTP) is not read.
  */
-import { ascii, hasAt, u16, u16le, u32le, u8 } from '../../../base/bytes.js';
+import { ascii, u16, u16le, u32le, u8 } from '../../../base/bytes.js';
 import { type Feature, type Finding, type Inspection, match, NO, UDP } from '../../detector.js';
+import { SEMI_RELIABLE_HEADER_BYTES, hasCounterpart, semiReliableContent } from '../../facets/semi-reliable.js';
 import { harvestDht, harvestMessage } from './harvest.js';
 import {
   DHT,
@@ -16,7 +17,6 @@ import {
   isHeader,
   isModernGuid,
   isRandomGuid,
-  isZlib,
   PING,
   RUDP,
   TYPE_AT,
@@ -111,66 +111,30 @@ export const messages: Feature = {
 };
 
 const GTA = ascii('GTA');
-/** "Gnutella Semi-Reliable UDP" section 2.1: tag, flags, sequence, part, count. */
-const GTA_HEADER_BYTES = 8;
-const GTA_DEFLATED = 0x01;
-/** Deflate, acknowledge me, cumulative; other bits are undefined, and text has them. */
-const GTA_FRAGMENT_FLAGS = 0x13;
-const GTA_ACK_FLAGS = 0x32;
-const GTA_EXTENDED_ACK = 0x20;
-/** gtk-gnutella cuts at 450 bytes or more; snap lengths of 96 leave 54. */
-const LEAST_FULL_BYTES = 40;
-
-/**
- * Whether another datagram of the flow has this sequence number: the fragment that an acknowledgement is for, or the
- * acknowledgement, on the other side; another part of the message on the same side.
- */
-function isRelated({ bytes, start, direction, turns }: Inspection): boolean {
-  const count = u8(bytes, start + 7);
-  const part = u8(bytes, start + 6);
-  for (let i = 0; i < turns.count; i++) {
-    const at = turns.headAt(i);
-    const { heads } = turns;
-    if (turns.headLengthBytes(i) < GTA_HEADER_BYTES || !hasAt(heads, at, at + 3, GTA) || u16(heads, at + 4) !== u16(bytes, start + 4)) continue;
-    const otherCount = u8(heads, at + 7);
-    const otherPart = u8(heads, at + 6);
-    if (turns.direction(i) === direction) {
-      if (count > 1 && otherCount === count && otherPart !== part && otherPart > 0 && otherPart <= count) return true;
-    } else if ((count === 0 && part > 0 && otherCount >= part) || (otherCount === 0 && otherPart > 0 && count >= otherPart)) return true;
-  }
-  return false;
-}
 
 function inspectSemiReliable(input: Inspection): Finding {
   const finding = fitSemiReliable(input);
-  return finding === SEMI_RELIABLE_ALONE && isRelated(input) ? RELATED : finding;
+  return finding === SEMI_RELIABLE_ALONE && hasCounterpart(input, GTA) ? RELATED : finding;
 }
 
 function fitSemiReliable({ bytes, start, end }: Inspection): Finding {
-  const lengthBytes = end - start;
-  if (lengthBytes < GTA_HEADER_BYTES) return NO;
-  const flags = u8(bytes, start + 3);
-  const part = u8(bytes, start + 6);
-  const count = u8(bytes, start + 7);
-  if (count === 0) return isAcknowledgement(bytes, start, lengthBytes) ? SEMI_RELIABLE_ALONE : NO;
-  if (part === 0 || part > count || (flags & ~GTA_FRAGMENT_FLAGS) !== 0 || lengthBytes === GTA_HEADER_BYTES) return NO;
-  const bodyAt = start + GTA_HEADER_BYTES;
-  // Messages are cut into parts of some hundred bytes: all but the last are full.
-  if (part < count && lengthBytes < LEAST_FULL_BYTES) return NO;
-  if (part > 1) return SEMI_RELIABLE_ALONE;
-  // RFC 1951: of four types of blocks three exist.
-  if ((flags & GTA_DEFLATED) !== 0) return lengthBytes > GTA_HEADER_BYTES + 2 && isZlib(bytes, bodyAt) && (u8(bytes, bodyAt + 2) & 6) !== 6 ? SEMI_RELIABLE : NO;
-  if (lengthBytes < GTA_HEADER_BYTES + HEADER_BYTES) return NO;
-  if (count > 1) return isHeader(bytes, bodyAt) && UDP_TYPES.includes(u8(bytes, bodyAt + TYPE_AT)) ? SEMI_RELIABLE : SEMI_RELIABLE_ALONE;
-  return u16le(bytes, bodyAt + 19) === lengthBytes - GTA_HEADER_BYTES - HEADER_BYTES ? SEMI_RELIABLE : NO;
-}
-
-/** Nothing follows, or 4 bytes of which the first is how many parts have come. Part 0 asks for an acknowledgement again. */
-function isAcknowledgement(bytes: Uint8Array, start: number, lengthBytes: number): boolean {
-  const flags = u8(bytes, start + 3);
-  if ((flags & ~GTA_ACK_FLAGS) !== 0) return false;
-  if ((flags & GTA_EXTENDED_ACK) === 0) return lengthBytes === GTA_HEADER_BYTES;
-  return lengthBytes === GTA_HEADER_BYTES + 4 && u8(bytes, start + 6) > 0 && u8(bytes, start + 8) > 0;
+  switch (semiReliableContent(bytes, start, end)) {
+    case 'none':
+      return NO;
+    case 'acknowledgement':
+    case 'later part':
+      return SEMI_RELIABLE_ALONE;
+    case 'deflated beginning':
+      return SEMI_RELIABLE;
+    case 'beginning': {
+      const headerAt = start + SEMI_RELIABLE_HEADER_BYTES;
+      const lengthBytes = end - headerAt - HEADER_BYTES;
+      if (lengthBytes < 0) return NO;
+      const isWhole = u8(bytes, start + 7) === 1;
+      if (isWhole) return u16le(bytes, headerAt + 19) === lengthBytes ? SEMI_RELIABLE : NO;
+      return isHeader(bytes, headerAt) && UDP_TYPES.includes(u8(bytes, headerAt + TYPE_AT)) ? SEMI_RELIABLE : SEMI_RELIABLE_ALONE;
+    }
+  }
 }
 
 export const semiReliable: Feature = {
