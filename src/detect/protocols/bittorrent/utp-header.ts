@@ -98,3 +98,21 @@ export function payloadAt(bytes: Uint8Array, at: number, end: number, lengthByte
   if (type === ST_DATA) return hasPayload ? next : -1; // every data packet carries something
   return hasPayload && type !== ST_FIN ? -1 : next;
 }
+
+/** How far acknowledgements and numbers of one moment may lie apart: packets in flight. */
+export const NUMBER_DISTANCE = 512;
+/** A packet is answered within 8 s (2^23 microseconds) ... */
+const MAX_ANSWER_US = 0x80_0000;
+/** ... or the peer names a slightly later packet than the newest recorded one. */
+const MAX_REORDER_US = 0x10_0000;
+
+/** Whether two 16-bit numbers lie within `NUMBER_DISTANCE`, either way round. */
+export function areNear(one: number, other: number): boolean {
+  const distance = (one - other) & 0xffff;
+  return distance <= NUMBER_DISTANCE || distance >= 0x1_0000 - NUMBER_DISTANCE;
+}
+
+/** Whether the packet that a clock difference names (`seenUs`) can be the recorded one, sent at `sentUs` by the same clock (microseconds, 32 bits that wrap). */
+export function isTimely(seenUs: number, sentUs: number): boolean {
+  return (seenUs - sentUs + MAX_REORDER_US) >>> 0 < MAX_ANSWER_US + MAX_REORDER_US;
+}

@@ -14,7 +14,7 @@ import { countSmall, hasAt, u16, u32, u8 } from '../../../base/bytes.js';
 import { type Feature, type Finding, type Inspection, MORE, match, NO, UDP } from '../../detector.js';
 import { HANDSHAKE_BYTES, HANDSHAKE_OPENING } from './handshake.js';
 import { tellPeerMessages } from './peer-messages.js';
-import { ST_DATA, ST_FIN, ST_STATE, ST_SYN } from './utp-header.js';
+import { areNear, isTimely, ST_DATA, ST_FIN, ST_STATE, ST_SYN } from './utp-header.js';
 
 const HANDSHAKE = match('certain', 'uTP packet (version 0) that carries the BitTorrent peer handshake in clear');
 /* Odds: two packets of opposite direction; connection ids equal or one apart (31 bits), each acknowledges near the other's number (5 bits each), the clock difference names the other's clock (8 bits), microseconds below a million (12 bits each), type and extension fit twice (24 bits): 2^-97. */
@@ -35,11 +35,6 @@ const EXTENSION_BITS = 2;
 /** Extension and type, as they occur together: only acknowledgements and SYNs have extensions. */
 const PAIRS = [[0, 0], [0, 1], [0, 2], [0, 3], [1, 2], [2, 2], [2, 4]] as const;
 const MICROSECONDS = 1_000_000;
-/** Packets in flight: windows hold 255 packets at most. */
-const NUMBER_DISTANCE = 512;
-/** As in version 1: a packet is answered within 8 s, or the difference is that to one sent a second later. */
-const MAX_ANSWER_US = 0x80_0000;
-const MAX_REORDER_US = 0x10_0000;
 /** Packets that are compared lie within two minutes. */
 const MAX_APART_S = 120;
 
@@ -72,11 +67,6 @@ function isSyn(bytes: Uint8Array, at: number, lengthBytes: number): boolean {
   return true;
 }
 
-function areNear(one: number, other: number): boolean {
-  const distance = (one - other) & 0xffff;
-  return distance <= NUMBER_DISTANCE || distance >= 0x1_0000 - NUMBER_DISTANCE;
-}
-
 /** Whether the packet at `at` answers the earlier packet at `otherAt` of the other side. */
 function answers(bytes: Uint8Array, at: number, heads: Uint8Array, otherAt: number, otherBytes: number): boolean {
   const distance = (u32(bytes, at) - u32(heads, otherAt)) | 0;
@@ -88,8 +78,7 @@ function answers(bytes: Uint8Array, at: number, heads: Uint8Array, otherAt: numb
   if (u16(bytes, at + SEQUENCE_AT) === 0 && acknowledged === 0) return false;
   if (!areNear(acknowledged, otherSequence) || !areNear(u16(bytes, at + SEQUENCE_AT), u16(heads, otherAt + ACKNOWLEDGED_AT))) return false;
   // The difference is between the receiver's clock and that of the last packet it received.
-  const delayUs = (clockUs(bytes, at) - u32(bytes, at + 12) - clockUs(heads, otherAt) + MAX_REORDER_US) >>> 0;
-  return delayUs < MAX_ANSWER_US + MAX_REORDER_US;
+  return isTimely(clockUs(bytes, at) - u32(bytes, at + 12), clockUs(heads, otherAt));
 }
 
 /** Microseconds, of which 32 bits count. */

@@ -28,7 +28,10 @@ import { HANDSHAKE_BYTES, HANDSHAKE_OPENING } from './handshake.js';
 import { tellPeerMessages } from './peer-messages.js';
 import {
   acknowledgedAt,
+  areNear,
   connectionIdAt,
+  isTimely,
+  NUMBER_DISTANCE,
   payloadAt,
   sequenceAt,
   ST_DATA,
@@ -77,12 +80,6 @@ const HEADER = match('suspected', 'uTP header');
 
 /** Receive windows are below 256 MiB: libutp and libtorrent use 256 KiB to a few MiB. */
 const MAX_WINDOW_BYTES = 0x1000_0000;
-/** How far acknowledgements and numbers of one moment may lie apart: packets in flight. */
-const NUMBER_DISTANCE = 512;
-/** A packet is answered within 8 s (2^23 microseconds) ... */
-const MAX_ANSWER_US = 0x80_0000;
-/** ... or the peer names a slightly later packet than the newest recorded one. */
-const MAX_REORDER_US = 0x10_0000;
 /** Packets of one side that are compared lie within about two minutes. */
 const MAX_SIDE_US = 0x0800_0000;
 /** Packets of one side that must agree, the present one included. */
@@ -122,12 +119,6 @@ function isCleanSyn(bytes: Uint8Array, at: number): boolean {
   );
 }
 
-/** Whether two 16-bit numbers lie within `NUMBER_DISTANCE`, either way round. */
-function areNear(one: number, other: number): boolean {
-  const distance = (one - other) & 0xffff;
-  return distance <= NUMBER_DISTANCE || distance >= 0x1_0000 - NUMBER_DISTANCE;
-}
-
 /** Whether `now` is later than `then` by less than two minutes (microseconds, 32 bits that wrap). */
 function isLater(now: number, then: number): boolean {
   const elapsedUs = (now - then) >>> 0;
@@ -149,9 +140,8 @@ function answer(bytes: Uint8Array, at: number, heads: Uint8Array, otherAt: numbe
   if (!areNear(sequenceAt(bytes, at), acknowledgedAt(heads, otherAt))) return MORE;
   // BEP 29: the difference is between the receiver's clock and the timestamp of the last packet received.
   const seenUs = timestampAt(bytes, at) - timestampDifferenceAt(bytes, at);
-  const delayUs = (seenUs - timestampAt(heads, otherAt) + MAX_REORDER_US) >>> 0;
   const hasClocks = timestampAt(bytes, at) !== 0 && timestampAt(heads, otherAt) !== 0 && areNumbersRandom(bytes, at) && areNumbersRandom(heads, otherAt);
-  return delayUs < MAX_ANSWER_US + MAX_REORDER_US && hasClocks ? DIALOGUE : MORE;
+  return isTimely(seenUs, timestampAt(heads, otherAt)) && hasClocks ? DIALOGUE : MORE;
 }
 
 /** The packet continues the earlier packet `other` of the same direction and connection. */
