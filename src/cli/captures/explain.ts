@@ -14,7 +14,7 @@ import type { Look } from '../../report/identify-text.js';
 import type { PacketView } from '../../wire/packet-view.js';
 import { readCapture } from './capture-input.js';
 import { EXIT_FAILED, EXIT_OK } from '../exit-codes.js';
-import { captureErrorText } from './identify.js';
+import { captureErrorText, hasContent } from './identify.js';
 import { colorsFor, terminalWidth } from '../terminal.js';
 
 export interface ExplainOptions {
@@ -167,7 +167,7 @@ export async function explain(capture: string, flow: string | undefined, options
   tracer.identifier.finish();
   const errors = error === null ? replay.problems() : [...replay.problems(), error];
   for (const each of errors) process.stderr.write(`${captureErrorText(capture, each)}\n`);
-  if (found === 0 && (errors.length === 0 || replay.counts.packets > 0)) {
+  if (found === 0 && hasContent({ counts: replay.counts, errors })) {
     const what = flow === undefined ? 'no peer-to-peer flow' : `no flow ${flow} (give its flow_id, or its endpoints as 10.0.0.1:6881)`;
     process.stderr.write(`p2pwall: ${capture}: ${what}\n`);
     if (flow !== undefined) return EXIT_FAILED;

@@ -91,6 +91,11 @@ export function captureErrorText(capture: string, error: CaptureError): string {
   return `p2pwall: ${capture}: ${error.message}${hint}`;
 }
 
+/** False for a capture that could not be read at all: there is nothing to sum up, and the message says why. */
+export function hasContent({ counts, errors }: Pick<CaptureResult, 'counts' | 'errors'>): boolean {
+  return errors.length === 0 || counts.packets > 0;
+}
+
 function summaryRecord(results: readonly CaptureResult[], total: CaptureSummary): object {
   const sum = (pick: (counts: ReplayCounts) => number): number => results.reduce((all, { counts }) => all + pick(counts), 0);
   return {
@@ -131,9 +136,7 @@ export async function identify(captures: readonly string[], options: IdentifyOpt
     // One capture is its own total: copying its clients would take as long as counting them (bench/identify.ts).
     if (captures.length === 1) total = result.summary;
     else total.merge(result.summary);
-    // Of a capture that could not be read at all there is nothing to sum up: the message says why.
-    const wasRead = result.errors.length === 0 || result.counts.packets > 0;
-    if (options.json !== true && wasRead) output.line(captureText(capture, result.summary, result.counts, look));
+    if (options.json !== true && hasContent(result)) output.line(captureText(capture, result.summary, result.counts, look));
     output.flush();
     for (const error of result.errors) process.stderr.write(`${captureErrorText(capture, error)}\n`);
   }
